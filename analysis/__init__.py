@@ -1,0 +1,1 @@
+"""What is shown: run directories in; tables and figures out. Nothing here simulates."""

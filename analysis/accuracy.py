@@ -1,0 +1,86 @@
+"""Accuracy and loss over epochs, of one run or of several with their mean.
+
+In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figure 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_accuracy"]
+
+#: Line style of each split, and whether its lines are thin.
+SPLITS = {"test": ("-", False), "validation": ("--", False), "train": (":", True)}
+
+#: What is read out: column, title, colour.
+READOUTS = (("accuracy_membrane", "membrane", "C0"), ("accuracy_spikes", "spikes", "C1"))
+
+PERCENT = 100
+
+
+def plot_accuracy(frames: Sequence[pandas.DataFrame]) -> Figure:
+    """Draw the accuracy of both readouts, and the loss, over epochs.
+
+    Parameters
+    ----------
+    frames : sequence of pandas.DataFrame
+        Metrics of one run each (`analysis.runs.Run.metrics_frame`); accuracies between 0 and 1. With several runs, each
+        is a thin line, and their mean over the epochs that all of them have a thick one.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    present = [split for split in SPLITS if any((frame["split"] == split).any() for frame in frames)]
+    for split in present:
+        for column, _, colour in READOUTS:
+            _draw_lines(left, frames, split, column, colour, PERCENT)
+        _draw_lines(right, frames, split, "loss", "0.2", 1)
+    left.set(xlabel="epoch", ylabel="accuracy (%)", title="accuracy")
+    right.set(xlabel="epoch", ylabel="mean squared error of the output spikes", title="loss")
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.grid(True, axis="y")
+    handles = [
+        *(Line2D([], [], color=colour, label=title) for _, title, colour in READOUTS),
+        *(Line2D([], [], color="0.2", linestyle=SPLITS[split][0], label=split) for split in present),
+    ]
+    if len(frames) > 1:
+        handles.append(Line2D([], [], color="0.2", linewidth=2.2, label=f"mean of {len(frames)} runs"))
+        handles.append(Line2D([], [], color="0.2", linewidth=0.6, alpha=0.5, label="one run"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return figure
+
+
+def _draw_lines(
+    axes: Axes, frames: Sequence[pandas.DataFrame], split: str, column: str, colour: str, scale: float
+) -> None:
+    import pandas
+
+    style, thin = SPLITS[split]
+    series = [frame[frame["split"] == split].set_index("epoch")[column] * scale for frame in frames]
+    width = 0.7 if thin else 1.3
+    if len(series) > 1:
+        mean = pandas.concat(series, axis=1, join="inner").mean(axis=1, skipna=False)
+        for line in series:
+            axes.plot(line.index, line, style, color=colour, linewidth=0.6, alpha=0.4, marker=_marker(line))
+        axes.plot(mean.index, mean, style, color=colour, linewidth=1.5 * width, marker=_marker(mean))
+    else:
+        axes.plot(series[0].index, series[0], style, color=colour, linewidth=width, marker=_marker(series[0]))
+
+
+def _marker(line: pandas.Series) -> str:
+    """A dot for each epoch while there are few: a single one would not show as a line."""
+    return "o" if len(line) <= 12 else ""

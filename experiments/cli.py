@@ -1,0 +1,154 @@
+"""The command line: ``brianprop``. Options come from the dataclasses and functions that they set."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from experiments.train import TrainNBP
+from models.errors import BrianpropError
+
+__all__ = ["main"]
+
+RunPath = tyro.conf.Positional[Path]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a network and keep everything in a run directory."""
+
+    system: tyro.conf.Positional[Literal["nbp"]]
+    """nbp: the synfire-gated circuit of Renner et al. 2024."""
+    settings: TrainNBP
+
+    def __call__(self) -> None:
+        from experiments.train import train
+
+        run = train(self.settings)
+        print(f"Finished: {run.path} (draw its figures with 'brianprop figures {run.path}')")
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run that was interrupted; it ends with the weights that it would have had."""
+
+    run: RunPath
+    """Run directory."""
+    epochs: int | None = None
+    """Go on up to this number of epochs, also after the end of the run."""
+
+    def __call__(self) -> None:
+        from experiments.train import resume
+
+        resume(self.run, self.epochs)
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Accuracy and loss of a run's weights through the inference circuit."""
+
+    run: RunPath
+    """Run directory."""
+    split: Literal["train", "validation", "test"] = "test"
+    """Images to evaluate on."""
+    epoch: int | None = None
+    """Evaluate the checkpoint of this epoch instead of the final weights."""
+
+    def __call__(self) -> None:
+        from experiments.train import evaluate
+
+        for name, value in evaluate(self.run, self.split, self.epoch).items():
+            print(f"{name:18} {value:.6g}" if isinstance(value, float) else f"{name:18} {value}")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Draw the figures of one run or, with mean, of several."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories; the first gives the raster, the connectivity, the weights and the images."""
+    out: Path | None = None
+    """Folder for the figures (default: figures in the first run directory)."""
+
+    def __call__(self) -> None:
+        from analysis.figures import draw
+
+        for path in draw(list(self.runs), self.out):
+            print(path)
+
+
+@dataclass(frozen=True)
+class Info:
+    """Show versions, compiler, devices, caches, and which data sets are found."""
+
+    data_dir: Path | None = None
+    """Where to look for mnist and fashion-mnist first."""
+
+    def __call__(self) -> None:
+        import shutil
+
+        from experiments import datasets
+        from experiments.environment import describe
+        from models.cache import cache_root
+
+        found = describe()
+        for package, version in found["versions"].items():
+            print(f"{package:15} {version}")
+        compiler = found["compiler"]
+        print(f"{'commit':15} {found['commit'] or 'not a checkout'}")
+        print(f"{'compiler':15} {compiler['path'] or 'none: install g++ and make'} {compiler['version'] or ''}")
+        print(f"{'processor':15} {found['processor']}, {found['cores']} cores")
+        cuda = shutil.which("nvcc"), "brian2cuda" in found["versions"], shutil.which("nvidia-smi")
+        print(f"{'devices':15} {'cpp_standalone, ' if compiler['path'] else ''}cython, numpy")
+        print(f"{'cuda':15} nvcc {cuda[0] or 'not found'}, brian2cuda {'installed' if cuda[1] else 'not installed'}, "
+              f"GPU driver {'found' if cuda[2] else 'not found'}")
+        builds = cache_root() / "builds"
+        print(f"{'cache':15} {cache_root()} ({len(list(builds.glob('*/manifest.json')))} builds)")
+        for name in datasets.NAMES:
+            print(f"{'data':15} {name}: {datasets.find(name, self.data_dir) or 'not found; it is downloaded on first use'}")
+
+
+Command = (
+    Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Resume, tyro.conf.subcommand("resume")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Figures, tyro.conf.subcommand("figures")]
+    | Annotated[Info, tyro.conf.subcommand("info")]
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, 2 for bad input, 130 when interrupted."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        command = tyro.cli(
+            Command,
+            prog="brianprop",
+            description="Backpropagation written as spiking circuits in Brian2. Add --debug for tracebacks.",
+            args=arguments,
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+        )
+        command()
+    except BrianpropError as error:
+        if debug:
+            raise
+        print(f"brianprop: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("brianprop: interrupted; go on with 'brianprop resume RUN'.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader of our output has gone; keep the interpreter from complaining at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

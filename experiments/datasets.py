@@ -1,0 +1,519 @@
+"""Images and labels: scikit-learn's digits, MNIST, Fashion-MNIST, and any folder in MNIST's IDX format.
+
+Sources
+-------
+MNIST: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition",
+Proceedings of the IEEE 86, 2278 (1998). Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf, arXiv:1708.07747 (2017). Digits:
+E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository (1998), the test
+part, which scikit-learn carries.
+
+IDX is a big-endian header (magic number, then one 32-bit length per dimension) and then the bytes of the array.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import importlib.util
+import math
+import os
+import sys
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.cache import cache_root
+from models.errors import DataError, ParameterError
+
+__all__ = ["NAMES", "Dataset", "Split", "Splits", "find", "load", "split"]
+
+#: Data sets that are known by name; any folder with the four IDX files works too.
+NAMES = ("digits", "mnist", "fashion-mnist")
+
+#: The four files of a data set, and how many dimensions each has.
+FILES = {
+    "train-images-idx3-ubyte": 3,
+    "train-labels-idx1-ubyte": 1,
+    "t10k-images-idx3-ubyte": 3,
+    "t10k-labels-idx1-ubyte": 1,
+}
+
+#: SHA-256 of the payloads. The gzip wrappers differ from mirror to mirror; what is inside does not.
+SHA256 = {
+    "mnist": {
+        "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    },
+    "fashion-mnist": {
+        "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    },
+}
+
+#: Public mirrors, tried in this order. A mirror need not be trusted: every payload is checked.
+MIRRORS = {
+    "mnist": (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    ),
+    "fashion-mnist": (
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    ),
+}
+
+#: Where a system's package manager puts a data set: Debian's package dataset-fashion-mnist.
+SYSTEM_FOLDERS = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
+
+#: scikit-learn's digits as we keep them: 1797 images of 8 x 8 bytes, then 1797 labels; the first 1500 train.
+DIGITS_SHA256 = "c522b914135f440538a7cda9e25efdcc6702c387017afeaf4c3c25162511355a"
+DIGITS_COUNT, DIGITS_SIDE, DIGITS_TRAIN = 1797, 8, 1500
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images and class indices, for training and for the test.
+
+    Attributes
+    ----------
+    name : str
+        As it was asked for: one of `NAMES`, or a folder.
+    train_images, test_images : ndarray of uint8, shape (n, rows, cols)
+        Brightness from 0 to 255. Read-only.
+    train_labels, test_labels : ndarray of int64, shape (n,)
+        Class indices from 0 to len(classes) - 1.
+    classes : ndarray of int64, shape (n_classes,)
+        The sorted distinct labels of the training set: the label in the file is ``classes[index]``.
+    origin : str
+        The folder that the files were read from, or "scikit-learn".
+    """
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    classes: np.ndarray
+    origin: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape (n, rows, cols)
+    labels : ndarray of int64, shape (n,)
+        Class indices.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training, validation and test part. The validation part may be empty."""
+
+    train: Split
+    validation: Split
+    test: Split
+
+
+def load(name: str, data_dir: Path | None = None) -> Dataset:
+    """Read a data set, and download it where it is known and found nowhere.
+
+    ``mnist`` and ``fashion-mnist`` are searched in ``data_dir``, $BRIANPROP_DATA, the system's packages and the cache;
+    of the first two, in the subfolder of that name and in the folder itself. Their payloads are checked against known
+    SHA-256 wherever they come from. With ``data_dir`` nothing else is searched and nothing downloaded.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`, or a folder that holds the four IDX files, each plain or with the suffix .gz.
+    data_dir : Path, optional
+        Where to look for ``mnist`` and ``fashion-mnist``.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        When files are missing, unreadable, truncated, damaged, not what they should be, or do not fit each other.
+    """
+    if name == "digits":
+        return _digits()
+    if name not in SHA256:
+        folder = Path(name).expanduser().absolute()
+        if not folder.is_dir():
+            raise DataError(
+                f"Data set {name!r} is neither one of {', '.join(NAMES)} nor a folder; name one of these, or a "
+                "folder that holds the four IDX files."
+            )
+        return _read_folder(name, folder)
+    folder = _locate(name, data_dir)
+    if folder is None and data_dir is not None:
+        raise DataError(
+            f"Data set {name} is not in {data_dir}: put {', '.join(FILES)} (plain or .gz) there or into its "
+            f"subfolder {name}, or leave --data-dir away so that it is downloaded."
+        )
+    return _read_folder(name, folder or _download(name))
+
+
+def find(name: str, data_dir: Path | None = None) -> str | None:
+    """Say where `load` would find a data set without downloading it.
+
+    Parameters
+    ----------
+    name : str
+    data_dir : Path, optional
+        As for `load`.
+
+    Returns
+    -------
+    str or None
+        A folder that holds all four files, or "scikit-learn"; None where there is none. The files are not read.
+    """
+    if name == "digits":
+        return "scikit-learn" if importlib.util.find_spec("sklearn") else None
+    folder = _locate(name, data_dir) if name in SHA256 else Path(name).expanduser().absolute()
+    return str(folder) if folder is not None and all(_file(folder, stem) for stem in FILES) else None
+
+
+def split(
+    dataset: Dataset, samples: int | None = None, validation: int | None = None, test_samples: int | None = None
+) -> Splits:
+    """Divide a data set. Choices are made on the validation part, never on the test part.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    samples : int, optional
+        Number of images to train on, the first of those that validation leaves; all of these by default.
+    validation : int, optional
+        Number of images of the training set, its last, to validate on; a twelfth of it by default, and none with 0.
+    test_samples : int, optional
+        Number of images to test on, the first of the test set; all by default.
+
+    Returns
+    -------
+    Splits
+        Views of the data set's arrays.
+
+    Raises
+    ------
+    ParameterError
+        When a number is out of range or the numbers exceed what there is.
+    """
+    n_train, n_test = len(dataset.train_images), len(dataset.test_images)
+    if validation is None:
+        validation = n_train // 12
+    if not 0 <= validation < n_train:
+        raise ParameterError(
+            f"Parameter validation = {validation!r} must be from 0 to {n_train - 1}, so that some of the {n_train} "
+            f"training images of {dataset.name} remain to train on; set --validation."
+        )
+    left = n_train - validation
+    if samples is None:
+        samples = left
+    if not 1 <= samples <= left:
+        raise ParameterError(
+            f"Parameter samples = {samples!r} must be from 1 to {left}, since {dataset.name} has {n_train} training "
+            f"images and {validation} of them are for validation; set --samples or --validation."
+        )
+    if test_samples is None:
+        test_samples = n_test
+    if not 1 <= test_samples <= n_test:
+        raise ParameterError(
+            f"Parameter test_samples = {test_samples!r} must be from 1 to {n_test}, the number of test images of "
+            f"{dataset.name}; set --test-samples."
+        )
+    return Splits(
+        train=Split(dataset.train_images[:samples], dataset.train_labels[:samples]),
+        validation=Split(dataset.train_images[left:], dataset.train_labels[left:]),
+        test=Split(dataset.test_images[:test_samples], dataset.test_labels[:test_samples]),
+    )
+
+
+def _file(folder: Path, stem: str) -> Path | None:
+    """Return the path of one of the four files, plain before gzip, with a hyphen or a dot before ``idx``."""
+    spellings = (stem, stem.replace("-idx", ".idx"))
+    paths = [folder / f"{spelling}{suffix}" for suffix in ("", ".gz") for spelling in spellings]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _locate(name: str, data_dir: Path | None) -> Path | None:
+    """Return the first folder that holds a named data set, or a part of it; of the cache only if it is complete."""
+    if data_dir is not None:
+        places = [Path(data_dir)]
+    else:
+        places = [Path(os.environ["BRIANPROP_DATA"])] if os.environ.get("BRIANPROP_DATA") else []
+        places += [SYSTEM_FOLDERS[name]] if name in SYSTEM_FOLDERS else []
+    for place in places:
+        place = place.expanduser().absolute()
+        for folder in (place / name, place):
+            # a part counts: the reader then names the missing file, which beats a silent download
+            if any(_file(folder, stem) for stem in FILES):
+                return folder
+    downloaded = _download_folder(name)
+    if data_dir is None and all(_file(downloaded, stem) for stem in FILES):
+        return downloaded
+    return None
+
+
+def _read_folder(name: str, folder: Path) -> Dataset:
+    """Read the four files of a folder, check that they fit each other, and map labels to class indices."""
+    arrays, paths = {}, {}
+    for stem, dimensions in FILES.items():
+        path = _file(folder, stem)
+        if path is None:
+            raise DataError(f"File {stem} (plain or .gz) is missing in {folder}; put it there.")
+        arrays[stem] = _read(path, dimensions, SHA256.get(name, {}).get(stem))
+        paths[stem] = path
+    train_images, train_labels, test_images, test_labels = arrays.values()
+    for images, labels in (tuple(FILES)[:2], tuple(FILES)[2:]):
+        if len(arrays[images]) != len(arrays[labels]):
+            raise DataError(
+                f"File {paths[images]} holds {len(arrays[images])} images but {paths[labels].name} beside it holds "
+                f"{len(arrays[labels])} labels; replace the one that does not belong."
+            )
+    if train_images.shape[1:] != test_images.shape[1:]:
+        sizes = [" x ".join(map(str, images.shape[1:])) for images in (train_images, test_images)]
+        raise DataError(
+            f"Folder {folder} holds training images of {sizes[0]} pixels but test images of {sizes[1]}; replace the "
+            "ones that do not belong."
+        )
+    classes = np.unique(train_labels)
+    strangers = np.setdiff1d(test_labels, classes)
+    if strangers.size:
+        raise DataError(
+            f"File {paths['t10k-labels-idx1-ubyte']} holds label {strangers[0]}, which no training image has; replace "
+            "the file, or leave out the test images of that class."
+        )
+    return Dataset(
+        name=name,
+        train_images=train_images,
+        train_labels=np.searchsorted(classes, train_labels).astype(np.int64),
+        test_images=test_images,
+        test_labels=np.searchsorted(classes, test_labels).astype(np.int64),
+        classes=classes.astype(np.int64),
+        origin=str(folder),
+    )
+
+
+def _digits() -> Dataset:
+    """Read scikit-learn's digits, brightness 0..16 scaled to 0..255."""
+    payload = _recall(DIGITS_SHA256)
+    if payload is None:
+        payload = _digits_from_scikit_learn()
+        # importing scikit-learn takes seconds, reading the copy a millisecond
+        _keep(DIGITS_SHA256, payload)
+    values = np.frombuffer(payload, np.uint8)
+    images = values[:-DIGITS_COUNT].reshape(DIGITS_COUNT, DIGITS_SIDE, DIGITS_SIDE)
+    labels = values[-DIGITS_COUNT:].astype(np.int64)
+    return Dataset(
+        name="digits",
+        train_images=images[:DIGITS_TRAIN],
+        train_labels=labels[:DIGITS_TRAIN],
+        test_images=images[DIGITS_TRAIN:],
+        test_labels=labels[DIGITS_TRAIN:],
+        classes=np.arange(10, dtype=np.int64),
+        origin="scikit-learn",
+    )
+
+
+def _digits_from_scikit_learn() -> bytes:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise DataError(
+            f"Data set digits comes with scikit-learn, which cannot be imported ({error}); run "
+            "'pip install scikit-learn'."
+        ) from error
+    bunch = load_digits()
+    images = bunch.images.astype(int) * 255 // 16
+    payload = b"".join(array.astype(np.uint8).tobytes() for array in (images, bunch.target))
+    if hashlib.sha256(payload).hexdigest() != DIGITS_SHA256:
+        raise DataError("The digits of this scikit-learn are not the published 1797; install scikit-learn from PyPI.")
+    return payload
+
+
+def _read(path: Path, dimensions: int, sha256: str | None) -> np.ndarray:
+    """Read one IDX file and check its payload where the SHA-256 is known.
+
+    Unzipping MNIST takes several times as long as hashing it, so a payload of known hash is kept unzipped in the cache,
+    and hashed at every start. It stands for a file only as long as that file, whose own payload was once checked, keeps
+    its path, size and time of change: a file that is damaged later is noticed.
+    """
+    try:
+        state = path.stat()
+        vouched = None
+        if sha256 is not None and path.suffix == ".gz":
+            identity = b"\0".join([os.fsencode(path), b"%d %d" % (state.st_size, state.st_mtime_ns)])
+            vouched = f"{sha256}.{hashlib.sha256(identity).hexdigest()}"
+            if (_payload_folder() / vouched).exists() and (payload := _recall(sha256)) is not None:
+                return _parse(payload, path, dimensions)
+        payload = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"File {path} cannot be read ({error.strerror}); make it readable or replace it.") from error
+    if path.suffix == ".gz":
+        payload = _unzip(payload, path)
+    array = _parse(payload, path, dimensions)
+    if sha256 is not None:
+        found = hashlib.sha256(payload).hexdigest()
+        if found != sha256:
+            raise DataError(
+                f"File {path} is not the published one: the SHA-256 of its payload is {found}, not {sha256}; "
+                "replace it by the original, delete it if it was downloaded into the cache, or name its folder as the "
+                "data set if it is meant to differ."
+            )
+        if vouched is not None:
+            _keep(sha256, payload)
+            _keep(vouched, b"")
+    return array
+
+
+def _unzip(content: bytes, path: Path) -> bytes:
+    if not content.startswith(b"\x1f\x8b"):
+        raise DataError(
+            f"File {path} is not gzip data (it starts with {content[:4].hex() or 'nothing'}); take the suffix .gz off "
+            "if it is plain, else replace it."
+        )
+    try:
+        return gzip.decompress(content)
+    except EOFError as error:
+        raise DataError(f"File {path} is truncated: its gzip data end early; replace it.") from error
+    except (OSError, zlib.error) as error:
+        raise DataError(f"File {path} holds damaged gzip data ({error}); replace it.") from error
+
+
+def _parse(payload: bytes, path: Path, dimensions: int) -> np.ndarray:
+    """Interpret an IDX payload of unsigned bytes; the array is read-only and shares the payload's memory."""
+    start = 4 + 4 * dimensions
+    header = [int.from_bytes(payload[place : place + 4], "big") for place in range(0, start, 4)]
+    magic = 0x0800 + dimensions  # 0x08: unsigned bytes
+    what = "images" if dimensions == 3 else "labels"
+    if len(payload) >= 4 and header[0] != magic:
+        raise DataError(
+            f"File {path} has the magic number {header[0]}, but IDX {what} have {magic}; replace it by a file of "
+            f"{what}, and give it the suffix .gz if it is compressed."
+        )
+    if len(payload) < start:
+        raise DataError(
+            f"File {path} is truncated: {len(payload)} bytes are less than the header of IDX {what}, {start} bytes; "
+            "replace it."
+        )
+    shape = tuple(header[1:])
+    expected = start + math.prod(shape)
+    if len(payload) != expected:
+        size = f" of {shape[1]} x {shape[2]} pixels" if dimensions == 3 else ""
+        state = "is truncated" if len(payload) < expected else "is too long"
+        raise DataError(
+            f"File {path} {state}: its header says {shape[0]} {what}{size}, which take {expected} bytes, but it holds "
+            f"{len(payload)}; replace it."
+        )
+    if expected == start:
+        raise DataError(f"File {path} is empty: its header says {' x '.join(map(str, shape))} {what}; replace it.")
+    return np.frombuffer(payload, np.uint8, offset=start).reshape(shape)
+
+
+def _payload_folder() -> Path:
+    return cache_root() / "payloads"
+
+
+def _recall(sha256: str) -> bytes | None:
+    """Return a payload from the cache, or None where it is not there, unreadable or damaged."""
+    try:
+        payload = (_payload_folder() / sha256).read_bytes()
+    except OSError:
+        return None
+    return payload if hashlib.sha256(payload).hexdigest() == sha256 else None
+
+
+def _keep(name: str, content: bytes) -> None:
+    """Put a file into the cache of payloads in one move; a cache that cannot be written only costs time."""
+    folder = _payload_folder()
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            os.replace(temporary, folder / name)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+def _download_folder(name: str) -> Path:
+    return cache_root() / "downloads" / name
+
+
+def _download(name: str) -> Path:
+    """Download what the cache lacks of a named data set, each file from the first mirror that gives it right."""
+    import pooch
+    import requests
+
+    folder = _download_folder(name)
+    lacking = [stem for stem in FILES if _file(folder, stem) is None]
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
+    problem = None
+    # a mirror that fails once is not asked again: four timeouts in a row would try anyone's patience
+    for mirror in MIRRORS[name]:
+        try:
+            for stem in tuple(lacking):
+                _fetch(mirror + stem + ".gz", folder, stem, SHA256[name][stem], downloader)
+                lacking.remove(stem)
+        except (DataError, requests.RequestException) as error:
+            problem = error
+        except OSError as error:
+            # pooch words a refusal anew, over several lines and without strerror
+            reason = error.strerror or "no permission to write"
+            raise DataError(
+                f"Data set {name} cannot be downloaded into {folder} ({reason}); make room there, or set "
+                "BRIANPROP_CACHE to a folder that can be written."
+            ) from error
+        else:
+            return folder
+    raise DataError(
+        f"Data set {name} cannot be downloaded ({_reason(problem)}): put {', '.join(f'{stem}.gz' for stem in FILES)} "
+        "into a folder, and name the folder with --data-dir or BRIANPROP_DATA."
+    ) from problem
+
+
+def _fetch(url: str, folder: Path, stem: str, sha256: str, downloader) -> None:
+    import pooch
+
+    logger = pooch.get_logger()
+    level = logger.level
+    # pooch would recommend to note the hash of the gzip wrapper, which differs from mirror to mirror
+    logger.setLevel("WARNING")
+    print(f"Downloading {url}", file=sys.stderr)
+    try:
+        path = Path(pooch.retrieve(url, known_hash=None, fname=f"{stem}.gz", path=folder, downloader=downloader))
+    finally:
+        logger.setLevel(level)
+    try:
+        _read(path, FILES[stem], sha256)
+    except DataError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _reason(problem: Exception | None) -> str:
+    """Say why in a few words: the exceptions of HTTP libraries nest, and their text runs over lines."""
+    if isinstance(problem, DataError):
+        return "its mirrors sent something else"
+    response = getattr(problem, "response", None)
+    return f"HTTP status {response.status_code}" if response is not None else "no connection to its mirrors"

@@ -1,0 +1,1 @@
+"""What is simulated: equations, rules, circuits and their translation into Brian2."""

@@ -1,0 +1,238 @@
+"""From a circuit as data to Brian2 objects.
+
+All simulated neurons are one NeuronGroup with a slice for each population; all sources another. Fixed arrows with the same
+delay share one Synapses object (each arrow keeps synapses of its own), and learned arrows that lie side by side share one.
+Fewer objects mean fewer generated files to compile and fewer calls a step; no arrow is folded into another's weight.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from models import neurons as equations
+from models.circuit import Circuit, Projection
+from models.nbp import NBP
+from models.plasticity import FIXED_ON_PRE, FIXED_SYNAPSE, coincidence_model, coincidence_on_pre
+
+__all__ = ["Block", "fixed_synapses", "create", "neuron_values", "pack", "plastic_blocks", "unpack"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Learned projections that share one Synapses object: all sources to all targets.
+
+    Attributes
+    ----------
+    name : str
+        Name of the Synapses object.
+    sources, targets : tuple of str
+        Populations, contiguous in the layout.
+    projections : tuple of Projection
+        One per pair of source and target.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+    projections: tuple[Projection, ...]
+
+
+def _contiguous(circuit: Circuit, names: list[str]) -> bool:
+    order = [population.name for population in circuit.neurons]
+    places = [order.index(name) for name in names]
+    return places == list(range(places[0], places[0] + len(places)))
+
+
+def plastic_blocks(circuit: Circuit) -> tuple[Block, ...]:
+    """Group learned projections: first targets of one source that lie side by side, then sources of one target."""
+    order = {population.name: place for place, population in enumerate(circuit.neurons)}
+    plastic = {(p.source, p.target): p for p in circuit.projections if p.plastic}
+    targets_of, sources_of = defaultdict(list), defaultdict(list)
+    for source, target in sorted(plastic, key=lambda pair: (order[pair[0]], order[pair[1]])):
+        targets_of[source].append(target)
+    for source, targets in targets_of.items():
+        runs = [targets] if _contiguous(circuit, targets) else [[target] for target in targets]
+        for run in runs:
+            sources_of[tuple(run)].append(source)
+    blocks = []
+    for targets, sources in sources_of.items():
+        for run in [sources] if _contiguous(circuit, sources) else [[source] for source in sources]:
+            blocks.append(
+                Block(
+                    f"plastic_{run[0]}_{targets[0]}",
+                    tuple(run),
+                    targets,
+                    tuple(plastic[source, target] for source in run for target in targets),
+                )
+            )
+    return tuple(blocks)
+
+
+def pack(circuit: Circuit, block: Block, matrices: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
+    """One array of shape (neurons of all sources, neurons of all targets) from the matrices of a block's projections."""
+    return np.block([[matrices[source, target] for target in block.targets] for source in block.sources])
+
+
+def unpack(circuit: Circuit, block: Block, weights: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+    """The inverse of `pack`."""
+    rows = np.cumsum([circuit[name].size for name in block.sources])[:-1]
+    columns = np.cumsum([circuit[name].size for name in block.targets])[:-1]
+    return {
+        (source, target): part
+        for source, row in zip(block.sources, np.split(weights, rows, axis=0), strict=True)
+        for target, part in zip(block.targets, np.split(row, columns, axis=1), strict=True)
+    }
+
+
+def fixed_synapses(circuit: Circuit) -> dict[str, tuple[bool, int, np.ndarray, np.ndarray, np.ndarray]]:
+    """Synapses of the fixed arrows, merged by delay and by whether they start at a source.
+
+    Returns
+    -------
+    dict from the name of a Synapses object to (from a source?, delay [steps], i, j, w), each array of shape (n_synapses,)
+    """
+    parts = defaultdict(list)
+    for projection in circuit.projections:
+        if projection.plastic:
+            continue
+        source, target = circuit[projection.source], circuit[projection.target]
+        j = np.arange(target.size)
+        i = np.zeros_like(j) if projection.connectivity == "one-to-all" else j
+        if projection.connectivity == "all-to-all":
+            i, j = np.repeat(np.arange(source.size), target.size), np.tile(j, source.size)
+        parts[source.role == "source", projection.delay].append(
+            (
+                i + circuit.offsets[source.name],
+                j + circuit.offsets[target.name],
+                np.full(len(j), projection.weight, dtype=float),
+            )
+        )
+    return {
+        f"{'stimulus' if outside else 'fixed'}_delay{delay}": (
+            outside,
+            delay,
+            *(np.concatenate(column) for column in zip(*arrays, strict=True)),
+        )
+        for (outside, delay), arrays in sorted(parts.items())
+    }
+
+
+def neuron_values(circuit: Circuit, parameters: NBP, seed: int = 0) -> dict[str, np.ndarray]:
+    """Values of the per-neuron variables: b, theta and ref [s], each of shape (n_neurons,).
+
+    With ``theta_spread`` > 0 thresholds are drawn once per seed, normal with s.d. ``theta_spread * theta``, and the same for
+    a population of a given name in every circuit of these parameters.
+    """
+    values = {"b": [], "theta": [], "ref": []}
+    for population in circuit.neurons:
+        theta = np.full(population.size, parameters.theta)
+        if population.heterogeneous and parameters.theta_spread:
+            rng = np.random.default_rng([seed, 2, *population.name.encode()])
+            theta *= 1 + parameters.theta_spread * rng.standard_normal(population.size)
+        values["b"].append(np.full(population.size, population.bias))
+        values["theta"].append(theta)
+        values["ref"].append(np.full(population.size, population.refractory * parameters.dt))
+    return {name: np.concatenate(parts) for name, parts in values.items()}
+
+
+def create(circuit: Circuit, parameters: NBP, stimulus, network_name: str = "network") -> dict[str, object]:
+    """Make the Brian2 objects of a circuit. The caller has chosen the device and the preferences.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    parameters : NBP
+        Decides the structure of the code (the order of propagation and learning, noise or none); its numbers are set later.
+    stimulus : brian2.Function
+        ``stimulus(turn, i)``: 1 if source neuron i sends in that turn, else 0; turn -1 is the lead-in with the kick.
+
+    Returns
+    -------
+    dict of Brian2 objects by name, the Network under ``"network"``.
+    """
+    import brian2 as b2
+
+    clock = b2.Clock(parameters.dt * b2.second, name="steps")
+    paced = {"period": circuit.period, "lead": circuit.lead}
+    group = b2.NeuronGroup(
+        sum(p.size for p in circuit.neurons),
+        equations.GATED_LIF,
+        threshold=equations.GATED_LIF_THRESHOLD,
+        reset=equations.GATED_LIF_RESET,
+        refractory="ref",
+        method="euler",
+        clock=clock,
+        name="neurons",
+    )
+    sources = b2.NeuronGroup(
+        sum(p.size for p in circuit.sources),
+        equations.SOURCE,
+        threshold=equations.SOURCE_THRESHOLD,
+        reset="",
+        namespace=paced | {"stimulus": stimulus},
+        clock=clock,
+        name="sources",
+    )
+    sources.send_phase = np.repeat([p.send_phase for p in circuit.sources], [p.size for p in circuit.sources])
+    objects = {"neurons": group, "sources": sources}
+
+    for name, (outside, delay, i, j, w) in fixed_synapses(circuit).items():
+        synapses = b2.Synapses(
+            sources if outside else group,
+            group,
+            FIXED_SYNAPSE,
+            on_pre=FIXED_ON_PRE,
+            delay=delay * parameters.dt * b2.second,
+            clock=clock,
+            name=name,
+        )
+        synapses.connect(i=i, j=j)
+        synapses.w = w
+        objects[name] = synapses
+
+    def neurons_of(names):
+        start = circuit.offsets[names[0]]
+        return group[start : start + sum(circuit[name].size for name in names)]
+
+    # an inference circuit has no phase that reinforces: there the synapses only propagate
+    learns, noisy = bool(circuit.reinforced), parameters.weight_noise > 0
+    for block in plastic_blocks(circuit):
+        synapses = b2.Synapses(
+            neurons_of(block.sources),
+            neurons_of(block.targets),
+            coincidence_model(circuit.reinforced, noisy, learns),
+            on_pre=coincidence_on_pre(parameters.order, noisy, learns),
+            namespace=paced,
+            clock=clock,
+            name=block.name,
+        )
+        synapses.connect()
+        objects[block.name] = synapses
+
+    readout = b2.NeuronGroup(
+        circuit[circuit.readout].size,
+        equations.READOUT,
+        events={"read": equations.READOUT_EVENT},
+        namespace=paced | {"readout_phase": circuit.readout_phase},
+        clock=clock,
+        name="readout",
+    )
+    # before the resets, which clear the drive of those that fired
+    readout.set_event_schedule("read", when="after_thresholds")
+    start = circuit.offsets[circuit.readout]
+    answers = np.arange(start, start + circuit[circuit.readout].size)
+    readout.v_read = b2.linked_var(group, "v", index=answers)
+    readout.lastspike_read = b2.linked_var(group, "lastspike", index=answers)
+    objects["readout"] = readout
+    objects["answers"] = b2.EventMonitor(
+        readout, "read", variables=["drive", "spike"], when="after_thresholds", order=1, name="answers"
+    )
+    objects["neuron_spikes"] = b2.SpikeMonitor(group, when="end", order=2, name="neuron_spikes")
+    objects["source_spikes"] = b2.SpikeMonitor(sources, when="end", order=2, name="source_spikes")
+    network = b2.Network(*objects.values(), name=network_name)
+    # resets before synapses: y0 then tells the learning rule which neurons fire in this very step
+    network.schedule = ["start", "groups", "thresholds", "resets", "synapses", "end"]
+    return objects | {"network": network}

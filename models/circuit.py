@@ -1,0 +1,236 @@
+"""A circuit as data: populations, projections, and the turn of the chain that paces them.
+
+Nothing here imports Brian2. The builder (models/builder.py), the figures, the counts and the energy model all read the
+same `Circuit`, so the topology is written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from models.errors import ParameterError
+
+__all__ = ["Circuit", "Population", "Projection", "arrows"]
+
+ROLES = ("source", "gated", "gating")
+CONNECTIVITIES = ("all-to-all", "one-to-one", "one-to-all")
+
+
+@dataclass(frozen=True)
+class Population:
+    """Neurons of one kind and one role.
+
+    Parameters
+    ----------
+    name : str
+        The paper's symbol, such as ``h_lt``.
+    size : int
+        Number of neurons.
+    role : {"source", "gated", "gating"}
+        A source sends the spikes that it is given; a gated neuron is closed by its bias; a gating neuron opens others.
+    bias : float
+        Constant drive, in units of weight.
+    refractory : int
+        Refractory period in time steps (Loihi's count: 2 means silent in the step after a spike).
+    send_phase : int or None
+        For a source, the phase of the turn in which it sends.
+    heterogeneous : bool
+        Whether threshold heterogeneity applies.
+    """
+
+    name: str
+    size: int
+    role: str = "gated"
+    bias: float = 0.0
+    refractory: int = 0
+    send_phase: int | None = None
+    heterogeneous: bool = False
+
+    def __post_init__(self):
+        if self.role not in ROLES:
+            raise ParameterError(f"Population {self.name}: role {self.role!r} is unknown; use one of {', '.join(ROLES)}.")
+        if not isinstance(self.size, int) or self.size < 1:
+            raise ParameterError(f"Population {self.name}: size {self.size!r} must be a whole number of at least 1.")
+        if (self.role == "source") != (self.send_phase is not None):
+            raise ParameterError(f"Population {self.name}: send_phase belongs to sources and only to them.")
+        if self.refractory < 0:
+            raise ParameterError(f"Population {self.name}: refractory {self.refractory!r} must not be negative.")
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The synapses from one population to another.
+
+    Parameters
+    ----------
+    source, target : str
+        Names of populations.
+    kind : str
+        What the arrow means: ``plastic``, ``copy``, ``inhibit``, ``gate`` and so on.
+    delay : int
+        Steps beyond the one step that every spike takes.
+    connectivity : {"all-to-all", "one-to-one", "one-to-all"}
+    weight : float or None
+        Weight of a fixed arrow; None where it is learned.
+    matrix : str or None
+        For a learned arrow, the matrix that it starts from: ``W1``, ``W2``, ``W2.T`` or ``-W2.T``.
+    """
+
+    source: str
+    target: str
+    kind: str
+    delay: int
+    connectivity: str
+    weight: float | None = None
+    matrix: str | None = None
+
+    def __post_init__(self):
+        place = f"Projection {self.source} -> {self.target} ({self.kind})"
+        if self.connectivity not in CONNECTIVITIES:
+            raise ParameterError(f"{place}: connectivity {self.connectivity!r} is none of {', '.join(CONNECTIVITIES)}.")
+        if not isinstance(self.delay, int) or self.delay < 0:
+            raise ParameterError(f"{place}: delay {self.delay!r} must be a whole number of steps of at least 0.")
+        if (self.weight is None) != (self.matrix is not None):
+            raise ParameterError(f"{place}: give a weight (fixed) or a matrix (learned), and not both.")
+        if self.plastic and (self.connectivity != "all-to-all" or self.delay):
+            raise ParameterError(f"{place}: a learned projection is all-to-all and without extra delay.")
+
+    @property
+    def plastic(self) -> bool:
+        """Whether the weights are learned."""
+        return self.matrix is not None
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """Populations, projections, and how one turn of the chain is read.
+
+    Parameters
+    ----------
+    name : str
+    populations : tuple of Population
+        In the order in which their neurons are laid out.
+    projections : tuple of Projection
+    period : int
+        Time steps of one turn: one sample is one turn.
+    lead : int
+        Time steps before the first turn, in which the kick starts the chain.
+    reinforced : tuple of int
+        Phases in which the reinforcement r is 1.
+    readout : str
+        Population whose drive and spikes are the answer.
+    readout_phase : int
+        Phase in which they are read.
+    firing : mapping of int to tuple of str
+        Populations that may fire in each phase; in every other phase they must be silent.
+    """
+
+    name: str
+    populations: tuple[Population, ...]
+    projections: tuple[Projection, ...]
+    period: int
+    lead: int
+    reinforced: tuple[int, ...]
+    readout: str
+    readout_phase: int
+    firing: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        names = [population.name for population in self.populations]
+        for name in names:
+            if names.count(name) > 1:
+                raise ParameterError(f"Circuit {self.name}: population {name} is defined twice.")
+        for projection in self.projections:
+            for end in (projection.source, projection.target):
+                if end not in names:
+                    raise ParameterError(
+                        f"Circuit {self.name}: {projection.source} -> {projection.target} names {end}, which is no population."
+                    )
+            if self[projection.target].role == "source":
+                raise ParameterError(f"Circuit {self.name}: {projection.target} is a source and cannot be a target.")
+            sizes = self[projection.source].size, self[projection.target].size
+            if projection.connectivity == "one-to-one" and sizes[0] != sizes[1]:
+                raise ParameterError(
+                    f"Circuit {self.name}: {projection.source} -> {projection.target} is one-to-one between {sizes[0]} and "
+                    f"{sizes[1]} neurons; make the sizes equal."
+                )
+            if projection.connectivity == "one-to-all" and sizes[0] != 1:
+                raise ParameterError(
+                    f"Circuit {self.name}: {projection.source} -> {projection.target} is one-to-all, but {projection.source} "
+                    f"has {sizes[0]} neurons; it needs exactly one."
+                )
+        if self.readout not in names:
+            raise ParameterError(f"Circuit {self.name}: the readout {self.readout} is no population.")
+
+    def __getitem__(self, name: str) -> Population:
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Population]:
+        return {population.name: population for population in self.populations}
+
+    @property
+    def sources(self) -> tuple[Population, ...]:
+        """Populations whose spikes are given."""
+        return tuple(p for p in self.populations if p.role == "source")
+
+    @property
+    def neurons(self) -> tuple[Population, ...]:
+        """Populations that are simulated, in the order of their layout."""
+        return tuple(p for p in self.populations if p.role != "source")
+
+    @cached_property
+    def offsets(self) -> dict[str, int]:
+        """Index of each population's first neuron, among the sources for a source and among the neurons otherwise."""
+        result = {}
+        for group in (self.sources, self.neurons):
+            start = 0
+            for population in group:
+                result[population.name] = start
+                start += population.size
+        return result
+
+    def synapse_count(self, projection: Projection) -> int:
+        """Number of synapses of one projection."""
+        source, target = self[projection.source].size, self[projection.target].size
+        return source * target if projection.connectivity == "all-to-all" else target
+
+
+def arrows(
+    table: str, connectivity: Mapping[str, str], weights: Mapping[str, float], matrices: Mapping[tuple[str, str], str]
+) -> Iterable[Projection]:
+    """Read projections from a table with one line per source and delay: ``kind delay source -> target target ...``.
+
+    Parameters
+    ----------
+    table : str
+        Lines of arrows; text after ``#`` is a comment.
+    connectivity, weights : mapping from kind
+        The connectivity of each kind, and the weight of each fixed kind.
+    matrices : mapping from (source, target)
+        The matrix of each learned projection.
+
+    Yields
+    ------
+    Projection
+    """
+    for line in table.splitlines():
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        kind, delay, source, arrow, *targets = words
+        if arrow != "->" or not targets:
+            raise ParameterError(f"Arrow {line.strip()!r}: write it as 'kind delay source -> target ...'.")
+        for target in targets:
+            plastic = kind not in weights
+            yield Projection(
+                source,
+                target,
+                kind,
+                int(delay),
+                connectivity[kind],
+                weight=None if plastic else weights[kind],
+                matrix=matrices[source, target] if plastic else None,
+            )

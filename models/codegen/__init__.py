@@ -1,0 +1,1 @@
+"""What the generated C++ needs beside Brian2's own templates."""

@@ -1,0 +1,509 @@
+"""Data sets: what is found where, what is refused and in which words, and how a set is divided."""
+
+import gzip
+import hashlib
+import socket
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pooch
+import pytest
+
+from experiments import datasets
+from experiments.datasets import Dataset, find, load, split
+from models.errors import DataError, ParameterError
+
+STEMS = tuple(datasets.FILES)
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = STEMS
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed(tmp_path, monkeypatch):
+    """Keep the caches, variables and packages of this computer out of the tests."""
+    monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("BRIANPROP_DATA", raising=False)
+    monkeypatch.setattr(datasets, "SYSTEM_FOLDERS", {"fashion-mnist": tmp_path / "system"})
+    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (), "fashion-mnist": ()})
+
+
+def idx(array):
+    """Return an array of unsigned bytes as an IDX payload."""
+    sizes = b"".join(length.to_bytes(4, "big") for length in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def payloads():
+    """Four small payloads: labels start at 5, with gaps."""
+    rng = np.random.default_rng(1)
+    return {
+        TRAIN_IMAGES: idx(rng.integers(0, 256, (7, 3, 4))),
+        TRAIN_LABELS: idx(np.array([9, 5, 5, 200, 7, 9, 5])),
+        TEST_IMAGES: idx(rng.integers(0, 256, (3, 3, 4))),
+        TEST_LABELS: idx(np.array([200, 5, 9])),
+    }
+
+
+def write(folder, payloads, suffix=".gz"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, payload in payloads.items():
+        (folder / f"{name}{suffix}").write_bytes(gzip.compress(payload, mtime=0) if suffix == ".gz" else payload)
+    return folder
+
+
+@pytest.fixture
+def known(monkeypatch, payloads):
+    """Make the small payloads the published ones of MNIST and Fashion-MNIST."""
+    sums = {name: hashlib.sha256(payload).hexdigest() for name, payload in payloads.items()}
+    monkeypatch.setattr(datasets, "SHA256", {"mnist": sums, "fashion-mnist": sums})
+    return payloads
+
+
+def check_payloads(dataset, payloads):
+    for images, stem in ((dataset.train_images, TRAIN_IMAGES), (dataset.test_images, TEST_IMAGES)):
+        assert images.dtype == np.uint8
+        assert images.tobytes() == payloads[stem][16:]
+
+
+# ---------------------------------------------------------------------------------------------------- any folder
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("dotted", [False, True])
+def test_a_folder_of_idx_files(tmp_path, payloads, suffix, dotted):
+    spelled = {name.replace("-idx", ".idx") if dotted else name: payload for name, payload in payloads.items()}
+    folder = write(tmp_path / "mine", spelled, suffix)
+    assert find(str(folder)) == str(folder)
+    dataset = load(str(folder))
+    check_payloads(dataset, payloads)
+    assert dataset.train_images.shape == (7, 3, 4)
+    assert dataset.test_images.shape == (3, 3, 4)
+    np.testing.assert_array_equal(dataset.classes, [5, 7, 9, 200])
+    np.testing.assert_array_equal(dataset.train_labels, [2, 0, 0, 3, 1, 2, 0])
+    np.testing.assert_array_equal(dataset.test_labels, [3, 0, 2])
+    assert dataset.train_labels.dtype == dataset.test_labels.dtype == dataset.classes.dtype == np.int64
+    assert (dataset.name, dataset.origin) == (str(folder), str(folder))
+
+
+def test_a_relative_folder_has_an_absolute_origin(tmp_path, payloads, monkeypatch):
+    monkeypatch.chdir(write(tmp_path / "mine", payloads).parent)
+    assert load("mine").origin == str(tmp_path / "mine")
+
+
+def test_an_unknown_name(tmp_path):
+    with pytest.raises(DataError, match=r"'mnits' is neither one of digits, mnist, fashion-mnist nor a folder"):
+        load("mnits")
+    assert find("mnits") is None
+
+
+def test_a_missing_file_is_named(tmp_path, payloads):
+    folder = write(tmp_path / "mine", payloads)
+    (folder / f"{TEST_LABELS}.gz").unlink()
+    assert find(str(folder)) is None
+    with pytest.raises(DataError, match=f"{TEST_LABELS} .* is missing in {folder}; put it there"):
+        load(str(folder))
+
+
+def truncated_gzip(payloads):
+    return TRAIN_IMAGES, gzip.compress(payloads[TRAIN_IMAGES])[:-20]
+
+
+def damaged_gzip(payloads):
+    content = bytearray(gzip.compress(payloads[TRAIN_IMAGES]))
+    content[-6] ^= 1  # in the checksum of the gzip trailer
+    return TRAIN_IMAGES, bytes(content)
+
+
+def damaged_deflate(payloads):
+    content = bytearray(gzip.compress(payloads[TRAIN_IMAGES]))
+    content[10] |= 0b110  # a type of block that does not exist
+    return TRAIN_IMAGES, bytes(content)
+
+
+def no_gzip(payloads):
+    return TRAIN_LABELS, payloads[TRAIN_LABELS]
+
+
+def nothing(payloads):
+    return TRAIN_LABELS, b""
+
+
+def truncated_payload(payloads):
+    return TRAIN_IMAGES, gzip.compress(payloads[TRAIN_IMAGES][:-5])
+
+
+def long_payload(payloads):
+    return TEST_LABELS, gzip.compress(payloads[TEST_LABELS] + b"\0")
+
+
+def truncated_header(payloads):
+    return TRAIN_IMAGES, gzip.compress(payloads[TRAIN_IMAGES][:9])
+
+
+def empty_payload(payloads):
+    return TRAIN_IMAGES, gzip.compress(b"")
+
+
+def labels_for_images(payloads):
+    return TRAIN_IMAGES, gzip.compress(payloads[TRAIN_LABELS])
+
+
+def images_for_labels(payloads):
+    return TEST_LABELS, gzip.compress(payloads[TEST_IMAGES])
+
+
+def no_images(payloads):
+    return TRAIN_IMAGES, gzip.compress(idx(np.zeros((0, 3, 4))))
+
+
+def no_pixels(payloads):
+    return TEST_IMAGES, gzip.compress(idx(np.zeros((3, 0, 4))))
+
+
+@pytest.mark.parametrize(
+    ("breakage", "message"),
+    [
+        (truncated_gzip, "is truncated: its gzip data end early; replace it"),
+        (damaged_gzip, r"holds damaged gzip data \(CRC check failed"),
+        (damaged_deflate, r"holds damaged gzip data \(Error -3"),
+        (no_gzip, r"is not gzip data \(it starts with 00000801\); take the suffix .gz off"),
+        (nothing, r"is not gzip data \(it starts with nothing\)"),
+        (truncated_payload, "is truncated: its header says 7 images of 3 x 4 pixels, which take 100 bytes, .* 95;"),
+        (long_payload, "is too long: its header says 3 labels, which take 11 bytes, .* holds 12"),
+        (truncated_header, "is truncated: 9 bytes are less than the header of IDX images, 16 bytes"),
+        (empty_payload, "is truncated: 0 bytes are less than the header of IDX images, 16 bytes"),
+        (labels_for_images, "has the magic number 2049, but IDX images have 2051; replace it"),
+        (images_for_labels, "has the magic number 2051, but IDX labels have 2049; replace it"),
+        (no_images, "is empty: its header says 0 x 3 x 4 images; replace it"),
+        (no_pixels, "is empty: its header says 3 x 0 x 4 images; replace it"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, payloads, breakage, message):
+    folder = write(tmp_path / "mine", payloads)
+    name, content = breakage(payloads)
+    (folder / f"{name}.gz").write_bytes(content)
+    with pytest.raises(DataError, match=f"{folder}/{name}.gz {message}"):
+        load(str(folder))
+
+
+def test_gzip_without_the_suffix(tmp_path, payloads):
+    folder = write(tmp_path / "mine", payloads, suffix="")
+    (folder / TRAIN_IMAGES).write_bytes(gzip.compress(payloads[TRAIN_IMAGES]))
+    with pytest.raises(DataError, match=f"{TRAIN_IMAGES} has the magic number .* suffix .gz if it is compressed"):
+        load(str(folder))
+
+
+def test_a_file_that_fails_while_it_is_read(tmp_path, payloads, monkeypatch):
+    folder = write(tmp_path / "mine", payloads)
+
+    def fail(path):
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(datasets.Path, "read_bytes", fail)
+    with pytest.raises(DataError, match=rf"{TRAIN_IMAGES}.gz cannot be read \(Input/output error\)"):
+        load(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        (TRAIN_LABELS, np.full(6, 5), "train-images.*.gz holds 7 images but train-labels.*.gz beside it holds 6"),
+        (TEST_LABELS, np.full(4, 5), "t10k-images.*.gz holds 3 images but t10k-labels.*.gz beside it holds 4"),
+        (TEST_IMAGES, np.zeros((3, 4, 4)), "holds training images of 3 x 4 pixels but test images of 4 x 4; replace"),
+        (TEST_LABELS, np.array([5, 8, 9]), "t10k-labels-idx1-ubyte.gz holds label 8, which no training image has"),
+    ],
+)
+def test_files_that_do_not_fit_each_other(tmp_path, payloads, name, array, message):
+    folder = write(tmp_path / "mine", {**payloads, name: idx(array)})
+    with pytest.raises(DataError, match=message):
+        load(str(folder))
+
+
+# ------------------------------------------------------------------------------------- where named sets are searched
+
+
+@pytest.mark.parametrize("subfolder", ["", "mnist"])
+def test_data_dir_or_its_subfolder(tmp_path, known, subfolder):
+    folder = write(tmp_path / "data" / subfolder, known)
+    assert find("mnist", tmp_path / "data") == str(folder)
+    dataset = load("mnist", tmp_path / "data")
+    check_payloads(dataset, known)
+    assert (dataset.name, dataset.origin) == ("mnist", str(folder))
+
+
+def test_data_dir_is_final(tmp_path, known, monkeypatch):
+    monkeypatch.setenv("BRIANPROP_DATA", str(write(tmp_path / "elsewhere", known)))
+    write(tmp_path / "cache" / "downloads" / "mnist", known)
+    (tmp_path / "data").mkdir()
+    assert find("mnist", tmp_path / "data") is None
+    with pytest.raises(DataError, match=rf"mnist is not in {tmp_path}/data: put train-.* subfolder mnist, or leave"):
+        load("mnist", tmp_path / "data")
+
+
+def test_an_incomplete_folder_is_not_passed_over(tmp_path, known, monkeypatch):
+    folder = write(tmp_path / "data", known)
+    (folder / f"{TEST_IMAGES}.gz").unlink()
+    monkeypatch.setenv("BRIANPROP_DATA", str(folder))
+    assert find("mnist") is None
+    with pytest.raises(DataError, match=f"{TEST_IMAGES} .* is missing in {folder}"):
+        load("mnist")
+
+
+def test_the_order_of_places(tmp_path, known, monkeypatch):
+    assert find("fashion-mnist") is None
+    cached = write(tmp_path / "cache" / "downloads" / "fashion-mnist", known)
+    assert load("fashion-mnist").origin == find("fashion-mnist") == str(cached)
+    system = write(tmp_path / "system", known)
+    assert load("fashion-mnist").origin == find("fashion-mnist") == str(system)
+    assert find("mnist") is None  # the package holds Fashion-MNIST alone
+    variable = write(tmp_path / "variable" / "fashion-mnist", known)
+    monkeypatch.setenv("BRIANPROP_DATA", str(tmp_path / "variable"))
+    assert load("fashion-mnist").origin == find("fashion-mnist") == str(variable)
+    option = write(tmp_path / "option", known)
+    assert load("fashion-mnist", option).origin == find("fashion-mnist", option) == str(option)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_wrong_checksum(tmp_path, payloads, suffix):
+    folder = write(tmp_path / "mnist", payloads, suffix)
+    found = hashlib.sha256(payloads[TRAIN_IMAGES]).hexdigest()
+    with pytest.raises(DataError, match=rf"{folder}/{TRAIN_IMAGES}\S* is not the published one.* {found}, not ba89"):
+        load("mnist", tmp_path)
+
+
+# ----------------------------------------------------------------------------------------------- cache of payloads
+
+
+def test_a_second_start_does_not_unzip(tmp_path, known, monkeypatch):
+    folder = write(tmp_path / "data", known)
+    load("mnist", folder)
+
+    def fail(*_):
+        raise AssertionError("unzipped again")
+
+    monkeypatch.setattr(datasets, "_unzip", fail)
+    check_payloads(load("mnist", folder), known)
+
+
+def test_a_file_that_is_damaged_later_is_noticed(tmp_path, known):
+    folder = write(tmp_path / "data", known)
+    load("mnist", folder)
+    (folder / f"{TRAIN_IMAGES}.gz").write_bytes(gzip.compress(idx(np.zeros((7, 3, 4)))))
+    with pytest.raises(DataError, match="is not the published one"):
+        load("mnist", folder)
+
+
+def test_a_damaged_copy_is_made_anew(tmp_path, known):
+    folder = write(tmp_path / "data", known)
+    load("mnist", folder)
+    copy = tmp_path / "cache" / "payloads" / datasets.SHA256["mnist"][TRAIN_IMAGES]
+    copy.write_bytes(known[TRAIN_IMAGES][:-1] + b"\0")  # as long as it should be
+    check_payloads(load("mnist", folder), known)
+    assert copy.read_bytes() == known[TRAIN_IMAGES]
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path, known, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "file"))
+    check_payloads(load("mnist", write(tmp_path / "data", known)), known)
+
+
+def test_a_full_disk_leaves_no_part_in_the_cache(tmp_path, known, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(datasets.os, "replace", fail)
+    check_payloads(load("mnist", write(tmp_path / "data", known)), known)
+    assert list((tmp_path / "cache" / "payloads").iterdir()) == []
+
+
+# --------------------------------------------------------------------------------------------------------- download
+
+
+class Handler(SimpleHTTPRequestHandler):
+    def do_GET(self):
+        self.server.requested.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """Serve a folder at this computer's own address; gives the server, with the list of what was requested."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path / "served")))
+    server.requested, server.url = [], f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_download_passes_over_a_bad_mirror_and_is_kept(tmp_path, known, mirror, monkeypatch):
+    write(tmp_path / "served" / "good", known)
+    write(tmp_path / "served" / "bad", {**known, TRAIN_LABELS: idx(np.array([1, 1, 1, 1, 1, 1, 1]))})
+    urls = tuple(f"{mirror.url}/{folder}/" for folder in ("absent", "bad", "good"))
+    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": urls})
+    dataset = load("mnist")
+    check_payloads(dataset, known)
+    assert dataset.origin == find("mnist") == str(tmp_path / "cache" / "downloads" / "mnist")
+    asked = [("absent", TRAIN_IMAGES), ("bad", TRAIN_IMAGES), ("bad", TRAIN_LABELS)]
+    asked += [("good", stem) for stem in STEMS[1:]]
+    assert mirror.requested == [f"/{folder}/{stem}.gz" for folder, stem in asked]
+    check_payloads(load("mnist"), known)
+    assert len(mirror.requested) == len(asked)
+
+
+def test_an_interrupted_download_is_completed(tmp_path, known, mirror, monkeypatch, capsys, caplog):
+    write(tmp_path / "served", known)
+    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+    monkeypatch.setattr(pooch.get_logger(), "handlers", [caplog.handler])
+    write(tmp_path / "cache" / "downloads" / "mnist", {TRAIN_IMAGES: known[TRAIN_IMAGES]})
+    check_payloads(load("mnist"), known)
+    assert mirror.requested == [f"/{stem}.gz" for stem in STEMS[1:]]
+    assert capsys.readouterr().err.split("\n") == [*(f"Downloading {mirror.url}/{stem}.gz" for stem in STEMS[1:]), ""]
+    assert caplog.messages == []  # pooch's advice to note the hashes
+
+
+def test_mirrors_that_fail(tmp_path, known, mirror, monkeypatch):
+    remedy = rf": put {TRAIN_IMAGES}.gz, .*{TEST_LABELS}.gz into a folder, and name .* --data-dir or BRIANPROP_DATA"
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound and not listening: refuses connections
+        monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"http://127.0.0.1:{unused.getsockname()[1]}/",)})
+        with pytest.raises(DataError, match=r"downloaded \(no connection to its mirrors\)" + remedy):
+            load("mnist")
+    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+    with pytest.raises(DataError, match=r"downloaded \(HTTP status 404\)" + remedy):
+        load("mnist")
+    write(tmp_path / "served", {**known, TRAIN_IMAGES: b"login first"})
+    with pytest.raises(DataError, match=r"downloaded \(its mirrors sent something else\)" + remedy):
+        load("mnist")
+    assert list((tmp_path / "cache" / "downloads" / "mnist").iterdir()) == []
+
+
+def test_no_place_for_a_download(tmp_path, known, mirror, monkeypatch):
+    write(tmp_path / "served", known)
+    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "file"))
+    place = tmp_path / "file" / "downloads" / "mnist"
+    with pytest.raises(DataError, match=rf"cannot be downloaded into {place} \(.*set BRIANPROP_CACHE") as caught:
+        load("mnist")
+    assert "\n" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------------------------ the real ones
+
+
+def test_digits(tmp_path):
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    first, again = load("digits"), load("digits")
+    for digits in (first, again):  # from scikit-learn, then from the copy
+        assert (digits.name, digits.origin) == ("digits", "scikit-learn")
+        assert digits.train_images.shape == (1500, 8, 8)
+        assert digits.test_images.shape == (297, 8, 8)
+        images = np.concatenate([digits.train_images, digits.test_images])
+        np.testing.assert_array_equal(images, bunch.images * 255 // 16)
+        assert images.max() == 255
+        np.testing.assert_array_equal(np.concatenate([digits.train_labels, digits.test_labels]), bunch.target)
+        np.testing.assert_array_equal(digits.classes, np.arange(10))
+    assert [path.name for path in (tmp_path / "cache" / "payloads").iterdir()] == [datasets.DIGITS_SHA256]
+    assert find("digits") == "scikit-learn"
+
+
+def test_digits_without_scikit_learn(monkeypatch):
+    monkeypatch.setitem(datasets.sys.modules, "sklearn.datasets", None)
+    with pytest.raises(DataError, match=r"cannot be imported .*pip install scikit-learn"):
+        load("digits")
+
+
+@pytest.mark.parametrize(
+    ("name", "first_labels", "first_sum", "test_counts"),
+    [
+        ("mnist", [5, 0, 4, 1, 9], 27525, [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]),
+        ("fashion-mnist", [9, 0, 0, 3, 0], 76247, [1000] * 10),
+    ],
+)
+@pytest.mark.data
+def test_published_sets(data_dir, name, first_labels, first_sum, test_counts):
+    dataset = load(name, data_dir)
+    assert dataset.train_images.shape == (60_000, 28, 28)
+    assert dataset.test_images.shape == (10_000, 28, 28)
+    assert dataset.train_labels[:5].tolist() == first_labels
+    assert dataset.train_images[0].sum() == first_sum
+    np.testing.assert_array_equal(dataset.classes, np.arange(10))
+    np.testing.assert_array_equal(np.bincount(dataset.test_labels), test_counts)
+    parts = split(dataset)
+    assert [len(part.labels) for part in (parts.train, parts.validation, parts.test)] == [55_000, 5_000, 10_000]
+
+
+@pytest.mark.data
+def test_letters_start_at_one(data_dir):
+    dataset = load(str(data_dir / "emnist-letters-subset"))
+    assert len(dataset.train_images) == 44_425
+    assert len(dataset.test_images) == 3_900
+    np.testing.assert_array_equal(dataset.classes, np.arange(1, 27))
+    np.testing.assert_array_equal(np.unique(dataset.train_labels), np.arange(26))
+
+
+# ------------------------------------------------------------------------------------------------------------ division
+
+
+@pytest.fixture
+def numbered():
+    """24 training and 6 test images of one pixel, whose value is their number; labels are 100 more."""
+    train, test = np.arange(24), np.arange(6)
+    shape = (-1, 1, 1)
+    return Dataset(
+        name="numbered",
+        train_images=train.astype(np.uint8).reshape(shape),
+        train_labels=train + 100,
+        test_images=test.astype(np.uint8).reshape(shape),
+        test_labels=test + 100,
+        classes=np.arange(124),
+        origin="here",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "train", "validation", "test"),
+    [
+        ({}, range(22), range(22, 24), range(6)),
+        ({"samples": 5}, range(5), range(22, 24), range(6)),
+        ({"samples": 22}, range(22), range(22, 24), range(6)),
+        ({"validation": 0}, range(24), range(0), range(6)),
+        ({"validation": 23}, range(1), range(1, 24), range(6)),
+        ({"samples": 3, "validation": 4, "test_samples": 2}, range(3), range(20, 24), range(2)),
+    ],
+)
+def test_split(numbered, options, train, validation, test):
+    parts = split(numbered, **options)
+    for part, numbers in ((parts.train, train), (parts.validation, validation), (parts.test, test)):
+        assert part.images.shape[1:] == (1, 1)
+        assert part.images.ravel().tolist() == list(numbers)
+        assert part.labels.tolist() == [number + 100 for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"samples": 0}, "samples = 0 must be from 1 to 22, .*24 training images and 2 .* validation; set --samples"),
+        ({"samples": 23}, "samples = 23 must be from 1 to 22, .*; set --samples or --validation"),
+        ({"samples": 20, "validation": 5}, "samples = 20 must be from 1 to 19, .* 24 training images and 5 of them"),
+        ({"validation": -1}, "validation = -1 must be from 0 to 23, .*; set --validation"),
+        ({"validation": 24}, "validation = 24 must be from 0 to 23, .*; set --validation"),
+        ({"test_samples": 0}, "test_samples = 0 must be from 1 to 6, .*; set --test-samples"),
+        ({"test_samples": 7}, "test_samples = 7 must be from 1 to 6, .*; set --test-samples"),
+    ],
+)
+def test_split_refuses(numbered, options, message):
+    with pytest.raises(ParameterError, match=message):
+        split(numbered, **options)
