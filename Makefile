@@ -25,7 +25,7 @@ $(VENV)/installed: setup.cfg pyproject.toml
 demo: $(VENV)/installed
 	@if [ -e $(DEMO)/weights.npz ]; then echo "$(DEMO) holds a finished run; 'make clean' or 'make DEMO=folder demo' for another."; \
 	elif [ -e $(DEMO)/config.json ]; then $(BIN)/brianprop resume $(DEMO); \
-	else $(BIN)/brianprop train nbp --dataset digits --hidden 400 --epochs 20 --validation 300 --seed 0 --out $(DEMO); fi
+	else $(BIN)/brianprop train nbp --dataset digits --hidden 400 --epochs 30 --binarise 0.3 --seed 0 --out $(DEMO); fi
 	$(BIN)/brianprop figures $(DEMO)
 
 lint: $(VENV)/installed

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_accuracy"]
 
-#: Line style of each split, and whether its lines are thin.
-SPLITS = {"test": ("-", False), "validation": ("--", False), "train": (":", True)}
+#: Line style, marker and line width of each split.
+SPLITS = {"test": ("-", "o", 1.3), "validation": ("--", "s", 1.3), "train": (":", "^", 0.7)}
+
+#: Up to how many epochs get a marker each: a single epoch would not show as a line.
+FEW = 12
 
 #: What is read out: column, title, colour.
 READOUTS = (("accuracy_membrane", "membrane", "C0"), ("accuracy_spikes", "spikes", "C1"))
@@ -49,13 +52,17 @@ def plot_accuracy(frames: Sequence[pandas.DataFrame]) -> Figure:
             _draw_lines(left, frames, split, column, colour, PERCENT)
         _draw_lines(right, frames, split, "loss", "0.2", 1)
     left.set(xlabel="epoch", ylabel="accuracy (%)", title="accuracy")
-    right.set(xlabel="epoch", ylabel="mean squared error of the output spikes", title="loss")
+    right.set(xlabel="epoch", ylabel="mean squared error", title="loss")
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(True, axis="y")
     handles = [
         *(Line2D([], [], color=colour, label=title) for _, title, colour in READOUTS),
-        *(Line2D([], [], color="0.2", linestyle=SPLITS[split][0], label=split) for split in present),
+        *(
+            Line2D([], [], color="0.2", linestyle=style, marker=marker, label=split)
+            for split, (style, marker, _) in SPLITS.items()
+            if split in present
+        ),
     ]
     if len(frames) > 1:
         handles.append(Line2D([], [], color="0.2", linewidth=2.2, label=f"mean of {len(frames)} runs"))
@@ -69,18 +76,16 @@ def _draw_lines(
 ) -> None:
     import pandas
 
-    style, thin = SPLITS[split]
+    style, marker, width = SPLITS[split]
     series = [frame[frame["split"] == split].set_index("epoch")[column] * scale for frame in frames]
-    width = 0.7 if thin else 1.3
+    if max(map(len, series)) > FEW:
+        marker = ""
     if len(series) > 1:
         mean = pandas.concat(series, axis=1, join="inner").mean(axis=1, skipna=False)
         for line in series:
-            axes.plot(line.index, line, style, color=colour, linewidth=0.6, alpha=0.4, marker=_marker(line))
-        axes.plot(mean.index, mean, style, color=colour, linewidth=1.5 * width, marker=_marker(mean))
+            axes.plot(
+                line.index, line, style, color=colour, linewidth=0.6, alpha=0.4, marker=marker if len(line) == 1 else ""
+            )
+        axes.plot(mean.index, mean, style, color=colour, linewidth=1.5 * width, marker=marker)
     else:
-        axes.plot(series[0].index, series[0], style, color=colour, linewidth=width, marker=_marker(series[0]))
-
-
-def _marker(line: pandas.Series) -> str:
-    """A dot for each epoch while there are few: a single one would not show as a line."""
-    return "o" if len(line) <= 12 else ""
+        axes.plot(series[0].index, series[0], style, color=colour, linewidth=width, marker=marker)

@@ -110,8 +110,8 @@ def counts(circuit: Circuit) -> list[dict]:
     list of dict
         One row per population, one per kind of projection, and one for the whole, with the keys ``group``
         (``population``, ``kind`` or ``total``), ``name``, ``neurons``, ``projections`` and ``synapses``. For a
-        population the last two count what ends there; sources count as neurons of their population but not of the whole,
-        since they are not simulated. ``neurons`` is None for a kind.
+        population the last two count what ends there; sources count as neurons of their population but not of the
+        whole, since they are not simulated. ``neurons`` is None for a kind.
     """
 
     def row(group: str, name: str, neurons: int | None, projections: list[Projection]) -> dict:
@@ -247,11 +247,15 @@ def _draw_node(
     count: bool = False,
     filled: bool = False,
 ) -> Patch:
-    """A labelled box; returns it, so that arrows can end at its edge."""
+    """A labelled box; returns it, so that arrows can end at its edge.
+
+    Matplotlib measures the box when the label is drawn, which is after the arrows; the layout engine, which draws the
+    figure once beforehand, thus belongs to these figures.
+    """
     label = symbol(population.name)
     if count and population.size > 1:
         label += f"\n{population.size}"
-    style = {"source": "square,pad=0.25", "gated": "round,pad=0.25,rounding_size=0.5", "gating": "round,pad=0.2"}
+    style = {"source": "square,pad=0.25", "gated": "round,pad=0.25,rounding_size=0.5", "gating": "round,pad=0.1"}
     text = axes.annotate(
         label,
         place,
@@ -282,11 +286,10 @@ def _draw_arrow(axes: Axes, projection: Projection, nodes, places, number: int, 
     arrow = FancyArrowPatch(
         places[projection.source],
         places[projection.target],
-        patchA=nodes[projection.source],
         patchB=nodes[projection.target],
         connectionstyle=f"arc3,rad={bend}",
         arrowstyle="|-|,widthA=0,widthB=2.5" if inhibits else "-|>,head_length=3.2,head_width=1.4",
-        shrinkA=0,
+        shrinkA=0,  # the source's box lies above the start
         shrinkB=1,
         color=colour,
         linewidth=0.5 if light else 1.0,
@@ -299,7 +302,7 @@ def _draw_arrow(axes: Axes, projection: Projection, nodes, places, number: int, 
 
 def _frame(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
     x, y = zip(*places.values(), strict=True)
-    axes.set(xlim=(min(x) - 0.8, max(x) + 0.8), ylim=(min(y) - 0.6, max(y) + 0.6))
+    axes.set(xlim=(min(x) - 1.15, max(x) + 1.15), ylim=(min(y) - 0.6, max(y) + 0.6))
     axes.set_axis_off()
 
 

@@ -94,9 +94,6 @@ def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
             except _MissingError as error:
                 print(f"{name}: left out, since {error}")
                 continue
-            # lay out once for both files
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
             written += [_save(figure, folder / f"{name}.{suffix}") for suffix in ("png", "pdf")]
     return written
 

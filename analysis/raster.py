@@ -6,7 +6,7 @@ In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figure 5.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,7 +74,8 @@ def find_events(recording: Recording, circuit: Circuit) -> Events:
     members = {name: recording.population == number for name, number in index.items()}
     silent = np.zeros(len(recording.step), bool)
     # one number for each time step of each epoch, so that steps of different epochs never coincide
-    moments = np.unique(np.stack([recording.epoch, recording.step]), axis=1, return_inverse=True)[1].reshape(-1)
+    step = recording.step - recording.step.min(initial=0)
+    moments = recording.epoch * (step.max(initial=0) + 1) + step
     coincident = silent.copy()
     for projection in circuit.projections:
         if projection.plastic and projection.source in index and projection.target in index:
@@ -106,15 +107,18 @@ def select_turns(recording: Recording, turns: int = 6) -> tuple[int, int]:
     if not len(recording.step):
         return 0, 0
     epoch = int(recording.epoch.max())
-    here = recording.epoch == epoch
     turn = recording.step // recording.period
-    start, stop = max(int(turn[here].min()), 0), int(turn[here].max()) + 1
+    here = (recording.epoch == epoch) & (turn >= 0)  # the lead-in belongs to no turn
+    if not here.any():
+        return epoch, 0
+    start, stop = int(turn[here].min()), int(turn[here].max()) + 1
     candidates = np.arange(start, max(stop - turns, start) + 1)
     score = np.zeros(len(candidates), int)
     for name in (FALSE_NEGATIVE, FALSE_POSITIVE):
         if name in recording.populations:
-            errors = np.unique(turn[here & (recording.population == recording.populations.index(name))])
-            found = np.array([((errors >= first) & (errors < first + turns)).sum() for first in candidates])
+            errors = np.zeros(max(stop - start, turns), int)
+            errors[turn[here & (recording.population == recording.populations.index(name))] - start] = 1
+            found = np.convolve(errors, np.ones(turns, int), "valid")
             # a second type of error counts for more than any number of turns with the first one
             score += found + (turns + 1) * (found > 0)
     return epoch, int(candidates[np.argmax(score)])
@@ -129,7 +133,7 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
     circuit : Circuit
         The circuit that was recorded.
     turns : int
-        Number of turns; `select_turns` chooses which.
+        Number of turns, or all that were recorded if fewer; `select_turns` chooses which.
 
     Returns
     -------
@@ -140,11 +144,15 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
 
     period = recording.period
     epoch, first = select_turns(recording, turns)
+    recorded = int(recording.step[recording.epoch == epoch].max(initial=0)) // period + 1
+    turns = min(turns, recorded - first)
     boundaries = np.arange(first, first + turns + 1) * period
     # before the first turn of all, the kick starts the chain
     begin, end = int(boundaries[0]) - (circuit.lead if first == 0 else 0), int(boundaries[-1])
-    events = find_events(recording, circuit)
     shown = (recording.epoch == epoch) & (recording.step >= begin) & (recording.step < end)
+    columns = ("population", "neuron", "step", "epoch")
+    recording = replace(recording, **{name: getattr(recording, name)[shown] for name in columns})
+    events = find_events(recording, circuit)
 
     # sources on top, then the layers, then the gating chain; y grows downwards, in inches
     order = sorted(circuit.populations, key=lambda population: ROLES.index(population.role))
@@ -170,7 +178,7 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
         row = heights[strip] / order[strip].size
         thickness = float(np.clip(0.8 * POINTS * row, 0.35, 4.0))
         for chosen, colour in ((plain, "0.2"), (events.potentiation, "C0"), (events.depression, "C1")):
-            which = shown & chosen & (recording.population == number)
+            which = chosen & (recording.population == number)
             x, y = recording.step[which], edges[strip] + (recording.neuron[which] + 0.5) * row
             ends = np.stack([np.stack([x - 0.42, y], -1), np.stack([x + 0.42, y], -1)], axis=1)
             # thousands of marks become pixels in the PDF; everything else stays drawn
@@ -178,7 +186,7 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
             marks.set_in_layout(False)
             axes.add_collection(marks, autolim=False)
         for chosen, (marker, colour) in zip((events.false_negative, events.false_positive), ERROR_MARKS, strict=True):
-            which = shown & chosen & (recording.population == number)
+            which = chosen & (recording.population == number)
             y = edges[strip] + (recording.neuron[which] + 0.5) * row
             axes.plot(recording.step[which], y, marker, color=colour, markersize=5, markeredgewidth=0, zorder=3)
 
@@ -189,7 +197,7 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
     axes.tick_params(axis="x", which="minor", length=1.2, width=0.4)
     axes.set(xlim=(begin - 0.5, end - 0.5), ylim=(edges[-1], 0.0), xlabel="time step")
     for boundary in boundaries[:-1]:
-        turn = shown & (recording.step >= boundary) & (recording.step < boundary + period)
+        turn = (recording.step >= boundary) & (recording.step < boundary + period)
         axes.annotate(
             _caption(boundary // period, recording, turn, events, circuit),
             (boundary - 0.5 + period / 2, 0),

@@ -105,12 +105,16 @@ class Info:
         print(f"{'processor':15} {found['processor']}, {found['cores']} cores")
         cuda = shutil.which("nvcc"), "brian2cuda" in found["versions"], shutil.which("nvidia-smi")
         print(f"{'devices':15} {'cpp_standalone, ' if compiler['path'] else ''}cython, numpy")
-        print(f"{'cuda':15} nvcc {cuda[0] or 'not found'}, brian2cuda {'installed' if cuda[1] else 'not installed'}, "
-              f"GPU driver {'found' if cuda[2] else 'not found'}")
+        print(
+            f"{'cuda':15} nvcc {cuda[0] or 'not found'}, brian2cuda {'installed' if cuda[1] else 'not installed'}, "
+            f"GPU driver {'found' if cuda[2] else 'not found'}"
+        )
         builds = cache_root() / "builds"
         print(f"{'cache':15} {cache_root()} ({len(list(builds.glob('*/manifest.json')))} builds)")
         for name in datasets.NAMES:
-            print(f"{'data':15} {name}: {datasets.find(name, self.data_dir) or 'not found; it is downloaded on first use'}")
+            print(
+                f"{'data':15} {name}: {datasets.find(name, self.data_dir) or 'not found; it is downloaded on first use'}"
+            )
 
 
 Command = (

@@ -14,7 +14,7 @@ import numpy as np
 from analysis.runs import Recording, Run
 from experiments import datasets, encoding
 from experiments.environment import describe
-from models.device import Result, Simulator, Stimuli, compiler, simulator
+from models.device import Result, Stimuli, compiler, simulator
 from models.errors import DataError, ParameterError, RunError
 from models.nbp import NBP, Rules, inference_circuit, initial_weights, matrices, training_circuit, weights_of
 
@@ -69,7 +69,9 @@ class TrainNBP:
     def __post_init__(self):
         for name, least in (("hidden", 1), ("epochs", 1), ("seed", 0)):
             if getattr(self, name) < least:
-                raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be at least {least}; set --{name}.")
+                raise ParameterError(
+                    f"Parameter {name} = {getattr(self, name)!r} must be at least {least}; set --{name}."
+                )
 
 
 @dataclass(frozen=True)
@@ -179,11 +181,15 @@ def read_init_weights(path: Path, parameters: NBP) -> dict[str, np.ndarray]:
     shapes = {"W1": (parameters.n_in, parameters.n_hid), "W2": (parameters.n_hid, parameters.n_out)}
     for name, array in found.items():
         if array.shape != shapes[name]:
-            raise DataError(f"{name} in {path} has shape {array.shape}, but the circuit needs {shapes[name]}; {remedy}.")
+            raise DataError(
+                f"{name} in {path} has shape {array.shape}, but the circuit needs {shapes[name]}; {remedy}."
+            )
         if not np.issubdtype(array.dtype, np.number) or not np.all(np.isfinite(array)):
             raise DataError(f"{name} in {path} holds values that are not finite numbers; {remedy}.")
         if np.any(array != np.trunc(array)) or np.any(array.astype(np.int64) % parameters.w_step):
-            raise DataError(f"{name} in {path} holds values off the grid of w_step = {parameters.w_step}; round them to it.")
+            raise DataError(
+                f"{name} in {path} holds values off the grid of w_step = {parameters.w_step}; round them to it."
+            )
         if np.any(np.abs(array) > parameters.w_max):
             raise DataError(f"{name} in {path} exceeds the bound w_max = {parameters.w_max}; clip it or set --w-max.")
     return {name: array.astype(np.int32) for name, array in found.items()}
@@ -215,7 +221,9 @@ class Training:
             raise RunError(f"{run.path} has no readable checkpoint; remove it and train again.")
         run.truncate_metrics(done)
         for epoch in range(done + 1, self.epochs + 1):
-            with tqdm(total=len(train.labels), desc=f"epoch {epoch}/{self.epochs}", unit=" samples", disable=None, leave=False) as bar:
+            with tqdm(
+                total=len(train.labels), desc=f"epoch {epoch}/{self.epochs}", unit=" samples", disable=None, leave=False
+            ) as bar:
                 result = self._train_epoch(epoch, weights, lambda turns, bar=bar: bar.update(turns - bar.n))
             weights = weights_of(self.circuit, result.matrices)
             rows = [row(epoch, "train", result, train.labels[self._order(epoch)])]
@@ -237,7 +245,9 @@ class Training:
     def _order(self, epoch: int) -> np.ndarray:
         """Order of the training samples: a stream of its own for every epoch, so that a resumed run draws the same."""
         n = len(self.data.parts["train"].labels)
-        return np.random.default_rng([self.seed, SHUFFLE_STREAM, epoch]).permutation(n) if self.shuffle else np.arange(n)
+        return (
+            np.random.default_rng([self.seed, SHUFFLE_STREAM, epoch]).permutation(n) if self.shuffle else np.arange(n)
+        )
 
     def _noise_seed(self, epoch: int, split: str) -> int:
         return int(np.random.default_rng([self.seed, NOISE_STREAM, epoch, *split.encode()]).integers(2**31))
@@ -302,7 +312,9 @@ def _line(epoch: int, epochs: int, rows: list[dict]) -> str:
             f"{entry['split']} {100 * entry['accuracy_spikes']:.2f} % spikes {100 * entry['accuracy_membrane']:.2f} % membrane"
         )
     microseconds = 1e6 * rows[0]["seconds"] / rows[0]["samples"]
-    return " | ".join([*parts, f"loss {rows[0]['loss']:.4f}", f"{rows[0]['seconds']:.1f} s ({microseconds:.0f} us/sample)"])
+    return " | ".join(
+        [*parts, f"loss {rows[0]['loss']:.4f}", f"{rows[0]['seconds']:.1f} s ({microseconds:.0f} us/sample)"]
+    )
 
 
 def train(settings: TrainNBP, message=print) -> Run:
@@ -365,9 +377,7 @@ def train(settings: TrainNBP, message=print) -> Run:
 def _require_vacant_early(path: Path) -> None:
     # Run.create checks again; this spares the user the loading of a data set
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        raise RunError(
-            f"{path} exists already; choose another --out, or go on with it by 'brianprop resume {path}'."
-        )
+        raise RunError(f"{path} exists already; choose another --out, or go on with it by 'brianprop resume {path}'.")
 
 
 def stored_data(run: Run) -> Data:

@@ -17,7 +17,7 @@ from models.circuit import Circuit, Projection
 from models.nbp import NBP
 from models.plasticity import FIXED_ON_PRE, FIXED_SYNAPSE, coincidence_model, coincidence_on_pre
 
-__all__ = ["Block", "fixed_synapses", "create", "neuron_values", "pack", "plastic_blocks", "unpack"]
+__all__ = ["Block", "create", "fixed_synapses", "neuron_values", "pack", "plastic_blocks", "unpack"]
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,9 @@ class Simulator:
     def __exit__(self, *exception) -> None:
         self.close()
 
-    def _values(self, matrices: Matrices, n_turns: int, n_recorded: int, noise_seed: int) -> dict[str, np.ndarray | float]:
+    def _values(
+        self, matrices: Matrices, n_turns: int, n_recorded: int, noise_seed: int
+    ) -> dict[str, np.ndarray | float]:
         """Every variable that is set before a run, as ``object.variable``."""
         parameters = self.parameters
         values: dict[str, np.ndarray | float] = {
@@ -183,7 +185,9 @@ class Simulator:
             weights = read(f"{block.name}.w").reshape(shape)
             whole = np.rint(weights).astype(np.int32)
             if not np.array_equal(whole, weights):
-                raise RunError(f"The weights of {block.name} are no longer whole numbers; choose dt and tau as powers of two.")
+                raise RunError(
+                    f"The weights of {block.name} are no longer whole numbers; choose dt and tau as powers of two."
+                )
             matrices |= unpack(circuit, block, whole)
         n_out = circuit[circuit.readout].size
         drive, spike = (read(f"answers.{name}").reshape(n_turns, n_out) for name in ("drive", "spike"))
@@ -251,12 +255,16 @@ def compiler() -> tuple[str, str]:
     name = os.environ.get("CXX", "g++")
     path = shutil.which(name)
     if path is None:
-        raise BuildError(f"No C++ compiler: {name!r} is not on PATH; install g++ (Debian: apt install g++ make) or set $CXX.")
+        raise BuildError(
+            f"No C++ compiler: {name!r} is not on PATH; install g++ (Debian: apt install g++ make) or set $CXX."
+        )
     if shutil.which("make") is None:
         raise BuildError("The program make is not on PATH; install it (Debian: apt install make).")
     done = subprocess.run([path, "--version"], capture_output=True, text=True)
     if done.returncode:
-        raise BuildError(f"The C++ compiler {path} does not run ({done.stderr.strip()[:200]}); install g++ or set $CXX.")
+        raise BuildError(
+            f"The C++ compiler {path} does not run ({done.stderr.strip()[:200]}); install g++ or set $CXX."
+        )
     return path, done.stdout.splitlines()[0]
 
 
@@ -284,7 +292,14 @@ def _sources_digest() -> str:
 def _structure(circuit: Circuit, parameters: NBP) -> dict:
     """All that decides the generated code: what is not here is set when the binary runs."""
     return {
-        "circuit": [circuit.name, circuit.period, circuit.lead, circuit.reinforced, circuit.readout, circuit.readout_phase],
+        "circuit": [
+            circuit.name,
+            circuit.period,
+            circuit.lead,
+            circuit.reinforced,
+            circuit.readout,
+            circuit.readout_phase,
+        ],
         "populations": [(p.name, p.size, p.role, p.send_phase) for p in circuit.populations],
         "projections": [(p.source, p.target, p.connectivity, p.delay, p.plastic) for p in circuit.projections],
         "order": parameters.order,
@@ -307,13 +322,12 @@ class _CppSimulator(Simulator):
         manifest = json.loads((self.folder / "manifest.json").read_text())
         self._arrays = {name: (entry["file"], np.dtype(entry["dtype"])) for name, entry in manifest["arrays"].items()}
         self.build_seconds = manifest["build_seconds"]
-        self._scratch = Path(tempfile.mkdtemp(prefix="brianprop-"))
+        # removed by close, and at the latest with this object
+        self._temporary = tempfile.TemporaryDirectory(prefix="brianprop-", ignore_cleanup_errors=True)
+        self._scratch = Path(self._temporary.name)
 
     def close(self):
-        shutil.rmtree(self._scratch, ignore_errors=True)
-
-    def __del__(self):
-        self.close()
+        self._temporary.cleanup()
 
     def run(self, matrices, stimuli, samples, *, noise_seed=0, n_recorded=0, progress=None):
         samples = np.asarray(samples)
@@ -333,7 +347,9 @@ class _CppSimulator(Simulator):
             seconds = float((results / "loop_seconds.txt").read_text())
             return self._result(lambda name: self._read(results, name), len(samples), seconds)
         except OSError as error:
-            raise RunError(f"Cannot write to {error.filename or results} ({error.strerror}); free space or set $TMPDIR.") from error
+            raise RunError(
+                f"Cannot write to {error.filename or results} ({error.strerror}); free space or set $TMPDIR."
+            ) from error
         finally:
             shutil.rmtree(results, ignore_errors=True)
 
@@ -455,8 +471,12 @@ def _brian2(device: str):
     try:
         import brian2 as b2
     except Exception as error:
-        raise BuildError(f"Brian2 cannot be imported ({error}); install the versions of setup.cfg ('make install').") from error
-    kept = {name: b2.prefs[name] for name in ("codegen.target", "codegen.cpp.headers", "codegen.cpp.extra_compile_args_gcc")}
+        raise BuildError(
+            f"Brian2 cannot be imported ({error}); install the versions of setup.cfg ('make install')."
+        ) from error
+    kept = {
+        name: b2.prefs[name] for name in ("codegen.target", "codegen.cpp.headers", "codegen.cpp.extra_compile_args_gcc")
+    }
     try:
         if device == "cpp_standalone":
             b2.set_device("cpp_standalone", build_on_run=False)
@@ -536,7 +556,11 @@ def _compile(folder: Path) -> None:
     flags = f"{flags} {os.environ.get('CXXFLAGS', '')} -w -I."
     # Every generated file includes objects.h and much of the standard library: parse them once.
     header = subprocess.run(
-        f"{path} {flags} -x c++-header objects.h -o objects.h.gch", shell=True, cwd=folder, capture_output=True, text=True
+        f"{path} {flags} -x c++-header objects.h -o objects.h.gch",
+        shell=True,
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     # An up-to-date dependency file keeps make from preprocessing every source once more.
     (folder / "make.deps").write_text("")

@@ -7,7 +7,7 @@ class BrianpropError(Exception):
     """One clear sentence with a remedy; the command line prints it alone and exits with status 2."""
 
 
-class ParameterError(BrianpropError, ValueError):
+class ParameterError(BrianpropError):
     """A parameter is out of its range, not a number, or contradicts another."""
 
 

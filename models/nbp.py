@@ -294,9 +294,7 @@ def _circuit(name, parameters, table, sources, names, firing, period) -> Circuit
     return Circuit(
         name=name,
         populations=sources + gated + chain_populations(period),
-        projections=tuple(
-            arrows(table + chain_arrows(period), CONNECTIVITY, fixed_weights(parameters), MATRICES)
-        ),
+        projections=tuple(arrows(table + chain_arrows(period), CONNECTIVITY, fixed_weights(parameters), MATRICES)),
         period=period,
         lead=LEAD,
         reinforced=tuple(phase for phase in (5, 7) if phase < period),

@@ -9,7 +9,16 @@ It fires when v > theta. Under forward Euler with tau_m = tau_s = dt the membran
 weights of the spikes that arrived in the step before: Loihi's compartment with full decay.
 """
 
-__all__ = ["CLOCKWORK", "GATED_LIF", "GATED_LIF_RESET", "GATED_LIF_THRESHOLD", "READOUT", "READOUT_EVENT", "SOURCE", "SOURCE_THRESHOLD"]
+__all__ = [
+    "CLOCKWORK",
+    "GATED_LIF",
+    "GATED_LIF_RESET",
+    "GATED_LIF_THRESHOLD",
+    "READOUT",
+    "READOUT_EVENT",
+    "SOURCE",
+    "SOURCE_THRESHOLD",
+]
 
 #: Where in the turn of the chain a time step lies. `period` and `lead` are the circuit's; the kick comes in turn -1.
 CLOCKWORK = """
