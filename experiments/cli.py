@@ -112,9 +112,7 @@ class Info:
         builds = cache_root() / "builds"
         print(f"{'cache':15} {cache_root()} ({len(list(builds.glob('*/manifest.json')))} builds)")
         for name in datasets.NAMES:
-            print(
-                f"{'data':15} {name}: {datasets.find(name, self.data_dir) or 'not found; it is downloaded on first use'}"
-            )
+            print(f"{'data':15} {name}: {datasets.find(name, self.data_dir) or 'not found; it is downloaded on first use'}")
 
 
 Command = (

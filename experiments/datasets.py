@@ -338,8 +338,7 @@ def _digits_from_scikit_learn() -> bytes:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise DataError(
-            f"Data set digits comes with scikit-learn, which cannot be imported ({error}); run "
-            "'pip install scikit-learn'."
+            f"Data set digits comes with scikit-learn, which cannot be imported ({error}); run 'pip install scikit-learn'."
         ) from error
     bunch = load_digits()
     images = bunch.images.astype(int) * 255 // 16
@@ -411,8 +410,7 @@ def _parse(payload: bytes, path: Path, dimensions: int) -> np.ndarray:
         )
     if len(payload) < start:
         raise DataError(
-            f"File {path} is truncated: {len(payload)} bytes are less than the header of IDX {what}, {start} bytes; "
-            "replace it."
+            f"File {path} is truncated: {len(payload)} bytes are less than the header of IDX {what}, {start} bytes; replace it."
         )
     shape = tuple(header[1:])
     expected = start + math.prod(shape)

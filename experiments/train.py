@@ -69,9 +69,7 @@ class TrainNBP:
     def __post_init__(self):
         for name, least in (("hidden", 1), ("epochs", 1), ("seed", 0)):
             if getattr(self, name) < least:
-                raise ParameterError(
-                    f"Parameter {name} = {getattr(self, name)!r} must be at least {least}; set --{name}."
-                )
+                raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be at least {least}; set --{name}.")
 
 
 @dataclass(frozen=True)
@@ -181,15 +179,11 @@ def read_init_weights(path: Path, parameters: NBP) -> dict[str, np.ndarray]:
     shapes = {"W1": (parameters.n_in, parameters.n_hid), "W2": (parameters.n_hid, parameters.n_out)}
     for name, array in found.items():
         if array.shape != shapes[name]:
-            raise DataError(
-                f"{name} in {path} has shape {array.shape}, but the circuit needs {shapes[name]}; {remedy}."
-            )
+            raise DataError(f"{name} in {path} has shape {array.shape}, but the circuit needs {shapes[name]}; {remedy}.")
         if not np.issubdtype(array.dtype, np.number) or not np.all(np.isfinite(array)):
             raise DataError(f"{name} in {path} holds values that are not finite numbers; {remedy}.")
         if np.any(array != np.trunc(array)) or np.any(array.astype(np.int64) % parameters.w_step):
-            raise DataError(
-                f"{name} in {path} holds values off the grid of w_step = {parameters.w_step}; round them to it."
-            )
+            raise DataError(f"{name} in {path} holds values off the grid of w_step = {parameters.w_step}; round them to it.")
         if np.any(np.abs(array) > parameters.w_max):
             raise DataError(f"{name} in {path} exceeds the bound w_max = {parameters.w_max}; clip it or set --w-max.")
     return {name: array.astype(np.int32) for name, array in found.items()}
@@ -245,9 +239,7 @@ class Training:
     def _order(self, epoch: int) -> np.ndarray:
         """Order of the training samples: a stream of its own for every epoch, so that a resumed run draws the same."""
         n = len(self.data.parts["train"].labels)
-        return (
-            np.random.default_rng([self.seed, SHUFFLE_STREAM, epoch]).permutation(n) if self.shuffle else np.arange(n)
-        )
+        return np.random.default_rng([self.seed, SHUFFLE_STREAM, epoch]).permutation(n) if self.shuffle else np.arange(n)
 
     def _noise_seed(self, epoch: int, split: str) -> int:
         return int(np.random.default_rng([self.seed, NOISE_STREAM, epoch, *split.encode()]).integers(2**31))
@@ -312,9 +304,7 @@ def _line(epoch: int, epochs: int, rows: list[dict]) -> str:
             f"{entry['split']} {100 * entry['accuracy_spikes']:.2f} % spikes {100 * entry['accuracy_membrane']:.2f} % membrane"
         )
     microseconds = 1e6 * rows[0]["seconds"] / rows[0]["samples"]
-    return " | ".join(
-        [*parts, f"loss {rows[0]['loss']:.4f}", f"{rows[0]['seconds']:.1f} s ({microseconds:.0f} us/sample)"]
-    )
+    return " | ".join([*parts, f"loss {rows[0]['loss']:.4f}", f"{rows[0]['seconds']:.1f} s ({microseconds:.0f} us/sample)"])
 
 
 def train(settings: TrainNBP, message=print) -> Run:
@@ -425,7 +415,5 @@ def evaluate(path: Path, split: str = "test", epoch: int | None = None, message=
     if not len(part.labels):
         raise ParameterError(f"The run {path} has no {split} images; choose another --split.")
     settings = run.config["training"]
-    evaluation = Evaluation(
-        NBP(**run.config["parameters"]), settings["seed"], settings["device"], {split: part}, message
-    )
+    evaluation = Evaluation(NBP(**run.config["parameters"]), settings["seed"], settings["device"], {split: part}, message)
     return row(settings["epochs"] if epoch is None else epoch, split, evaluation.run(weights, split), part.labels)

@@ -50,9 +50,7 @@ class Population:
 
     def __post_init__(self):
         if self.role not in ROLES:
-            raise ParameterError(
-                f"Population {self.name}: role {self.role!r} is unknown; use one of {', '.join(ROLES)}."
-            )
+            raise ParameterError(f"Population {self.name}: role {self.role!r} is unknown; use one of {', '.join(ROLES)}.")
         if not isinstance(self.size, int) or self.size < 1:
             raise ParameterError(f"Population {self.name}: size {self.size!r} must be a whole number of at least 1.")
         if (self.role == "source") != (self.send_phase is not None):

@@ -155,9 +155,7 @@ class Simulator:
     def __exit__(self, *exception) -> None:
         self.close()
 
-    def _values(
-        self, matrices: Matrices, n_turns: int, n_recorded: int, noise_seed: int
-    ) -> dict[str, np.ndarray | float]:
+    def _values(self, matrices: Matrices, n_turns: int, n_recorded: int, noise_seed: int) -> dict[str, np.ndarray | float]:
         """Every variable that is set before a run, as ``object.variable``."""
         parameters = self.parameters
         values: dict[str, np.ndarray | float] = {
@@ -185,9 +183,7 @@ class Simulator:
             weights = read(f"{block.name}.w").reshape(shape)
             whole = np.rint(weights).astype(np.int32)
             if not np.array_equal(whole, weights):
-                raise RunError(
-                    f"The weights of {block.name} are no longer whole numbers; choose dt and tau as powers of two."
-                )
+                raise RunError(f"The weights of {block.name} are no longer whole numbers; choose dt and tau as powers of two.")
             matrices |= unpack(circuit, block, whole)
         n_out = circuit[circuit.readout].size
         drive, spike = (read(f"answers.{name}").reshape(n_turns, n_out) for name in ("drive", "spike"))
@@ -255,16 +251,12 @@ def compiler() -> tuple[str, str]:
     name = os.environ.get("CXX", "g++")
     path = shutil.which(name)
     if path is None:
-        raise BuildError(
-            f"No C++ compiler: {name!r} is not on PATH; install g++ (Debian: apt install g++ make) or set $CXX."
-        )
+        raise BuildError(f"No C++ compiler: {name!r} is not on PATH; install g++ (Debian: apt install g++ make) or set $CXX.")
     if shutil.which("make") is None:
         raise BuildError("The program make is not on PATH; install it (Debian: apt install make).")
     done = subprocess.run([path, "--version"], capture_output=True, text=True)
     if done.returncode:
-        raise BuildError(
-            f"The C++ compiler {path} does not run ({done.stderr.strip()[:200]}); install g++ or set $CXX."
-        )
+        raise BuildError(f"The C++ compiler {path} does not run ({done.stderr.strip()[:200]}); install g++ or set $CXX.")
     return path, done.stdout.splitlines()[0]
 
 
@@ -471,12 +463,8 @@ def _brian2(device: str):
     try:
         import brian2 as b2
     except Exception as error:
-        raise BuildError(
-            f"Brian2 cannot be imported ({error}); install the versions of setup.cfg ('make install')."
-        ) from error
-    kept = {
-        name: b2.prefs[name] for name in ("codegen.target", "codegen.cpp.headers", "codegen.cpp.extra_compile_args_gcc")
-    }
+        raise BuildError(f"Brian2 cannot be imported ({error}); install the versions of setup.cfg ('make install').") from error
+    kept = {name: b2.prefs[name] for name in ("codegen.target", "codegen.cpp.headers", "codegen.cpp.extra_compile_args_gcc")}
     try:
         if device == "cpp_standalone":
             b2.set_device("cpp_standalone", build_on_run=False)
@@ -508,13 +496,10 @@ def _build(folder: Path, circuit: Circuit, parameters: NBP, structure: str) -> N
         network = objects["network"]
         network.run(0 * b2.second, namespace={})  # adds every code object; the turns are run by the loop below
         variables = {
-            name: device.get_array_name(objects["sources"].variables[name])
-            for name in ("n_turns", "n_recorded", "noise_seed")
+            name: device.get_array_name(objects["sources"].variables[name]) for name in ("n_turns", "n_recorded", "noise_seed")
         }
         monitors = ", ".join(
-            f"_run_{codeobj.name}"
-            for name in ("neuron_spikes", "source_spikes")
-            for codeobj in objects[name]._code_objects
+            f"_run_{codeobj.name}" for name in ("neuron_spikes", "source_spikes") for codeobj in objects[name]._code_objects
         )
         device.insert_code(
             "main",

@@ -320,9 +320,7 @@ def inference_circuit(parameters: NBP) -> Circuit:
         Population("input", parameters.n_in, "source", send_phase=0),
         Population("kick", 1, "source", send_phase=INFERENCE_PERIOD - LEAD),
     )
-    return _circuit(
-        "nbp-inference", parameters, INFERENCE_ARROWS, sources, ("x", "h", "o"), INFERENCE_FIRING, INFERENCE_PERIOD
-    )
+    return _circuit("nbp-inference", parameters, INFERENCE_ARROWS, sources, ("x", "h", "o"), INFERENCE_FIRING, INFERENCE_PERIOD)
 
 
 def initial_weights(parameters: NBP, seed: int) -> dict[str, np.ndarray]:
@@ -352,9 +350,7 @@ def matrices(circuit: Circuit, weights: dict[str, np.ndarray]) -> dict[tuple[str
     """
     copies = {"W1": weights["W1"], "W2": weights["W2"], "W2.T": weights["W2"].T, "-W2.T": -weights["W2"].T}
     return {
-        (p.source, p.target): weights.get(f"{p.source}>{p.target}", copies[p.matrix])
-        for p in circuit.projections
-        if p.plastic
+        (p.source, p.target): weights.get(f"{p.source}>{p.target}", copies[p.matrix]) for p in circuit.projections if p.plastic
     }
 
 

@@ -51,8 +51,6 @@ def restless_weights(parameters: NBP, seed: int = 0) -> dict[str, np.ndarray]:
     weights = initial_weights(parameters, seed)
     rng = np.random.default_rng(seed)
     return {
-        name: np.clip(weight + 2 * rng.integers(-20, 30, weight.shape), -parameters.w_max, parameters.w_max).astype(
-            np.int32
-        )
+        name: np.clip(weight + 2 * rng.integers(-20, 30, weight.shape), -parameters.w_max, parameters.w_max).astype(np.int32)
         for name, weight in weights.items()
     }

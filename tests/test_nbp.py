@@ -75,9 +75,7 @@ def assert_equal_to_oracle(parameters, weights, images, targets, **options):
     for projection in circuit.projections:
         if projection.plastic:
             learned = result.matrices[projection.source, projection.target]
-            np.testing.assert_array_equal(
-                learned, nominal[projection.matrix], f"{projection.source}>{projection.target}"
-            )
+            np.testing.assert_array_equal(learned, nominal[projection.matrix], f"{projection.source}>{projection.target}")
     return found, result, final
 
 
@@ -85,7 +83,7 @@ def assert_equal_to_oracle(parameters, weights, images, targets, **options):
 def test_digits_spike_for_spike_and_weight_for_weight(order, digits):
     images, targets, _ = digits
     parameters = NBP(**DIGITS, order=order)
-    found, result, final = assert_equal_to_oracle(parameters, restless_weights(parameters), images[:400], targets[:400])
+    found, _, final = assert_equal_to_oracle(parameters, restless_weights(parameters), images[:400], targets[:400])
     # the comparison means something only where every population speaks and both matrices learn
     for name, spikes in found.items():
         assert spikes.sum() >= (1 if name == "kick" else 5) or name == "kick"

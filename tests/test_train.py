@@ -125,9 +125,7 @@ def test_no_shuffle_and_given_weights(tmp_path, digits):
     images, targets, _ = digits
     weights = restless_weights(NBP(**DIGITS))
     np.savez(tmp_path / "initial.npz", **weights)
-    run = run_small(
-        tmp_path / "run", "--no-shuffle", "--init-weights", str(tmp_path / "initial.npz"), "--test-samples", "50"
-    )
+    run = run_small(tmp_path / "run", "--no-shuffle", "--init-weights", str(tmp_path / "initial.npz"), "--test-samples", "50")
     weights = {name: array.astype(np.int64) for name, array in weights.items()}
     for _ in range(3):
         for image, target in zip(images[:300], targets[:300], strict=True):
@@ -243,9 +241,7 @@ def a_broken_folder(tmp_path, digits, breakage):
 BROKEN = {
     "missing": (lambda folder: (folder / "t10k-images-idx3-ubyte").unlink(), "t10k-images-idx3-ubyte"),
     "truncated": (
-        lambda folder: (folder / "train-images-idx3-ubyte").write_bytes(
-            (folder / "train-images-idx3-ubyte").read_bytes()[:99]
-        ),
+        lambda folder: (folder / "train-images-idx3-ubyte").write_bytes((folder / "train-images-idx3-ubyte").read_bytes()[:99]),
         "train-images-idx3-ubyte",
     ),
     "truncated gzip": (
