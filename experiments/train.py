@@ -20,8 +20,8 @@ from models.nbp import NBP, Rules, inference_circuit, initial_weights, matrices,
 
 __all__ = ["Evaluation", "TrainNBP", "Training", "evaluate", "resume", "scores", "train"]
 
-#: Turns whose spikes every run keeps for the raster, and the epoch that they start: early enough to show errors.
-RASTER_TURNS, RASTER_EPOCH = 6, 2
+#: Turns whose spikes every run keeps for the raster, from the first of this epoch: early and many enough to show errors.
+RASTER_TURNS, RASTER_EPOCH = 48, 2
 #: Test images that every run keeps together with the circuit's answers.
 KEPT_IMAGES = 12
 

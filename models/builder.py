@@ -14,8 +14,9 @@ import numpy as np
 
 from models import neurons as equations
 from models.circuit import Circuit, Projection
+from models.codegen.dense import dense_codeobj_class, only_where
 from models.nbp import NBP
-from models.plasticity import FIXED_ON_PRE, FIXED_SYNAPSE, coincidence_model, coincidence_on_pre
+from models.plasticity import FIXED_ON_PRE, FIXED_SYNAPSE, coincidence_model, coincidence_on_pre, coincidence_pathways
 
 __all__ = ["Block", "create", "fixed_synapses", "neuron_values", "pack", "plastic_blocks", "unpack"]
 
@@ -87,12 +88,34 @@ def unpack(circuit: Circuit, block: Block, weights: np.ndarray) -> dict[tuple[st
     }
 
 
-def fixed_synapses(circuit: Circuit) -> dict[str, tuple[bool, int, np.ndarray, np.ndarray, np.ndarray]]:
-    """Synapses of the fixed arrows, merged by delay and by whether they start at a source.
+@dataclass(frozen=True)
+class FixedSynapses:
+    """Fixed arrows that share one Synapses object; arrays of shape (n_synapses,).
 
-    Returns
-    -------
-    dict from the name of a Synapses object to (from a source?, delay [steps], i, j, w), each array of shape (n_synapses,)
+    Attributes
+    ----------
+    outside : bool
+        Whether they start at the sources.
+    delay : int array
+        Steps beyond the one step that every spike takes.
+    i, j : int arrays
+        The neurons at both ends.
+    w : float array
+        Weights.
+    """
+
+    outside: bool
+    delay: np.ndarray
+    i: np.ndarray
+    j: np.ndarray
+    w: np.ndarray
+
+
+def fixed_synapses(circuit: Circuit, codegen: str) -> dict[str, FixedSynapses]:
+    """The fixed arrows by the name of their Synapses object.
+
+    Brian2's own queue is fast where all synapses of an object have the same delay: one object per delay. Dense pathways
+    hold delays apart by themselves: one object, sorted by source neuron, so that arrows lie in long runs.
     """
     parts = defaultdict(list)
     for projection in circuit.projections:
@@ -103,21 +126,23 @@ def fixed_synapses(circuit: Circuit) -> dict[str, tuple[bool, int, np.ndarray, n
         i = np.zeros_like(j) if projection.connectivity == "one-to-all" else j
         if projection.connectivity == "all-to-all":
             i, j = np.repeat(np.arange(source.size), target.size), np.tile(j, source.size)
-        parts[source.role == "source", projection.delay].append(
-            (
+        outside = source.role == "source"
+        name = "stimulus" if outside else "fixed"
+        parts[name if codegen == "dense" else f"{name}_delay{projection.delay}"].append(
+            FixedSynapses(
+                outside,
+                np.full(len(j), projection.delay),
                 i + circuit.offsets[source.name],
                 j + circuit.offsets[target.name],
                 np.full(len(j), projection.weight, dtype=float),
             )
         )
-    return {
-        f"{'stimulus' if outside else 'fixed'}_delay{delay}": (
-            outside,
-            delay,
-            *(np.concatenate(column) for column in zip(*arrays, strict=True)),
-        )
-        for (outside, delay), arrays in sorted(parts.items())
-    }
+    merged = {}
+    for name, group in sorted(parts.items()):
+        delay, i, j, w = (np.concatenate([getattr(part, column) for part in group]) for column in ("delay", "i", "j", "w"))
+        order = np.argsort(i, kind="stable")
+        merged[name] = FixedSynapses(group[0].outside, delay[order], i[order], j[order], w[order])
+    return merged
 
 
 def neuron_values(circuit: Circuit, parameters: NBP, seed: int = 0) -> dict[str, np.ndarray]:
@@ -138,7 +163,9 @@ def neuron_values(circuit: Circuit, parameters: NBP, seed: int = 0) -> dict[str,
     return {name: np.concatenate(parts) for name, parts in values.items()}
 
 
-def create(circuit: Circuit, parameters: NBP, stimulus, network_name: str = "network") -> dict[str, object]:
+def create(
+    circuit: Circuit, parameters: NBP, stimulus, codegen: str = "stock", network_name: str = "network"
+) -> dict[str, object]:
     """Make the Brian2 objects of a circuit. The caller has chosen the device and the preferences.
 
     Parameters
@@ -149,11 +176,16 @@ def create(circuit: Circuit, parameters: NBP, stimulus, network_name: str = "net
     stimulus : brian2.Function
         ``stimulus(turn, i)``: 1 if source neuron i sends in that turn, else 0; turn -1 is the lead-in with the kick.
 
+    codegen : {"stock", "dense"}
+        Whether Brian2's own templates or those of `models.codegen.dense` make the code.
+
     Returns
     -------
     dict of Brian2 objects by name, the Network under ``"network"``.
     """
     import brian2 as b2
+
+    dense = dense_codeobj_class() if codegen == "dense" else None
 
     clock = b2.Clock(parameters.dt * b2.second, name="steps")
     paced = {"period": circuit.period, "lead": circuit.lead}
@@ -162,9 +194,9 @@ def create(circuit: Circuit, parameters: NBP, stimulus, network_name: str = "net
         equations.GATED_LIF,
         threshold=equations.GATED_LIF_THRESHOLD,
         reset=equations.GATED_LIF_RESET,
-        refractory="ref",
         method="euler",
         clock=clock,
+        codeobj_class=dense,
         name="neurons",
     )
     sources = b2.NeuronGroup(
@@ -174,23 +206,28 @@ def create(circuit: Circuit, parameters: NBP, stimulus, network_name: str = "net
         reset="",
         namespace=paced | {"stimulus": stimulus},
         clock=clock,
+        codeobj_class=dense,
         name="sources",
     )
     sources.send_phase = np.repeat([p.send_phase for p in circuit.sources], [p.size for p in circuit.sources])
     objects = {"neurons": group, "sources": sources}
 
-    for name, (outside, delay, i, j, w) in fixed_synapses(circuit).items():
+    for name, fixed in fixed_synapses(circuit, codegen).items():
+        one_delay = np.all(fixed.delay == fixed.delay[0])
         synapses = b2.Synapses(
-            sources if outside else group,
+            sources if fixed.outside else group,
             group,
             FIXED_SYNAPSE,
             on_pre=FIXED_ON_PRE,
-            delay=delay * parameters.dt * b2.second,
+            delay=int(fixed.delay[0]) * parameters.dt * b2.second if one_delay else None,
             clock=clock,
+            codeobj_class=dense,
             name=name,
         )
-        synapses.connect(i=i, j=j)
-        synapses.w = w
+        synapses.connect(i=fixed.i, j=fixed.j)
+        synapses.w = fixed.w
+        if not one_delay:
+            synapses.delay = fixed.delay * parameters.dt * b2.second
         objects[name] = synapses
 
     def neurons_of(names):
@@ -204,11 +241,18 @@ def create(circuit: Circuit, parameters: NBP, stimulus, network_name: str = "net
             neurons_of(block.sources),
             neurons_of(block.targets),
             coincidence_model(circuit.reinforced, noisy, learns),
-            on_pre=coincidence_on_pre(parameters.order, noisy, learns),
+            # noise draws random numbers, which dense pathways refuse
+            on_pre=coincidence_pathways(learns)
+            if dense and not noisy
+            else coincidence_on_pre(parameters.order, noisy, learns),
             namespace=paced,
             clock=clock,
+            codeobj_class=None if noisy else dense,
             name=block.name,
         )
+        if dense and learns and not noisy:
+            synapses.learn.order = synapses.propagate.order + (1 if parameters.order == "propagate-first" else -1)
+            only_where(synapses.learn, "y0_post")
         synapses.connect()
         objects[block.name] = synapses
 
@@ -224,8 +268,8 @@ def create(circuit: Circuit, parameters: NBP, stimulus, network_name: str = "net
     readout.set_event_schedule("read", when="after_thresholds")
     start = circuit.offsets[circuit.readout]
     answers = np.arange(start, start + circuit[circuit.readout].size)
-    readout.v_read = b2.linked_var(group, "v", index=answers)
-    readout.lastspike_read = b2.linked_var(group, "lastspike", index=answers)
+    for name in ("v", "theta", "rest"):
+        setattr(readout, f"{name}_read", b2.linked_var(group, name, index=answers))
     objects["readout"] = readout
     objects["answers"] = b2.EventMonitor(
         readout, "read", variables=["drive", "spike"], when="after_thresholds", order=1, name="answers"
@@ -236,3 +280,16 @@ def create(circuit: Circuit, parameters: NBP, stimulus, network_name: str = "net
     # resets before synapses: y0 then tells the learning rule which neurons fire in this very step
     network.schedule = ["start", "groups", "thresholds", "resets", "synapses", "end"]
     return objects | {"network": network}
+
+
+def phases_of(circuit: Circuit) -> dict[str, tuple[int, ...]]:
+    """Brian2 objects by name that have something to do in some phases of the turn only, with these phases.
+
+    Sources are silent outside their phases, and their arrows without delay then have nothing to carry; the answer is read
+    in one phase. To leave these objects out in the other phases changes nothing.
+    """
+    sending = tuple(sorted({population.send_phase for population in circuit.sources}))
+    phases = {"sources_spike_thresholder": sending, "source_spikes": sending}
+    if not any(projection.delay for projection in circuit.projections if circuit[projection.source].role == "source"):
+        phases["stimulus_pre"] = sending
+    return phases | {"readout_read_thresholder": (circuit.readout_phase,), "answers": (circuit.readout_phase,)}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -24,15 +25,17 @@ from pathlib import Path
 
 import numpy as np
 
-from models.builder import create, fixed_synapses, neuron_values, pack, plastic_blocks, unpack
+from models.builder import create, fixed_synapses, neuron_values, pack, phases_of, plastic_blocks, unpack
 from models.cache import cache_root
 from models.circuit import Circuit
+from models.codegen.dense import HEADERS, dense_supported
 from models.errors import BuildError, ParameterError, RunError
 from models.nbp import NBP
 
-__all__ = ["DEVICES", "Result", "Simulator", "Stimuli", "compiler", "simulator"]
+__all__ = ["CODEGENS", "DEVICES", "Result", "Simulator", "Stimuli", "compiler", "simulator"]
 
 DEVICES = ("cpp_standalone", "cython", "numpy")
+CODEGENS = ("dense", "stock")
 
 Matrices = dict[tuple[str, str], np.ndarray]
 
@@ -114,8 +117,8 @@ Progress = Callable[[int], None]
 class Simulator:
     """One circuit, ready to run; made by `simulator`."""
 
-    def __init__(self, circuit: Circuit, parameters: NBP, seed: int):
-        self.circuit, self.parameters, self.seed = circuit, parameters, seed
+    def __init__(self, circuit: Circuit, parameters: NBP, seed: int, codegen: str):
+        self.circuit, self.parameters, self.seed, self.codegen = circuit, parameters, seed, codegen
         self.build_seconds = 0.0
 
     def run(
@@ -163,8 +166,8 @@ class Simulator:
         }
         values |= {"neurons.tau_m": parameters.tau_m, "neurons.tau_s": parameters.tau_s}
         values |= {"sources.n_turns": n_turns, "sources.n_recorded": n_recorded, "sources.noise_seed": noise_seed}
-        for name, (*_, weight) in fixed_synapses(self.circuit).items():
-            values[f"{name}.w"] = weight
+        for name, fixed in fixed_synapses(self.circuit, self.codegen).items():
+            values[f"{name}.w"] = fixed.w
         for block in plastic_blocks(self.circuit):
             values[f"{block.name}.w"] = pack(self.circuit, block, matrices).ravel().astype(float)
             if self.circuit.reinforced:
@@ -210,6 +213,7 @@ def simulator(
     parameters: NBP,
     *,
     device: str = "cpp_standalone",
+    codegen: str = "dense",
     seed: int = 0,
     message: Callable[[str], None] = lambda text: None,
 ) -> Simulator:
@@ -221,6 +225,9 @@ def simulator(
     parameters : NBP
     device : {"cpp_standalone", "cython", "numpy"}
         C++ standalone, or Brian2's runtime with either code generation target, for debugging.
+    codegen : {"dense", "stock"}
+        Which templates make the C++ code: those of `models.codegen.dense`, which are faster, or Brian2's own. The spikes and
+        weights are the same, bit for bit. The runtime always uses Brian2's own.
     seed : int
         Seed of drawn thresholds (``theta_spread``).
     message : callable
@@ -235,8 +242,10 @@ def simulator(
     """
     if device not in DEVICES:
         raise ParameterError(f"Device {device!r} is unknown; use one of {', '.join(DEVICES)}.")
+    if codegen not in CODEGENS:
+        raise ParameterError(f"Code generation {codegen!r} is unknown; use one of {', '.join(CODEGENS)}.")
     if device == "cpp_standalone":
-        return _CppSimulator(circuit, parameters, seed, message)
+        return _CppSimulator(circuit, parameters, seed, codegen if dense_supported() else "stock", message)
     return _RuntimeSimulator(circuit, parameters, seed, device)
 
 
@@ -281,7 +290,14 @@ def _sources_digest() -> str:
     return digest.hexdigest()
 
 
-def _structure(circuit: Circuit, parameters: NBP) -> dict:
+def _single_precision(circuit: Circuit, parameters: NBP, codegen: str) -> bool:
+    """Whether float32 holds every state exactly: whole numbers below 2^24, as in the Loihi setting."""
+    loihi = parameters.tau_m == parameters.tau_s == parameters.dt and math.frexp(parameters.dt)[0] == 0.5
+    largest = max(population.size for population in circuit.populations) * parameters.w_max - 4 * parameters.bias
+    return codegen == "dense" and loihi and not parameters.weight_noise and not parameters.theta_spread and largest < 2**24
+
+
+def _structure(circuit: Circuit, parameters: NBP, codegen: str) -> dict:
     """All that decides the generated code: what is not here is set when the binary runs."""
     return {
         "circuit": [
@@ -297,6 +313,8 @@ def _structure(circuit: Circuit, parameters: NBP) -> dict:
         "order": parameters.order,
         "noisy": parameters.weight_noise > 0,
         "dt": parameters.dt,
+        "codegen": codegen,
+        "single_precision": _single_precision(circuit, parameters, codegen),
         "sources": _sources_digest(),
         "packages": [metadata.version("brian2"), metadata.version("numpy")],
         "compiler": compiler(),
@@ -306,11 +324,9 @@ def _structure(circuit: Circuit, parameters: NBP) -> dict:
 
 
 class _CppSimulator(Simulator):
-    def __init__(self, circuit, parameters, seed, message):
-        super().__init__(circuit, parameters, seed)
-        structure = json.dumps(_structure(circuit, parameters), sort_keys=True)
-        key = hashlib.sha256(structure.encode()).hexdigest()[:20]
-        self.folder = _cached_build(key, circuit, parameters, structure, message)
+    def __init__(self, circuit, parameters, seed, codegen, message):
+        super().__init__(circuit, parameters, seed, codegen)
+        self.folder = _cached_build(circuit, parameters, codegen, message)
         manifest = json.loads((self.folder / "manifest.json").read_text())
         self._arrays = {name: (entry["file"], np.dtype(entry["dtype"])) for name, entry in manifest["arrays"].items()}
         self.build_seconds = manifest["build_seconds"]
@@ -382,10 +398,12 @@ class _CppSimulator(Simulator):
         return np.fromfile(path, dtype)
 
 
-def _cached_build(key: str, circuit: Circuit, parameters: NBP, structure: str, message) -> Path:
+def _cached_build(circuit: Circuit, parameters: NBP, codegen: str, message) -> Path:
     """The folder of a finished build, made if it is missing. Processes that need the same build wait for one another."""
     from filelock import FileLock
 
+    structure = json.dumps(_structure(circuit, parameters, codegen), sort_keys=True)
+    key = hashlib.sha256(structure.encode()).hexdigest()[:20]
     builds = cache_root() / "builds"
     folder = builds / key
     if (folder / "manifest.json").exists() and os.access(folder / "main", os.X_OK):
@@ -398,7 +416,7 @@ def _cached_build(key: str, circuit: Circuit, parameters: NBP, structure: str, m
             message(f"Building the circuit {circuit.name} (once per configuration) ...")
             unfinished = Path(tempfile.mkdtemp(dir=builds, prefix=f"{key}-"))
             try:
-                _build(unfinished, circuit, parameters, structure)
+                _build(unfinished, circuit, parameters, codegen, structure)
                 shutil.rmtree(folder, ignore_errors=True)
                 unfinished.rename(folder)
             except BaseException:
@@ -416,9 +434,24 @@ MAIN_LOOP = """
     brianprop::Mapped<int8_t> rows(brian::_stimulus_rows, results_dir + "rows");
     brianprop::Mapped<int32_t> order(brian::_stimulus_order, results_dir + "order");
     brian::_random_generators[0].seed({noise_seed}[0]);
-    brianprop::run_turns({network}, {dt!r}, {lead}, {period}, {n_turns}[0], {n_recorded}[0], {{{monitors}}}, results_dir);
+    brianprop::Turns turns;
+    turns.dt = {dt!r};
+    turns.lead = {lead};
+    turns.period = {period};
+    turns.turns = {n_turns}[0];
+    turns.recorded = {n_recorded}[0];
+    turns.monitors = {{{monitors}}};
+    turns.by_phase = {by_phase};
+    turns.idle = {{{idle}}};
+    turns.phased = {{{phased}}};
+    brianprop::run_turns({network}, turns, results_dir);
 }}
 """
+
+
+def _code_of(network, name: str) -> list[str]:
+    """Names of the code objects of an object of the network."""
+    return [code.name for item in network.sorted_objects if item.name == name for code in item._code_objects]
 
 
 def _stimulus(width: int, rows: np.ndarray, order: np.ndarray):
@@ -458,19 +491,20 @@ def _stimulus(width: int, rows: np.ndarray, order: np.ndarray):
 
 
 @contextlib.contextmanager
-def _brian2(device: str):
+def _brian2(device: str, single_precision: bool = False):
     """Brian2's global state for the length of a block: device, preferences; put back afterwards."""
     try:
         import brian2 as b2
     except Exception as error:
         raise BuildError(f"Brian2 cannot be imported ({error}); install the versions of setup.cfg ('make install').") from error
-    kept = {name: b2.prefs[name] for name in ("codegen.target", "codegen.cpp.headers", "codegen.cpp.extra_compile_args_gcc")}
+    kept = {name: b2.prefs[name] for name in ("codegen.target", "codegen.cpp.headers", "core.default_float_dtype")}
     try:
         if device == "cpp_standalone":
             b2.set_device("cpp_standalone", build_on_run=False)
             b2.device.reinit()
             b2.device.activate(build_on_run=False)
             b2.prefs["codegen.cpp.headers"] = ['"turns.h"']
+            b2.prefs["core.default_float_dtype"] = np.float32 if single_precision else np.float64
         else:
             b2.set_device("runtime")
             b2.prefs["codegen.target"] = device
@@ -483,24 +517,29 @@ def _brian2(device: str):
             b2.prefs[name] = value
 
 
-def _build(folder: Path, circuit: Circuit, parameters: NBP, structure: str) -> None:
+def _build(folder: Path, circuit: Circuit, parameters: NBP, codegen: str, structure: str) -> None:
     """Generate and compile the standalone project of a circuit in `folder`."""
     import time
 
     start = time.perf_counter()
-    with _brian2("cpp_standalone") as b2:
+    with _brian2("cpp_standalone", _single_precision(circuit, parameters, codegen)) as b2:
         device = b2.device
         width = sum(population.size for population in circuit.sources)
         stimulus = _stimulus(width, np.zeros((1, width), dtype=np.int8), np.zeros(1, dtype=np.int32))
-        objects = create(circuit, parameters, stimulus)
+        objects = create(circuit, parameters, stimulus, codegen)
         network = objects["network"]
         network.run(0 * b2.second, namespace={})  # adds every code object; the turns are run by the loop below
         variables = {
             name: device.get_array_name(objects["sources"].variables[name]) for name in ("n_turns", "n_recorded", "noise_seed")
         }
-        monitors = ", ".join(
-            f"_run_{codeobj.name}" for name in ("neuron_spikes", "source_spikes") for codeobj in objects[name]._code_objects
-        )
+        monitors = [f"_run_{name}" for part in ("neuron_spikes", "source_spikes") for name in _code_of(network, part)]
+        phased = [
+            f"{{_run_{name}, {sum(1 << phase for phase in phases)}ULL}}"
+            for part, phases in phases_of(circuit).items()
+            for name in _code_of(network, part)
+        ]
+        dense = codegen == "dense"
+        idle = [f"_run_{name}" for name in device.code_objects if dense and name.endswith("_push_spikes")]
         device.insert_code(
             "main",
             MAIN_LOOP.format(
@@ -508,11 +547,15 @@ def _build(folder: Path, circuit: Circuit, parameters: NBP, structure: str) -> N
                 dt=parameters.dt,
                 lead=circuit.lead,
                 period=circuit.period,
-                monitors=monitors,
+                monitors=", ".join(monitors),
+                idle=", ".join(idle),
+                phased=", ".join(phased) if dense else "",
+                by_phase="true" if dense else "false",
                 **variables,
             ),
         )
-        shutil.copy(Path(__file__).parent / "codegen" / "turns.h", folder / "turns.h")
+        for header in HEADERS:
+            shutil.copy(header, folder / header.name)
         device.build(directory=str(folder), compile=False, run=False, with_output=False)
         arrays = _array_files(device, objects)
     _compile(folder)
@@ -572,7 +615,7 @@ def _compile(folder: Path) -> None:
 
 class _RuntimeSimulator(Simulator):
     def __init__(self, circuit, parameters, seed, target):
-        super().__init__(circuit, parameters, seed)
+        super().__init__(circuit, parameters, seed, "stock")
         self._target = target
 
     def run(self, matrices, stimuli, samples, *, noise_seed=0, n_recorded=0, progress=None):

@@ -30,16 +30,20 @@ GATED_LIF = """
 dv/dt = (I + b - v) / tau_m : 1         # membrane, in units of weight (theta = 1024)
 dI/dt = -I / tau_s : 1                  # synaptic current
 dy0/dt = -y0 / dt : 1                   # spike trace of one step: 1 in the step of a spike, else 0 (Loihi's x0 and y0)
+drest/dt = -int(rest > 0*second) : second   # what is left of the refractory period
 b : 1 (constant)                        # bias: negative holds a layer closed
 theta : 1 (constant)                    # threshold
 ref : second (constant)                 # refractory period
 tau_m : second (shared, constant)       # membrane time constant
 tau_s : second (shared, constant)       # synaptic time constant
 """
-GATED_LIF_THRESHOLD = "v > theta"
+#: The refractory period is a clock of its own rather than Brian2's `refractory`, whose test of the last spike's time costs a
+#: division per neuron and step.
+GATED_LIF_THRESHOLD = "v > theta and rest <= 0*second"
 GATED_LIF_RESET = """
 v = 0
 y0 = 1
+rest = ref
 """
 
 #: A source repeats the rows that it is given: one row of 0 and 1 per sample, sent in the phase of its population.
@@ -60,9 +64,10 @@ READOUT = (
     CLOCKWORK
     + """
 v_read : 1 (linked)
-lastspike_read : second (linked)
+theta_read : 1 (linked)
+rest_read : second (linked)
 drive = v_read : 1                      # an expression, since monitors do not follow the index of a linked variable
-spike = int(lastspike_read == t) : 1
+spike = int(v_read > theta_read and rest_read <= 0*second) : 1
 """
 )
 READOUT_EVENT = "phase == readout_phase and turn >= 0"

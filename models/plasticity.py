@@ -11,7 +11,7 @@ dw = (eta_plus + eta_minus) r x0 y0 - eta_minus x0 y0; the published steps are b
 
 from models.neurons import CLOCKWORK
 
-__all__ = ["FIXED_ON_PRE", "FIXED_SYNAPSE", "coincidence_model", "coincidence_on_pre"]
+__all__ = ["FIXED_ON_PRE", "FIXED_SYNAPSE", "coincidence_model", "coincidence_on_pre", "coincidence_pathways"]
 
 FIXED_SYNAPSE = "w : 1 (constant)"
 FIXED_ON_PRE = "I_post += w"
@@ -60,3 +60,8 @@ def coincidence_on_pre(order: str, noisy: bool, learns: bool = True) -> str:
     if not learns:
         return propagate
     return "\n".join((propagate, LEARN) if order == "propagate-first" else (LEARN, propagate))
+
+
+def coincidence_pathways(learns: bool = True) -> dict[str, str]:
+    """The same code as two pathways, ``propagate`` and ``learn``; their order is the caller's."""
+    return {"propagate": PROPAGATE, "learn": LEARN} if learns else {"propagate": PROPAGATE}

@@ -1,5 +1,6 @@
 // Runs a generated network turn by turn: the samples come from files that are mapped into memory, so that one binary serves
-// data sets of any length, and the spike monitors are taken out of the network once the turns to be recorded are over.
+// data sets of any length; the spike monitors are taken out of the network once the turns to be recorded are over; and what
+// has nothing to do in a phase of the turn is left out in it.
 #ifndef BRIANPROP_TURNS_H
 #define BRIANPROP_TURNS_H
 
@@ -14,9 +15,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace brianprop {
+
+typedef void (*Code)();
 
 // Points `array` at the contents of a file for the life of the object; the array that Brian2 allocated is put back at the end.
 template <class T> class Mapped {
@@ -48,33 +52,88 @@ template <class T> class Mapped {
     size_t size_;
 };
 
-template <class NetworkT>
-void run_turns(NetworkT &network, const double dt, const int64_t lead, const int64_t period, const int64_t turns,
-               const int64_t recorded, const std::vector<void (*)()> &monitors, const std::string &results) {
-    using clock = std::chrono::steady_clock;
-    const auto start = clock::now();
-    auto reported = start;
-    const auto stop_recording = [&] {
-        auto &objects = network.objects;
+struct Turns {
+    int64_t lead, period, turns, recorded;
+    double dt;
+    std::vector<Code> monitors;                     // left out once `recorded` turns are over
+    std::vector<Code> idle;                         // code that does nothing
+    std::vector<std::pair<Code, uint64_t>> phased;  // code that acts only in the phases of a bit mask
+    bool by_phase;                                  // run the objects phase by phase, or all of them as Brian2 does
+};
+
+// The loop over time steps. Brian2's own, `Network::run`, asks for the processor time after every step.
+template <class NetworkT> class Loop {
+  public:
+    Loop(NetworkT &network, const Turns &turns) : network_(network), turns_(turns), lists_(turns.period) { arrange(true); }
+
+    void record(const bool recording) { arrange(recording); }
+
+    void run(const int64_t steps) {
+        if (!turns_.by_phase) {
+            network_.run(steps * turns_.dt, NULL, 0.);
+            return;
+        }
+        for (int64_t step = 0; step < steps && !NetworkT::_globally_stopped; step++) {
+            for (const Code code : lists_[phase_])
+                code();
+            clock_->tick();
+            phase_ = (phase_ + 1) % turns_.period;
+        }
+    }
+
+  private:
+    void arrange(const bool recording) {
+        auto &objects = network_.objects;
+        const auto among = [](const std::vector<Code> &codes, const Code code) {
+            return std::find(codes.begin(), codes.end(), code) != codes.end();
+        };
+        typedef typename std::decay<decltype(objects[0])>::type Object;
         objects.erase(std::remove_if(objects.begin(), objects.end(),
-                                     [&](const typename std::decay<decltype(objects[0])>::type &object) {
-                                         return std::find(monitors.begin(), monitors.end(), object.second) != monitors.end();
+                                     [&](const Object &object) {
+                                         return (!recording && among(turns_.monitors, object.second)) ||
+                                                among(turns_.idle, object.second);
                                      }),
                       objects.end());
-    };
-    if (recorded <= 0)
-        stop_recording();
-    network.run(lead * dt, NULL, 0.);
+        clock_ = objects[0].first;
+        for (int64_t phase = 0; phase < turns_.period; phase++) {
+            lists_[phase].clear();
+            for (const Object &object : objects) {
+                uint64_t mask = ~0ULL;
+                for (const auto &entry : turns_.phased)
+                    if (entry.first == object.second)
+                        mask = entry.second;
+                if (object.second && (mask >> phase & 1))
+                    lists_[phase].push_back(object.second);
+            }
+        }
+    }
+
+    NetworkT &network_;
+    const Turns &turns_;
+    std::vector<std::vector<Code>> lists_;
+    typename std::decay<decltype(std::declval<NetworkT>().objects[0].first)>::type clock_;
+    int64_t phase_ = (turns_.period - turns_.lead % turns_.period) % turns_.period;
+};
+
+template <class NetworkT> void run_turns(NetworkT &network, const Turns &turns, const std::string &results) {
+    using clock = std::chrono::steady_clock;
+    NetworkT::_globally_running = true; // so that an interrupt stops the loop below
+    Loop<NetworkT> loop(network, turns);
+    const auto start = clock::now();
+    auto reported = start;
+    if (turns.recorded <= 0)
+        loop.record(false);
+    loop.run(turns.lead);
     int64_t done = 0;
-    while (done < turns && !NetworkT::_globally_stopped) {
+    while (done < turns.turns && !NetworkT::_globally_stopped) {
         // chunks are short enough for a lively progress bar and never cross the end of the recording
-        int64_t chunk = std::min<int64_t>(turns - done, 64);
-        if (done < recorded)
-            chunk = std::min(chunk, recorded - done);
-        network.run(chunk * period * dt, NULL, 0.);
+        int64_t chunk = std::min<int64_t>(turns.turns - done, 64);
+        if (done < turns.recorded)
+            chunk = std::min(chunk, turns.recorded - done);
+        loop.run(chunk * turns.period);
         done += chunk;
-        if (done == recorded)
-            stop_recording();
+        if (done == turns.recorded)
+            loop.record(false);
         const auto now = clock::now();
         if (std::chrono::duration<double>(now - reported).count() > 0.2) {
             std::printf("turns %lld\n", (long long)done);

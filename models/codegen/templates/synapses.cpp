@@ -1,0 +1,81 @@
+{# USES_VARIABLES { N, _synaptic_pre, _synaptic_post } #}
+{% extends 'common_synapses.cpp' %}
+{% set _plan = dense_plan(pathway, vector_code) %}
+
+{% block extra_headers %}
+{{ super() }}
+#include "runs.h"
+{% endblock %}
+
+{% block maincode %}
+    // scalar code
+    const size_t _vectorisation_idx = -1;
+    static brianprop::Runs _runs;
+    if (!_runs.ready)
+        _runs.build({{_plan.spiking}}, {{_plan.other}}, {{_plan.delays}}, {{_plan.dt}}, {{pathway.source.start}}, {{pathway.source.stop}});
+    const int32_t *_spikes = {{_plan.events}};
+    const int32_t _n_spikes = {{_plan.events}}[{{_plan.n_events}}];
+    if (!_runs.any(_spikes, _n_spikes))
+        return;
+    {{scalar_code|autoindent}}
+    {% if _plan.only_where %}
+    // The code changes nothing where {{_plan.only_where}} is 0: find where it is not.
+    static std::vector<char> _moves({{_plan.where_stop - _plan.where_start}} + 8);
+    static std::vector<int32_t> _where({{_plan.where_stop - _plan.where_start}});
+    const auto *_hint = {{_plan.where_array}};
+    {
+        char *_flags = _moves.data();
+        for (int32_t _i = 0; _i < {{_plan.where_stop - _plan.where_start}}; _i++)
+            _flags[_i] = _hint[{{_plan.where_start}} + _i] != 0;
+    }
+    const int32_t _n_where = brianprop::compact(_moves.data(), {{_plan.where_stop - _plan.where_start}}, _where.data());
+    if (_n_where == 0 && !_runs.delayed())
+        return;
+    {% endif %}
+    _runs.due(_spikes, _n_spikes, [&](const brianprop::Run &_run) {
+        const int32_t {{_plan.spiking_index}} = _run.neuron;
+        {% if _plan.only_where %}
+        if (8 * _n_where < _run.length) {
+            for (int32_t _n = 0; _n < _n_where; _n++) {
+                const int32_t _k = _where[_n] + {{_plan.where_start}} - _run.other;
+                if (_k < 0 || _k >= _run.length)
+                    continue;
+                const size_t _idx = _run.synapse + _k * _run.stride;
+                const size_t _vectorisation_idx = _idx;
+                const int32_t {{_plan.other_index}} = _run.other + _k;
+                {{_plan.vector_code|autoindent}}
+            }
+            return;
+        }
+        {% endif %}
+        if (_run.stride == 1) {
+            {% if _plan.independent %}
+            #pragma GCC ivdep
+            {% endif %}
+            for (int32_t _k = 0; _k < _run.length; _k++) {
+                const size_t _idx = _run.synapse + _k;
+                const size_t _vectorisation_idx = _idx;
+                const int32_t {{_plan.other_index}} = _run.other + _k;
+                {{_plan.vector_code|autoindent}}
+            }
+        } else {
+            for (int32_t _k = 0; _k < _run.length; _k++) {
+                const size_t _idx = _run.synapse + _k * _run.stride;
+                const size_t _vectorisation_idx = _idx;
+                const int32_t {{_plan.other_index}} = _run.other + _k;
+                {{_plan.vector_code|autoindent}}
+            }
+        }
+    });
+{% endblock %}
+
+{% block extra_functions_cpp %}
+void _debugmsg_{{codeobj_name}}() {}
+{% endblock %}
+
+{% block extra_functions_h %}
+void _debugmsg_{{codeobj_name}}();
+{% endblock %}
+
+{% macro main_finalise() -%}
+{% endmacro %}

@@ -1,0 +1,5 @@
+{# The runs of a dense pathway read the spikes themselves. #}
+{% extends 'common_group.cpp' %}
+
+{% block maincode %}
+{% endblock %}
