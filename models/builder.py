@@ -14,7 +14,7 @@ import numpy as np
 
 from models import neurons as equations
 from models.circuit import Circuit, Projection
-from models.codegen.dense import dense_codeobj_class, only_where
+from models.codegen.dense import dense_codeobj_class, may_rest, only_where
 from models.nbp import NBP
 from models.plasticity import FIXED_ON_PRE, FIXED_SYNAPSE, coincidence_model, coincidence_on_pre, coincidence_pathways
 
@@ -115,7 +115,7 @@ def fixed_synapses(circuit: Circuit, codegen: str) -> dict[str, FixedSynapses]:
     """The fixed arrows by the name of their Synapses object.
 
     Brian2's own queue is fast where all synapses of an object have the same delay: one object per delay. Dense pathways
-    hold delays apart by themselves: one object, sorted by source neuron, so that arrows lie in long runs.
+    hold delays apart by themselves: one object, arrow after arrow.
     """
     parts = defaultdict(list)
     for projection in circuit.projections:
@@ -140,8 +140,7 @@ def fixed_synapses(circuit: Circuit, codegen: str) -> dict[str, FixedSynapses]:
     merged = {}
     for name, group in sorted(parts.items()):
         delay, i, j, w = (np.concatenate([getattr(part, column) for part in group]) for column in ("delay", "i", "j", "w"))
-        order = np.argsort(i, kind="stable")
-        merged[name] = FixedSynapses(group[0].outside, delay[order], i[order], j[order], w[order])
+        merged[name] = FixedSynapses(group[0].outside, delay, i, j, w)
     return merged
 
 
@@ -164,7 +163,12 @@ def neuron_values(circuit: Circuit, parameters: NBP, seed: int = 0) -> dict[str,
 
 
 def create(
-    circuit: Circuit, parameters: NBP, stimulus, codegen: str = "stock", network_name: str = "network"
+    circuit: Circuit,
+    parameters: NBP,
+    stimulus,
+    codegen: str = "stock",
+    weight_dtype: np.dtype | None = None,
+    network_name: str = "network",
 ) -> dict[str, object]:
     """Make the Brian2 objects of a circuit. The caller has chosen the device and the preferences.
 
@@ -178,6 +182,8 @@ def create(
 
     codegen : {"stock", "dense"}
         Whether Brian2's own templates or those of `models.codegen.dense` make the code.
+    weight_dtype : dtype, optional
+        Integer type in which learned weights are stored; by default they are floating point numbers.
 
     Returns
     -------
@@ -230,17 +236,20 @@ def create(
             synapses.delay = fixed.delay * parameters.dt * b2.second
         objects[name] = synapses
 
+    learns, noisy = bool(circuit.reinforced), parameters.weight_noise > 0
+    if dense and not noisy:
+        may_rest(group)
+
     def neurons_of(names):
         start = circuit.offsets[names[0]]
         return group[start : start + sum(circuit[name].size for name in names)]
 
     # an inference circuit has no phase that reinforces: there the synapses only propagate
-    learns, noisy = bool(circuit.reinforced), parameters.weight_noise > 0
     for block in plastic_blocks(circuit):
         synapses = b2.Synapses(
             neurons_of(block.sources),
             neurons_of(block.targets),
-            coincidence_model(circuit.reinforced, noisy, learns),
+            coincidence_model(circuit.reinforced, noisy, learns, whole=weight_dtype is not None),
             # noise draws random numbers, which dense pathways refuse
             on_pre=coincidence_pathways(learns)
             if dense and not noisy
@@ -248,6 +257,7 @@ def create(
             namespace=paced,
             clock=clock,
             codeobj_class=None if noisy else dense,
+            dtype=weight_dtype and {"w": weight_dtype},
             name=block.name,
         )
         if dense and learns and not noisy:

@@ -442,6 +442,7 @@ MAIN_LOOP = """
     turns.recorded = {n_recorded}[0];
     turns.monitors = {{{monitors}}};
     turns.by_phase = {by_phase};
+    turns.names = {{{names}}};
     turns.idle = {{{idle}}};
     turns.phased = {{{phased}}};
     brianprop::run_turns({network}, turns, results_dir);
@@ -526,7 +527,9 @@ def _build(folder: Path, circuit: Circuit, parameters: NBP, codegen: str, struct
         device = b2.device
         width = sum(population.size for population in circuit.sources)
         stimulus = _stimulus(width, np.zeros((1, width), dtype=np.int8), np.zeros(1, dtype=np.int32))
-        objects = create(circuit, parameters, stimulus, codegen)
+        # whole-number weights as int16 halve the memory that the largest loop reads
+        small = _single_precision(circuit, parameters, codegen) and parameters.w_max < 2**15
+        objects = create(circuit, parameters, stimulus, codegen, np.dtype(np.int16) if small else None)
         network = objects["network"]
         network.run(0 * b2.second, namespace={})  # adds every code object; the turns are run by the loop below
         variables = {
@@ -539,6 +542,7 @@ def _build(folder: Path, circuit: Circuit, parameters: NBP, codegen: str, struct
             for name in _code_of(network, part)
         ]
         dense = codegen == "dense"
+        running = [code.name for item in network.sorted_objects for code in item._code_objects]
         idle = [f"_run_{name}" for name in device.code_objects if dense and name.endswith("_push_spikes")]
         device.insert_code(
             "main",
@@ -549,6 +553,7 @@ def _build(folder: Path, circuit: Circuit, parameters: NBP, codegen: str, struct
                 period=circuit.period,
                 monitors=", ".join(monitors),
                 idle=", ".join(idle),
+                names=", ".join(f'{{_run_{name}, "{name}"}}' for name in running),
                 phased=", ".join(phased) if dense else "",
                 by_phase="true" if dense else "false",
                 **variables,

@@ -16,7 +16,7 @@ __all__ = ["FIXED_ON_PRE", "FIXED_SYNAPSE", "coincidence_model", "coincidence_on
 FIXED_SYNAPSE = "w : 1 (constant)"
 FIXED_ON_PRE = "I_post += w"
 
-PLAIN_SYNAPSE = "w : 1"
+PLAIN_SYNAPSE = "w : {kind}"
 NOISE = "weight_noise : 1 (shared, constant)"
 
 #: `{reinforcement}` stands for the circuit's expression of the phase.
@@ -33,9 +33,12 @@ PROPAGATE_NOISY = "I_post += w + weight_noise * randn()"
 LEARN = "w = clip(w + rate * y0_post, -w_max, w_max)"
 
 
-def coincidence_model(reinforced: tuple[int, ...], noisy: bool, learns: bool = True) -> str:
-    """The model of a learned synapse; r is 1 in the given phases of the turn and 0 elsewhere."""
-    lines = [PLAIN_SYNAPSE]
+def coincidence_model(reinforced: tuple[int, ...], noisy: bool, learns: bool = True, whole: bool = False) -> str:
+    """The model of a learned synapse; r is 1 in the given phases of the turn and 0 elsewhere.
+
+    With `whole` the weight is stored as an integer, as on the chip.
+    """
+    lines = [PLAIN_SYNAPSE.format(kind="integer" if whole else "1")]
     if noisy:
         lines.append(NOISE)
     if learns:

@@ -7,23 +7,27 @@ Any Brian2 script can use them::
     dense = dense_codeobj_class()                       # None where it does not apply: then Brian2's own code is used
     synapses = Synapses(source, target, model, on_pre={"propagate": ..., "learn": ...}, codeobj_class=dense)
     only_where(synapses.learn, "y0_post")               # optional: the code changes nothing where y0_post is 0
+    may_rest(group)                                     # optional: all that writes to its neurons is dense
 
 The equations, rules and results stay as they are; what changes is the code generated for them:
 
-- a pathway (on_pre, on_post, custom events) walks over runs of synapses that lie side by side (`runs.h`), in loops that the
-  compiler vectorises, and delayed runs wait in a ring; Brian2's queue of single synapses is not used;
+- a pathway (on_pre, on_post, custom events) walks over stretches of synapses that lie side by side (`runs.h`), in loops that
+  the compiler vectorises, and delayed ones wait in a ring; Brian2's queue of single synapses is not used;
 - a pathway returns at once in steps without spikes, and with `only_where` touches just those neurons that can make a
   difference;
-- a threshold sets flags in a loop without branches and then collects the indices.
+- a threshold sets flags in a loop without branches and then collects the indices;
+- after ``may_rest(group)``, blocks of neurons in which nothing changes are left out until something is written to them.
 
 What the generated code relies on is checked: random numbers in a pathway are refused, since their order would differ from
-Brian2's; OpenMP is refused; and only the versions in `SUPPORTED` are used, with Brian2's own code and a warning elsewhere.
+Brian2's; so are equations that depend on time or chance in a group that may rest, and OpenMP; and only the versions in
+`SUPPORTED` are used, with Brian2's own code and a warning elsewhere.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -31,7 +35,7 @@ from pathlib import Path
 
 from models.errors import BuildError
 
-__all__ = ["HEADERS", "SUPPORTED", "dense_codeobj_class", "dense_supported", "only_where"]
+__all__ = ["HEADERS", "SUPPORTED", "dense_codeobj_class", "dense_supported", "may_rest", "only_where"]
 
 #: Brian2 versions (major, minor) whose templates these extend, each tested.
 SUPPORTED = ((2, 9), (2, 10))
@@ -56,6 +60,8 @@ class Plan:
     delays: str
     dt: str
     independent: bool  # whether the synapses of a run write to places of their own
+    wakes: str | None  # blocks of neurons to wake at the other end
+    wakes_spiking: str | None  # ... and at the spiking end
     only_where: str | None
     where_array: str
     where_start: int
@@ -84,6 +90,52 @@ def only_where(pathway, variable: str) -> None:
         raise BuildError(f"only_where({pathway.name}, {variable!r}): {pathway.target.name} has no variable {name!r}.")
     pathway.add_attribute("only_where")
     pathway.only_where = variable
+
+
+def may_rest(group) -> None:
+    """Let blocks of neurons in which an update changes nothing be left out until something is written to them.
+
+    Parameters
+    ----------
+    group : brian2 NeuronGroup
+        A group with dense code. All pathways that write to its variables must be dense too, and nothing else may write to
+        them during a run.
+
+    Raises
+    ------
+    BuildError
+        If its equations or threshold depend on time, on random numbers or on a function that Brian2 does not define.
+    """
+    from brian2.core.functions import DEFAULT_FUNCTIONS, Function
+    from brian2.utils.stringtools import get_identifiers
+
+    texts = [str(expression) for _, expression in group.equations.get_substituted_expressions()]
+    texts += list(group.events.values())
+    names = {name for text in texts for name in get_identifiers(text)}
+    unsteady = names & (RANDOM | {"t", "t_in_timesteps", "xi"}) | {name for name in names if name.startswith("xi_")}
+    unsteady |= {
+        name
+        for name in names
+        if isinstance(group.namespace.get(name), Function) and name not in DEFAULT_FUNCTIONS
+    }
+    if unsteady:
+        raise BuildError(f"The group {group.name} cannot rest, since it depends on {', '.join(sorted(unsteady))}.")
+    group.add_attribute("may_rest")
+    group.may_rest = True
+
+
+def _blocks(group) -> str | None:
+    """The C++ type of the blocks of a group that may rest, or of the group that a subgroup is part of."""
+    whole = getattr(group, "source", group)
+    if not getattr(whole, "may_rest", False):
+        return None
+    return f"brianprop::Blocks<{zlib.crc32(whole.name.encode())}u, {len(whole)}>"
+
+
+def _watched(vector_code) -> list[str]:
+    """The lines of an update that also tell, in `_changed`, whether any of them changed what is stored."""
+    lines = vector_code.split("\n") if isinstance(vector_code, str) else vector_code
+    return [re.sub(r"^(\s*)(\w+\[_idx\]) = (\w+);", r"\1_changed |= \2 != \3;\n\2 = \3;", line) for line in lines]
 
 
 def _plan(pathway, vector_code) -> Plan:
@@ -123,6 +175,8 @@ def _plan(pathway, vector_code) -> Plan:
         delays=device.get_array_name(delays, access_data=False),
         dt=repr(float(pathway.source.clock.dt_)),
         independent=all(index in ("_idx", other_index) for index in written),
+        wakes=_blocks(target) if other_index in written else None,
+        wakes_spiking=_blocks(pathway.source) if spiking_index in written else None,
         only_where=hint,
         where_array=array,
         where_start=target.start,
@@ -147,10 +201,12 @@ def dense_supported() -> bool:
 def _codeobj_class():
     from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
+    helpers = {"dense_plan": _plan, "dense_blocks": _blocks, "dense_watched": _watched}
+
     class DenseCodeObject(CPPStandaloneCodeObject):
         """C++ standalone code objects with the templates of this package in front of Brian2's."""
 
-        templater = CPPStandaloneCodeObject.templater.derive("models.codegen", env_globals={"dense_plan": _plan})
+        templater = CPPStandaloneCodeObject.templater.derive("models.codegen", env_globals=helpers)
 
     return DenseCodeObject
 

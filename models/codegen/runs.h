@@ -1,26 +1,52 @@
-// Synapses of a pathway as runs: for one spiking neuron, stretches of synapses that lie side by side in memory and end on
-// neurons that lie side by side. All-to-all rows are one run, one-to-all projections are one run, one-to-one is a run of
-// length one. A run is looped over without indirection, so the compiler can vectorise it; and no queue of single synapses
-// is needed, since delayed runs wait in a ring as a whole.
+// Synapses of a pathway as stretches that lie side by side in memory and end on neurons that lie side by side:
+//
+//   row        one neuron to consecutive neurons: a row of an all-to-all matrix, a one-to-all projection
+//   diagonal   consecutive neurons to consecutive neurons: a one-to-one projection
+//
+// A stretch is looped over without indirection, so the compiler can vectorise it; and no queue of single synapses is needed,
+// since stretches with a delay wait in a ring as a whole.
 #ifndef BRIANPROP_RUNS_H
 #define BRIANPROP_RUNS_H
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <numeric>
+#include <utility>
 #include <vector>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace brianprop {
 
 struct Run {
-    int32_t neuron;  // the neuron that spikes
+    int32_t neuron;  // the neuron that spikes, or the first of them
     int32_t other;   // first neuron at the other end
     int64_t synapse; // first synapse
     int64_t stride;  // from one synapse to the next
     int32_t length;
     int32_t delay; // in time steps
+    bool diagonal;
 };
+
+// Writes the indices of the flags that are set, counted from `start`; returns their number.
+inline int32_t compact(const char *flags, const int32_t n, int32_t *indices, const int32_t start = 0) {
+    int32_t count = 0, i = 0;
+#ifdef __SSE2__
+    for (; i + 16 <= n; i += 16) {
+        const __m128i sixteen = _mm_loadu_si128(reinterpret_cast<const __m128i *>(flags + i));
+        uint32_t bits = 0xffff & ~_mm_movemask_epi8(_mm_cmpeq_epi8(sixteen, _mm_setzero_si128()));
+        for (; bits; bits &= bits - 1)
+            indices[count++] = start + i + __builtin_ctz(bits);
+    }
+#endif
+    for (; i < n; i++)
+        if (flags[i])
+            indices[count++] = start + i;
+    return count;
+}
 
 class Runs {
   public:
@@ -34,96 +60,162 @@ class Runs {
         start_ = start;
         stop_ = stop;
         const int64_t n = spiking.size();
-        first_.assign(stop - start + 1, 0);
-        const auto delay_of = [&](const int64_t k) {
-            return delays.empty() ? 0 : (int32_t)std::lround(delays[delays.size() == 1 ? 0 : k] / dt);
+        std::vector<int32_t> steps(delays.size() > 1 ? n : 1, 0);
+        for (size_t k = 0; k < steps.size() && k < delays.size(); k++)
+            steps[k] = std::lround(delays[k] / dt);
+        const auto find = [&](const std::vector<int64_t> &order) {
+            std::vector<Run> found;
+            for (int64_t position = 0; position < n; position++) {
+                const int64_t k = order.empty() ? position : order[position];
+                const int32_t delay = steps[steps.size() > 1 ? k : 0];
+                if (!found.empty()) {
+                    Run &last = found.back();
+                    const int64_t stride = k - (last.synapse + (last.length - 1) * last.stride);
+                    const int32_t ahead = spiking[k] - (last.neuron + (last.diagonal ? last.length - 1 : 0));
+                    const bool fits = ahead == 0 ? !last.diagonal && (last.length == 1 || stride == last.stride)
+                                                 : ahead == 1 && stride == 1 && (last.length == 1 || last.diagonal);
+                    if (fits && last.delay == delay && last.other + last.length == other[k]) {
+                        last.diagonal = ahead == 1;
+                        last.stride = stride;
+                        last.length++;
+                        continue;
+                    }
+                }
+                found.push_back({spiking[k], other[k], k, 1, 1, delay, false});
+            }
+            return found;
         };
-        // by spiking neuron, in the order of their making: a counting sort, which copies nothing where they are sorted
-        std::vector<int64_t> order;
-        if (!std::is_sorted(spiking.begin(), spiking.end())) {
-            order.resize(n);
+        std::vector<Run> found = find(std::vector<int64_t>());
+        if ((int64_t)found.size() > n / 4) { // scattered, or ordered by the other end: group by the neuron that spikes
+            std::vector<int64_t> order(n);
             std::iota(order.begin(), order.end(), 0);
             std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return spiking[a] < spiking[b]; });
+            found = find(order);
         }
+        std::map<std::pair<int32_t, int32_t>, std::vector<Run>> ranges;
         int32_t longest = 0;
-        for (int64_t position = 0; position < n; position++) {
-            const int64_t k = order.empty() ? position : order[position];
-            const int32_t delay = delay_of(k);
-            longest = std::max(longest, delay);
-            if (!runs_.empty()) {
-                Run &last = runs_.back();
-                const int64_t stride = k - (last.synapse + (last.length - 1) * last.stride);
-                if (last.neuron == spiking[k] && last.delay == delay && last.other + last.length == other[k] &&
-                    (last.length == 1 || stride == last.stride)) {
-                    last.stride = stride;
-                    last.length++;
-                    continue;
-                }
-            }
-            runs_.push_back({spiking[k], other[k], k, 1, 1, delay});
-            first_[spiking[k] - start + 1]++;
+        for (const Run &run : found) {
+            longest = std::max(longest, run.delay);
+            if (run.diagonal)
+                ranges[std::make_pair(run.neuron, run.length)].push_back(run);
+            else
+                rows_.push_back(run);
         }
+        for (auto &range : ranges)
+            diagonals_.push_back(range.second);
+        std::stable_sort(rows_.begin(), rows_.end(), [](const Run &a, const Run &b) { return a.neuron < b.neuron; });
+        first_.assign(stop - start + 1, 0);
+        for (const Run &run : rows_)
+            first_[run.neuron - start + 1]++;
         std::partial_sum(first_.begin(), first_.end(), first_.begin());
         ring_.resize(longest + 1);
     }
 
-    // Calls `run` for every run that is due in this step: those of the neurons that spike now, without delay, and those
-    // that have waited. `spikes` is sorted, as a thresholder leaves it.
-    template <class Function> inline void due(const int32_t *spikes, const int32_t n_spikes, Function &&run) {
+    bool delayed() const { return ring_.size() > 1; }
+
+    bool any(const int32_t *spikes, const int32_t n_spikes) const {
         const int32_t *spike = std::lower_bound(spikes, spikes + n_spikes, start_);
-        const int32_t *const end = spikes + n_spikes;
+        return delayed() || (spike != spikes + n_spikes && *spike < stop_);
+    }
+
+    // Calls `row` for every row that is due in this step, `some` for every diagonal with the places of those of its neurons
+    // that spike, and `four` for four rows to the same neurons: those of the spikes of this step, and those that have waited.
+    // `spikes` is sorted.
+    template <class Row, class Four, class Some>
+    void due(const int32_t *spikes, const int32_t n_spikes, Row &&row, Four &&four, Some &&some) {
+        const int32_t *const end = std::lower_bound(spikes, spikes + n_spikes, stop_);
+        const int32_t *spike = std::lower_bound(spikes, end, start_);
         if (delayed()) {
-            std::vector<int32_t> &waiting = ring_[now_];
-            for (const int32_t index : waiting)
-                run(runs_[index]);
-            waiting.clear();
+            Slot &slot = ring_[now_];
+            for (const Run &run : slot.rows)
+                row(run);
+            for (const auto &entry : slot.diagonals)
+                some(*entry.first, slot.places.data() + entry.second.first, entry.second.second);
+            slot.rows.clear();
+            slot.diagonals.clear();
+            slot.places.clear();
         }
-        for (; spike != end && *spike < stop_; spike++) {
-            const int32_t last = first_[*spike - start_ + 1];
-            for (int32_t index = first_[*spike - start_]; index < last; index++) {
-                const Run &found = runs_[index];
-                if (found.delay == 0)
-                    run(found);
-                else
-                    ring_[(now_ + found.delay) % ring_.size()].push_back(index);
+        for (const std::vector<Run> &range : diagonals_) {
+            const int32_t neuron = range[0].neuron, length = range[0].length;
+            const int32_t *const from = std::lower_bound(spike, end, neuron);
+            const int32_t *const to = std::lower_bound(from, end, neuron + length);
+            if (from == to)
+                continue;
+            const int32_t count = to - from;
+            places_.clear();
+            for (const int32_t *here = from; here != to; here++)
+                places_.push_back(*here - neuron);
+            for (const Run &run : range) {
+                if (run.delay) {
+                    Slot &slot = ring_[(now_ + run.delay) % ring_.size()];
+                    slot.diagonals.emplace_back(&run, std::make_pair(slot.places.size(), count));
+                    slot.places.insert(slot.places.end(), places_.begin(), places_.end());
+                } else {
+                    some(run, places_.data(), count);
+                }
             }
+        }
+        if (!rows_.empty()) {
+            const Run *held[4];
+            int n_held = 0;
+            for (; spike != end; spike++) {
+                const int32_t last = first_[*spike - start_ + 1];
+                for (int32_t index = first_[*spike - start_]; index < last; index++) {
+                    const Run &run = rows_[index];
+                    if (run.delay) {
+                        ring_[(now_ + run.delay) % ring_.size()].rows.push_back(run);
+                    } else if (run.stride != 1 || (n_held && (run.other != held[0]->other || run.length != held[0]->length))) {
+                        row(run);
+                    } else {
+                        held[n_held++] = &run;
+                        if (n_held == 4) {
+                            four(*held[0], *held[1], *held[2], *held[3]);
+                            n_held = 0;
+                        }
+                    }
+                }
+            }
+            for (int k = 0; k < n_held; k++)
+                row(*held[k]);
         }
         if (++now_ == ring_.size())
             now_ = 0;
     }
 
-    inline bool delayed() const { return ring_.size() > 1; }
-
-    inline bool any(const int32_t *spikes, const int32_t n_spikes) const {
-        const int32_t *spike = std::lower_bound(spikes, spikes + n_spikes, start_);
-        return delayed() || (spike != spikes + n_spikes && *spike < stop_);
-    }
-
   private:
-    std::vector<Run> runs_;
-    std::vector<int32_t> first_; // runs of neuron i: first_[i - start] to first_[i - start + 1]
-    std::vector<std::vector<int32_t>> ring_;
+    struct Slot {
+        std::vector<Run> rows;
+        std::vector<std::pair<const Run *, std::pair<size_t, int32_t>>> diagonals; // first and number of their places
+        std::vector<int32_t> places;
+    };
+
+    std::vector<Run> rows_;
+    std::vector<int32_t> first_;              // rows of neuron i: first_[i - start] to first_[i - start + 1]
+    std::vector<std::vector<Run>> diagonals_; // those with the same neurons together
+    std::vector<Slot> ring_;
+    std::vector<int32_t> places_;
     size_t now_ = 0;
     int32_t start_ = 0, stop_ = 0;
 };
 
-// Writes the indices of the flags that are set; returns their number. Eight flags are passed over at a time.
-inline int32_t compact(const char *flags, const int32_t n, int32_t *indices) {
-    int32_t count = 0, i = 0;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t eight;
-        __builtin_memcpy(&eight, flags + i, 8);
-        while (eight) {
-            const int place = __builtin_ctzll(eight) >> 3;
-            indices[count++] = i + place;
-            eight &= ~(0xffULL << (8 * place));
-        }
+// Which blocks of a group's neurons are awake. A block whose update changed nothing, bit for bit, and that nothing has
+// written to since, need not be updated again, and its neurons cannot cross a threshold. One set of blocks for each group:
+// Id tells the groups apart.
+enum : char { ASLEEP = 0, DOZING = 1, AWAKE = 2 };
+constexpr int32_t BLOCK = 64;
+
+template <uint32_t Id, int32_t N> struct Blocks {
+    static constexpr int32_t count = (N + BLOCK - 1) / BLOCK;
+    static char *states() {
+        static std::vector<char> states(count, AWAKE);
+        return states.data();
     }
-    for (; i < n; i++)
-        if (flags[i])
-            indices[count++] = i;
-    return count;
-}
+    static void wake(const int32_t first, const int32_t length) {
+        char *const here = states();
+        for (int32_t block = first / BLOCK; block <= (first + length - 1) / BLOCK; block++)
+            here[block] = AWAKE;
+    }
+};
 
 } // namespace brianprop
 

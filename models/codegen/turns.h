@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
+#include <map>
 #include <string>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -58,6 +59,7 @@ struct Turns {
     std::vector<Code> monitors;                     // left out once `recorded` turns are over
     std::vector<Code> idle;                         // code that does nothing
     std::vector<std::pair<Code, uint64_t>> phased;  // code that acts only in the phases of a bit mask
+    std::vector<std::pair<Code, const char *>> names; // of all code, for the profile
     bool by_phase;                                  // run the objects phase by phase, or all of them as Brian2 does
 };
 
@@ -69,17 +71,40 @@ template <class NetworkT> class Loop {
     void record(const bool recording) { arrange(recording); }
 
     void run(const int64_t steps) {
+#ifndef BRIANPROP_PROFILE
         if (!turns_.by_phase) {
             network_.run(steps * turns_.dt, NULL, 0.);
             return;
         }
+#endif
         for (int64_t step = 0; step < steps && !NetworkT::_globally_stopped; step++) {
+#ifdef BRIANPROP_PROFILE
+            for (const Code code : lists_[phase_]) {
+                const auto before = std::chrono::steady_clock::now();
+                code();
+                profile_[code].first += std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+                profile_[code].second++;
+            }
+#else
             for (const Code code : lists_[phase_])
                 code();
+#endif
             clock_->tick();
             phase_ = (phase_ + 1) % turns_.period;
         }
     }
+
+#ifdef BRIANPROP_PROFILE
+    // Seconds and calls of each piece of code, by address; `names` tells them apart.
+    void write_profile(const std::string &path, const std::vector<std::pair<Code, const char *>> &names) const {
+        std::ofstream file(path);
+        for (const auto &entry : names) {
+            const auto found = profile_.find(entry.first);
+            if (found != profile_.end())
+                file << entry.second << "," << found->second.first << "," << found->second.second << "\n";
+        }
+    }
+#endif
 
   private:
     void arrange(const bool recording) {
@@ -108,6 +133,9 @@ template <class NetworkT> class Loop {
         }
     }
 
+#ifdef BRIANPROP_PROFILE
+    std::map<Code, std::pair<double, int64_t>> profile_;
+#endif
     NetworkT &network_;
     const Turns &turns_;
     std::vector<std::vector<Code>> lists_;
@@ -145,6 +173,9 @@ template <class NetworkT> void run_turns(NetworkT &network, const Turns &turns, 
         std::exit(130);
     const double seconds = std::chrono::duration<double>(clock::now() - start).count();
     std::ofstream(results + "loop_seconds.txt") << seconds << std::endl;
+#ifdef BRIANPROP_PROFILE
+    loop.write_profile(results + "profile.csv", turns.names);
+#endif
 }
 
 } // namespace brianprop

@@ -28,16 +28,17 @@
         for (int32_t _i = 0; _i < {{_plan.where_stop - _plan.where_start}}; _i++)
             _flags[_i] = _hint[{{_plan.where_start}} + _i] != 0;
     }
-    const int32_t _n_where = brianprop::compact(_moves.data(), {{_plan.where_stop - _plan.where_start}}, _where.data());
+    const int32_t _n_where =
+        brianprop::compact(_moves.data(), {{_plan.where_stop - _plan.where_start}}, _where.data(), {{_plan.where_start}});
     if (_n_where == 0 && !_runs.delayed())
         return;
     {% endif %}
-    _runs.due(_spikes, _n_spikes, [&](const brianprop::Run &_run) {
+    const auto _row = [&](const brianprop::Run &_run) {
         const int32_t {{_plan.spiking_index}} = _run.neuron;
         {% if _plan.only_where %}
         if (8 * _n_where < _run.length) {
             for (int32_t _n = 0; _n < _n_where; _n++) {
-                const int32_t _k = _where[_n] + {{_plan.where_start}} - _run.other;
+                const int32_t _k = _where[_n] - _run.other;
                 if (_k < 0 || _k >= _run.length)
                     continue;
                 const size_t _idx = _run.synapse + _k * _run.stride;
@@ -47,6 +48,12 @@
             }
             return;
         }
+        {% endif %}
+        {% if _plan.wakes %}
+        {{_plan.wakes}}::wake(_run.other, _run.length);
+        {% endif %}
+        {% if _plan.wakes_spiking %}
+        {{_plan.wakes_spiking}}::wake(_run.neuron, 1);
         {% endif %}
         if (_run.stride == 1) {
             {% if _plan.independent %}
@@ -66,7 +73,53 @@
                 {{_plan.vector_code|autoindent}}
             }
         }
-    });
+    };
+    // Four rows to the same neurons: what these neurons hold is read and written once.
+    const auto _four = [&](const brianprop::Run &_a, const brianprop::Run &_b, const brianprop::Run &_c, const brianprop::Run &_d) {
+        {% if _plan.independent and not _plan.only_where %}
+        {% if _plan.wakes %}
+        {{_plan.wakes}}::wake(_a.other, _a.length);
+        {% endif %}
+        const int32_t _other = _a.other, _length = _a.length;
+        const size_t _synapses[4] = {(size_t)_a.synapse, (size_t)_b.synapse, (size_t)_c.synapse, (size_t)_d.synapse};
+        const int32_t _neurons[4] = {_a.neuron, _b.neuron, _c.neuron, _d.neuron};
+        #pragma GCC ivdep
+        for (int32_t _k = 0; _k < _length; _k++) {
+            const int32_t {{_plan.other_index}} = _other + _k;
+            {% for row in range(4) %}
+            {
+                const size_t _idx = _synapses[{{row}}] + _k;
+                const size_t _vectorisation_idx = _idx;
+                const int32_t {{_plan.spiking_index}} = _neurons[{{row}}];
+                {{_plan.vector_code|autoindent}}
+            }
+            {% endfor %}
+        }
+        {% else %}
+        _row(_a);
+        _row(_b);
+        _row(_c);
+        _row(_d);
+        {% endif %}
+    };
+    const auto _some = [&](const brianprop::Run &_run, const int32_t *_places, const int32_t _count) {
+        {% if _plan.wakes %}
+        {{_plan.wakes}}::wake(_run.other, _run.length);
+        {% endif %}
+        {% if _plan.wakes_spiking %}
+        {{_plan.wakes_spiking}}::wake(_run.neuron, _run.length);
+        {% endif %}
+        const int32_t _neuron = _run.neuron, _other = _run.other;
+        const size_t _synapse = _run.synapse;
+        for (int32_t _n = 0; _n < _count; _n++) {
+            const size_t _idx = _synapse + _places[_n];
+            const size_t _vectorisation_idx = _idx;
+            const int32_t {{_plan.spiking_index}} = _neuron + _places[_n];
+            const int32_t {{_plan.other_index}} = _other + _places[_n];
+            {{_plan.vector_code|autoindent}}
+        }
+    };
+    _runs.due(_spikes, _n_spikes, _row, _four, _some);
 {% endblock %}
 
 {% block extra_functions_cpp %}

@@ -1,5 +1,6 @@
 {# USES_VARIABLES { N } #}
 {% extends 'common_group.cpp' %}
+{% set _blocks = dense_blocks(owner) %}
 {% block extra_headers %}
 {{ super() }}
 #include <vector>
@@ -10,15 +11,40 @@
     const int _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
     {% set _eventspace = get_array_name(eventspace_variable) %}
-    static std::vector<char> _above(N + 8);
-    char *_flags = _above.data();
-    #pragma GCC ivdep
-    for (int32_t _idx = 0; _idx < (int32_t)N; _idx++) {
-        const int32_t _vectorisation_idx = _idx;
-        {{vector_code|autoindent}}
-        _flags[_idx] = _cond;
+    int32_t _count = 0;
+    const auto _flag = [&](char *__restrict _flags, const int32_t _start, const int32_t _n) {
+        #pragma GCC ivdep
+        for (int32_t _idx = _start; _idx < _start + _n; _idx++) {
+            const int32_t _vectorisation_idx = _idx;
+            {{vector_code|autoindent}}
+            _flags[_idx - _start] = _cond;
+        }
+    };
+    {% if _blocks %}
+    using brianprop::BLOCK;
+    char *_states = {{_blocks}}::states();
+    char _above[BLOCK];
+    for (int32_t _block = 0; _block < {{_blocks}}::count; _block++) {
+        if (_states[_block] == brianprop::ASLEEP)
+            continue;
+        const int32_t _start = _block * BLOCK, _length = std::min<int32_t>(BLOCK, (int32_t)N - _start);
+        if (_length == BLOCK)
+            _flag(_above, _start, BLOCK);
+        else
+            _flag(_above, _start, _length);
+        const int32_t _found = brianprop::compact(_above, _length, {{_eventspace}} + _count, _start);
+        _count += _found;
+        // nothing has changed and nothing fires: it stays so until something is written
+        if (_found)
+            _states[_block] = brianprop::AWAKE;
+        else if (_states[_block] == brianprop::DOZING)
+            _states[_block] = brianprop::ASLEEP;
     }
-    const int32_t _count = brianprop::compact(_flags, N, {{_eventspace}});
+    {% else %}
+    static std::vector<char> _above(N + 8);
+    _flag(_above.data(), 0, N);
+    _count = brianprop::compact(_above.data(), N, {{_eventspace}});
+    {% endif %}
     {% if _uses_refractory %}
     for (int32_t _n = 0; _n < _count; _n++) {
         const int32_t _idx = {{_eventspace}}[_n];

@@ -1,0 +1,46 @@
+{# USES_VARIABLES { N } #}
+{# ALLOWS_SCALAR_WRITE #}
+{% extends 'common_group.cpp' %}
+{% set _blocks = dense_blocks(owner) %}
+
+{% block extra_headers %}
+{{ super() }}
+#include "runs.h"
+{% endblock %}
+
+{% block maincode %}
+    // scalar code
+    const size_t _vectorisation_idx = -1;
+    {{scalar_code|autoindent}}
+    const int _N = {{constant_or_scalar('N', variables['N'])}};
+    {% if _blocks and codeobj_name.endswith('_stateupdater_codeobject') %}
+    using brianprop::BLOCK;
+    char *_states = {{_blocks}}::states();
+    for (int32_t _block = 0; _block < {{_blocks}}::count; _block++) {
+        if (_states[_block] == brianprop::ASLEEP)
+            continue;
+        const int32_t _start = _block * BLOCK, _length = std::min<int32_t>(BLOCK, _N - _start);
+        int32_t _changed = 0;
+        {# once with a constant length, which the compiler can unroll, and once for the last block #}
+        {% for length in ['BLOCK', '_length'] %}
+        {{'if (_length == BLOCK)' if loop.first else 'else'}}
+            #pragma GCC ivdep
+            for (int32_t _idx = _start; _idx < _start + {{length}}; _idx++) {
+                const size_t _vectorisation_idx = _idx;
+                {{dense_watched(vector_code)|autoindent}}
+            }
+        {% endfor %}
+        _states[_block] = _changed ? brianprop::AWAKE : brianprop::DOZING;
+    }
+    {% else %}
+    {% if _blocks %}
+    {{_blocks}}::wake(0, _N);
+    {% endif %}
+    for(int _idx=0; _idx<_N; _idx++)
+    {
+        // vector code
+        const size_t _vectorisation_idx = _idx;
+        {{vector_code|autoindent}}
+    }
+    {% endif %}
+{% endblock %}
