@@ -71,9 +71,7 @@ def plot_accuracy(frames: Sequence[pandas.DataFrame]) -> Figure:
     return figure
 
 
-def _draw_lines(
-    axes: Axes, frames: Sequence[pandas.DataFrame], split: str, column: str, colour: str, scale: float
-) -> None:
+def _draw_lines(axes: Axes, frames: Sequence[pandas.DataFrame], split: str, column: str, colour: str, scale: float) -> None:
     import pandas
 
     style, marker, width = SPLITS[split]
@@ -83,9 +81,7 @@ def _draw_lines(
     if len(series) > 1:
         mean = pandas.concat(series, axis=1, join="inner").mean(axis=1, skipna=False)
         for line in series:
-            axes.plot(
-                line.index, line, style, color=colour, linewidth=0.6, alpha=0.4, marker=marker if len(line) == 1 else ""
-            )
+            axes.plot(line.index, line, style, color=colour, linewidth=0.6, alpha=0.4, marker=marker if len(line) == 1 else "")
         axes.plot(mean.index, mean, style, color=colour, linewidth=1.5 * width, marker=marker)
     else:
         axes.plot(series[0].index, series[0], style, color=colour, linewidth=width, marker=marker)

@@ -17,9 +17,7 @@ __all__ = ["plot_images"]
 COLUMNS, MOST = 5, 10
 
 
-def plot_images(
-    arrays: Mapping[str, np.ndarray], shape: Sequence[int], classes: Sequence[object], most: int = MOST
-) -> Figure:
+def plot_images(arrays: Mapping[str, np.ndarray], shape: Sequence[int], classes: Sequence[object], most: int = MOST) -> Figure:
     """Draw test images above the drive of the output neurons.
 
     Parameters

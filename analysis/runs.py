@@ -234,8 +234,7 @@ class Run:
             raise RunError(f"There is no run directory {path}; give the folder that 'brianprop train --out' made.")
         if not (path / "config.json").is_file():
             raise RunError(
-                f"{path} is no run directory, since it holds no config.json; give the folder that "
-                f"'brianprop train --out' made."
+                f"{path} is no run directory, since it holds no config.json; give the folder that 'brianprop train --out' made."
             )
         config = _read_json(path / "config.json")
         if config.get("format") != FORMAT:
@@ -341,10 +340,7 @@ class Run:
                 reader = csv.DictReader(file)
                 if tuple(reader.fieldnames or ()) != METRIC_COLUMNS:
                     raise RunError(f"{path} has the columns {reader.fieldnames}, not {list(METRIC_COLUMNS)}; {remedy}.")
-                return [
-                    {column: METRIC_TYPES.get(column, float)(row[column]) for column in METRIC_COLUMNS}
-                    for row in reader
-                ]
+                return [{column: METRIC_TYPES.get(column, float)(row[column]) for column in METRIC_COLUMNS} for row in reader]
         except (OSError, ValueError, TypeError, csv.Error) as error:
             raise RunError(f"{path} is damaged ({error}); {remedy}.") from error
 
@@ -379,9 +375,7 @@ class Run:
     @property
     def checkpoints(self) -> list[int]:
         """Epochs that have a checkpoint, in ascending order; 0 is the state before training."""
-        found = (
-            re.fullmatch(r"epoch_(\d{4,})\.npz", path.name) for path in (self.path / "checkpoints").glob("epoch_*.npz")
-        )
+        found = (re.fullmatch(r"epoch_(\d{4,})\.npz", path.name) for path in (self.path / "checkpoints").glob("epoch_*.npz"))
         return sorted(int(match[1]) for match in found if match)
 
     def save_checkpoint(self, epoch: int, arrays: dict[str, np.ndarray]) -> None:
@@ -445,9 +439,7 @@ class Run:
         """
         path = self.path / "weights.npz"
         if not path.is_file():
-            raise RunError(
-                f"{self.path} has no weights.npz, since it is not finished; use 'brianprop resume {self.path}'."
-            )
+            raise RunError(f"{self.path} has no weights.npz, since it is not finished; use 'brianprop resume {self.path}'.")
         return _read_npz(path, f"remove it and use 'brianprop resume {self.path}'")
 
     def save_spikes(self, recording: Recording, name: str = "spikes") -> None:
@@ -536,9 +528,7 @@ def _require_vacant(path: Path) -> None:
     try:
         if not os.path.lexists(path):
             return
-        if path.is_dir() and all(
-            entry.name in UNFINISHED_CREATION or _is_temporary(entry.name) for entry in path.iterdir()
-        ):
+        if path.is_dir() and all(entry.name in UNFINISHED_CREATION or _is_temporary(entry.name) for entry in path.iterdir()):
             return
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -551,9 +541,7 @@ def _read_json(path: Path) -> dict:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunError(
-            f"{path} is damaged ({error}); restore it from a copy or train again with another --out."
-        ) from error
+        raise RunError(f"{path} is damaged ({error}); restore it from a copy or train again with another --out.") from error
     if not isinstance(value, dict):
         raise RunError(f"{path} holds no JSON object; restore it from a copy or train again with another --out.")
     return value

@@ -28,9 +28,7 @@ def share_at_bound(weights: np.ndarray, bound: float) -> float:
     return float(np.mean(np.abs(weights) >= bound))
 
 
-def plot_weights(
-    initial: Mapping[str, np.ndarray], final: Mapping[str, np.ndarray], bound: int, step: int = 1
-) -> Figure:
+def plot_weights(initial: Mapping[str, np.ndarray], final: Mapping[str, np.ndarray], bound: int, step: int = 1) -> Figure:
     """Draw a histogram of each weight matrix, before and after training.
 
     Parameters

@@ -4,9 +4,9 @@ It carries out what the circuit computes, from the equations of Renner et al. 20
 algorithm"), without neurons, phases or a gating chain: the least that a processor has to do for one sample. Its answers and
 weights equal those of `models.reference`, bit for bit.
 
-What makes it fast: weights are even and at most 254, so that half of each fits a byte; bytes are summed two at a time in 16-bit
-lanes; only rows of active inputs are read; a sample without an error changes nothing, and one with errors changes only blocks of
-columns that have a gradient.
+What makes it fast: weights are even and at most 254, so that half of each fits a byte; bytes are summed two at a time in
+16-bit lanes; only rows of active inputs are read; a sample without an error changes nothing, and one with errors changes
+only blocks of columns that have a gradient.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ BLOCK = 64
 #: Added to halved weights of W1, so that their bytes have no sign; `bias` of the C++ source.
 BIAS = 128
 
-FLAGS = ("-O3", "-march=native", "-ffast-math", "-std=c++17", "-shared", "-fPIC")
+#: As for the circuit, but for -ffast-math: there are no floating point numbers here, and a library that is linked with it
+#: makes the whole process that loads it flush subnormal numbers to zero.
+FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC")
 
 SOURCE = r"""
 #include <cstdint>
@@ -265,8 +267,8 @@ class Kernel:
                 raise ParameterError(f"Parameter {name} = {getattr(parameters, name)!r} must be 0 for the hand-written kernel.")
         if not parameters.tau_m == parameters.tau_s == parameters.dt:
             raise ParameterError(
-                f"Parameters tau_m = {parameters.tau_m!r} and tau_s = {parameters.tau_s!r} must equal dt = {parameters.dt!r} for "
-                "the hand-written kernel."
+                f"Parameters tau_m = {parameters.tau_m!r} and tau_s = {parameters.tau_s!r} must equal dt = {parameters.dt!r} "
+                "for the hand-written kernel."
             )
         for name in ("theta", "w_max", "eta_plus", "eta_minus"):
             value = getattr(parameters, name)
@@ -291,9 +293,7 @@ class Kernel:
         )
         self._library = ctypes.CDLL(str(_compiled()))
 
-    def train(
-        self, weights: dict[str, np.ndarray], images: np.ndarray, targets: np.ndarray, samples: np.ndarray
-    ) -> Answers:
+    def train(self, weights: dict[str, np.ndarray], images: np.ndarray, targets: np.ndarray, samples: np.ndarray) -> Answers:
         """Train on samples, one after another; the given weights stay as they are.
 
         Parameters
@@ -388,7 +388,8 @@ def _compiled() -> Path:
             if done.returncode:
                 lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
                 raise BuildError(
-                    f"The hand-written kernel does not compile with {path}: {(lines or ['no message'])[0]}; check $CXX and $CXXFLAGS."
+                    f"The hand-written kernel does not compile with {path}: {(lines or ['no message'])[0]}; check $CXX and "
+                    "$CXXFLAGS."
                 )
             unfinished.replace(library)
     except OSError as error:

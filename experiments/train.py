@@ -63,6 +63,8 @@ class TrainNBP:
     """Keep every spike of every training turn in spikes.npz."""
     device: Literal["cpp_standalone", "cython", "numpy"] = "cpp_standalone"
     """C++ standalone, or Brian2's runtime, which is slow and serves debugging."""
+    codegen: Literal["dense", "stock"] = "dense"
+    """Templates for the C++ code: dense ones, which are faster, or Brian2's own. The results are the same, bit for bit."""
     rules: Rules = dataclasses.field(default_factory=Rules)
     """Parameters of neurons, weights, learning and noise."""
 
@@ -149,10 +151,10 @@ def row(epoch: int, split: str, result: Result, labels: np.ndarray) -> dict:
 class Evaluation:
     """The inference circuit with the data of some splits, ready to be asked for any weights."""
 
-    def __init__(self, parameters: NBP, seed: int, device: str, parts: dict[str, Part], message=print):
+    def __init__(self, parameters: NBP, seed: int, device: str, parts: dict[str, Part], codegen: str = "dense", message=print):
         self.circuit = inference_circuit(parameters)
         self.parts = {name: part for name, part in parts.items() if len(part.labels)}
-        self.simulator = simulator(self.circuit, parameters, device=device, seed=seed, message=message)
+        self.simulator = simulator(self.circuit, parameters, device=device, codegen=codegen, seed=seed, message=message)
         self._stimuli = {name: Stimuli(self.circuit, {"input": part.images}) for name, part in self.parts.items()}
 
     def run(self, weights: dict[str, np.ndarray], split: str, noise_seed: int = 0, progress=None) -> Result:
@@ -198,9 +200,11 @@ class Training:
         self.parameters = NBP(**run.config["parameters"])
         self.seed, self.epochs, self.shuffle = settings["seed"], settings["epochs"], settings["shuffle"]
         self.circuit = training_circuit(self.parameters)
-        device = settings["device"]
-        self.simulator = simulator(self.circuit, self.parameters, device=device, seed=self.seed, message=message)
-        self.evaluation = Evaluation(self.parameters, self.seed, device, data.parts, message)
+        device, codegen = settings["device"], settings["codegen"]
+        self.simulator = simulator(
+            self.circuit, self.parameters, device=device, codegen=codegen, seed=self.seed, message=message
+        )
+        self.evaluation = Evaluation(self.parameters, self.seed, device, data.parts, codegen, message)
         train = data.parts["train"]
         targets = encoding.one_hot(train.labels, self.parameters.n_out)
         self._stimuli = Stimuli(self.circuit, {"input": train.images, "target": targets})
@@ -353,6 +357,7 @@ def train(settings: TrainNBP, message=print) -> Run:
             "seed": settings.seed,
             "shuffle": settings.shuffle,
             "device": settings.device,
+            "codegen": settings.codegen,
             "record_spikes": settings.record_spikes,
             "init_weights": settings.init_weights and os.path.abspath(settings.init_weights),
         },

@@ -251,9 +251,7 @@ def create(
             neurons_of(block.targets),
             coincidence_model(circuit.reinforced, noisy, learns, whole=weight_dtype is not None),
             # noise draws random numbers, which dense pathways refuse
-            on_pre=coincidence_pathways(learns)
-            if dense and not noisy
-            else coincidence_on_pre(parameters.order, noisy, learns),
+            on_pre=coincidence_pathways(learns) if dense and not noisy else coincidence_on_pre(parameters.order, noisy, learns),
             namespace=paced,
             clock=clock,
             codeobj_class=None if noisy else dense,

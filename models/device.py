@@ -28,7 +28,7 @@ import numpy as np
 from models.builder import create, fixed_synapses, neuron_values, pack, phases_of, plastic_blocks, unpack
 from models.cache import cache_root
 from models.circuit import Circuit
-from models.codegen.dense import HEADERS, dense_supported
+from models.codegen.dense import HEADERS, dense_codeobj_class, dense_supported
 from models.errors import BuildError, ParameterError, RunError
 from models.nbp import NBP
 
@@ -384,9 +384,10 @@ class _CppSimulator(Simulator):
                 raise
             if code:
                 errors.seek(0)
+                words = errors.read().strip()[-300:] or "no message"
                 raise RunError(
-                    f"The simulation {self.folder / 'main'} ended with status {code}: {errors.read().strip()[-300:] or 'no message'}; "
-                    "if it was killed, free memory and run it again."
+                    f"The simulation {self.folder / 'main'} ended with status {code}: {words}; if it was killed, free memory "
+                    "and run it again."
                 )
 
     def _read(self, results: Path, name: str) -> np.ndarray:
@@ -543,7 +544,12 @@ def _build(folder: Path, circuit: Circuit, parameters: NBP, codegen: str, struct
         ]
         dense = codegen == "dense"
         running = [code.name for item in network.sorted_objects for code in item._code_objects]
-        idle = [f"_run_{name}" for name in device.code_objects if dense and name.endswith("_push_spikes")]
+        # the queues of dense pathways do nothing; a noisy pathway is Brian2's own and needs its queue
+        idle = [
+            f"_run_{name}"
+            for name, code in device.code_objects.items()
+            if dense and name.endswith("_push_spikes") and type(code) is dense_codeobj_class()
+        ]
         device.insert_code(
             "main",
             MAIN_LOOP.format(

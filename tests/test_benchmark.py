@@ -1,16 +1,33 @@
 """The benchmark: its kernel computes what the oracle computes, and its numbers are what was measured."""
 
+import csv
 import dataclasses
+import json
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import DIGITS, restless_weights
 
+from analysis.speed import CHIP, Spread, draw, plot_profile, plot_scaling, plot_speed, ratio, slope
+from experiments.benchmark import (
+    BenchmarkNBP,
+    PeakMemory,
+    Timed,
+    benchmark,
+    group,
+    interleaved,
+    ratios,
+    resized,
+    synapses_touched,
+)
 from experiments.encoding import one_hot
 from experiments.kernels import Kernel
-from models.errors import ParameterError
-from models.nbp import NBP
+from models.device import Result, compiler
+from models.errors import ParameterError, RunError
+from models.nbp import NBP, training_circuit
 from models.reference import infer, train_turn
-from tests.conftest import DIGITS, restless_weights
 
 
 def oracle(parameters, weights, images, targets, samples):
@@ -71,7 +88,216 @@ def test_kernel_equals_oracle_on_mnist(mnist, order):
     np.testing.assert_array_equal(answers.drive, drive)
 
 
-@pytest.mark.parametrize("change", [{"weight_noise": 1.0}, {"theta_spread": 0.1}, {"w_max": 300}, {"eta_plus": 3, "w_step": 1}, {"tau_m": 0.01}])
+@pytest.mark.parametrize(
+    "change", [{"weight_noise": 1.0}, {"theta_spread": 0.1}, {"w_max": 300}, {"eta_plus": 3, "w_step": 1}, {"tau_m": 0.01}]
+)
 def test_kernel_refuses_what_it_does_not_compute(change):
     with pytest.raises(ParameterError, match=next(iter(change))):
         Kernel(dataclasses.replace(NBP(), **change))
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------------
+
+
+def test_ratio_is_taken_within_each_round():
+    # a slow third round hits both alike: the ratio of the medians would be 25, that of each round is 20
+    assert ratio([400, 500, 4000], [20, 25, 200]) == Spread(20.0, 20.0, 20.0, 3)
+    assert ratio([1, 9, 4], [1, 3, 2]) == Spread(2.0, 1.0, 3.0, 3)
+    with pytest.raises(ValueError):
+        ratio([1, 2], [1])
+
+
+def test_slope_is_the_exponent():
+    assert slope([1, 10, 100], [3, 30, 300]) == pytest.approx(1)
+    assert slope([2, 4, 8], [5, 20, 80]) == pytest.approx(2)
+
+
+def speed_rows():
+    times = {"stock": [480.0, 500.0, 520.0], "dense": [40.0, 50.0, 26.0], "kernel": [4.0, 10.0, 2.0]}
+    return [
+        {
+            "circuit": circuit,
+            "weights": weights,
+            "variant": variant,
+            "rounds": rounds,
+            **dataclasses.asdict(Spread.of(rounds)),
+            "wrong": 0.1,
+        }
+        for circuit in ("training", "inference")
+        for weights in ("initial", "trained")
+        for variant, rounds in times.items()
+    ]
+
+
+def test_ratios_of_a_benchmark():
+    found = {(row["circuit"], row["weights"], row["ratio"]): row["median"] for row in ratios(speed_rows())}
+    assert len(found) == 12
+    assert found["training", "trained", "stock / dense"] == 12
+    assert found["training", "trained", "dense / kernel"] == 10
+    assert found["training", "initial", "chip / dense"] == 1480 / 40
+    assert found["inference", "trained", "chip / dense"] == 170 / 40
+
+
+def test_rounds_run_every_case_in_turn():
+    calls = []
+
+    def case(name, seconds):
+        def run(passes):
+            calls.append((name, passes))
+            return seconds * passes
+
+        return Timed(run, samples=10)
+
+    found = interleaved({"fast": case("fast", 0.03), "slow": case("slow", 1.0)}, 2)
+    assert calls == [("fast", 1), ("slow", 1), *[("fast", 7), ("slow", 1)] * 2]
+    assert found["fast"] == pytest.approx([3000, 3000])
+    assert found["slow"] == pytest.approx([1e5, 1e5])
+
+
+def test_synapses_touched_counts_all_that_leave_a_neuron():
+    circuit = training_circuit(NBP(n_in=16, n_hid=6, n_out=3))
+    names = [population.name for population in circuit.populations]
+    # x: three copies of W1, and one synapse to m_x; input: one synapse to x; the kick of the lead-in does not count
+    spikes = [("kick", -2), ("input", 0), ("input", 0), ("x", 1)]
+    population = np.array([names.index(name) for name, _ in spikes])
+    step = np.array([step for _, step in spikes])
+    result = Result({}, np.empty(0), np.empty(0), (population, np.zeros(4, int), step), 0.0)
+    assert synapses_touched(circuit, result, 2) == (2 * 1 + 3 * 6 + 1) / 2
+
+
+def test_profile_names_every_part_and_loses_nothing():
+    timed = {
+        "plastic_x_h_propagate_codeobject": 5.0,
+        "plastic_h_o_propagate_codeobject_1": 1.0,
+        "plastic_oT_neg_d1_propagate_codeobject": 0.5,
+        "plastic_x_h_learn_codeobject": 2.0,
+        "plastic_h_o_learn_codeobject": 1.0,
+        "plastic_x_h_pre_push_spikes": 0.25,
+        "fixed_pre_codeobject": 0.75,
+        "stimulus_pre_codeobject": 0.25,
+        "neurons_stateupdater_codeobject": 1.5,
+        "neurons_spike_thresholder_codeobject": 0.5,
+        "readout_read_thresholder_codeobject": 0.125,
+        "neurons_spike_resetter_codeobject": 0.25,
+        "something_else": 0.125,
+    }
+    parts = group(timed, 14.0)
+    assert parts == {
+        "propagation W1": 5.0,
+        "propagation W2": 1.0,
+        "propagation W2ᵀ": 0.5,
+        "learning": 3.0,
+        "spike queue": 0.25,
+        "fixed arrows": 1.0,
+        "neurons": 1.5,
+        "thresholds": 0.5,
+        "readout": 0.125,
+        "resets": 0.25,
+        "dispatch and rest": 0.125 + 0.75,
+    }
+    assert sum(parts.values()) == 14.0
+
+
+def test_resized_images_keep_their_pixels():
+    image = np.array([[[1, 0], [0, 1]]]).reshape(1, 4)
+    larger = resized(image, (2, 2), 16)
+    np.testing.assert_array_equal(larger.reshape(4, 4), np.kron(np.eye(2, dtype=int), np.ones((2, 2), int)))
+    np.testing.assert_array_equal(resized(larger, (4, 4), 4), image)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
+def test_peak_memory_is_that_of_the_watched_process(tmp_path):
+    (tmp_path / "watched.cpp").write_text(
+        "#include <unistd.h>\n#include <vector>\n"
+        "int main() { { std::vector<char> a(150 << 20, 1); if (a[1] != 1) return 1; } usleep(300000); return 0; }\n"
+    )
+    binary = tmp_path / "watched"
+    subprocess.run([compiler()[0], tmp_path / "watched.cpp", "-o", binary], check=True)
+    with PeakMemory(binary) as memory:
+        subprocess.run([binary], check=True)
+    assert 150 * 2**20 < memory.peak < 200 * 2**20
+
+
+# -- figures -----------------------------------------------------------------------------------------------------------
+
+
+def scaling_rows():
+    rows = []
+    for varied, other in (("n_hid", "n_in"), ("n_in", "n_hid")):
+        for size in (100, 400, 1600):
+            row = {varied: size, other: 400, "varied": varied, "touched": 300.0 * size}
+            rows.append(row | {"median": size / 10, "low": size / 11, "high": size / 9, "runs": 3, "ns_per_synapse": 0.33})
+    return rows
+
+
+def ink(figure):
+    """Share of pixels that are not background."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.mean(np.asarray(canvas.buffer_rgba())[..., :3] < 250)
+
+
+def test_figures_show_what_was_measured():
+    speed = plot_speed(speed_rows())
+    assert ink(speed) > 0.02
+    for axes in speed.axes:
+        # three variants from two states of the weights, and the chip
+        chip = CHIP[axes.get_title()]
+        assert sorted(bar.get_height() for bar in axes.patches) == sorted([4.0, 4.0, 40.0, 40.0, 500.0, 500.0, chip])
+        assert axes.get_yscale() == "log"
+    scaling = plot_scaling(scaling_rows())
+    assert ink(scaling) > 0.02
+    assert all("slope 1.00" in text.get_text() for axes in scaling.axes for text in axes.get_legend().get_texts())
+    assert ink(plot_profile({"learning": 3.0, "neurons": 1.0})) > 0.02
+
+
+def test_draw_needs_a_benchmark(tmp_path):
+    with pytest.raises(RunError, match="cannot be read"):
+        draw(tmp_path)
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_folder_must_be_new(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(RunError, match="exists already"):
+        benchmark(BenchmarkNBP(tmp_path, dataset="digits"))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["hidden", "samples", "repeats"])
+def test_settings_are_checked(tmp_path, name):
+    with pytest.raises(ParameterError, match=name):
+        BenchmarkNBP(tmp_path, **{name: 0})
+
+
+@pytest.mark.slow
+def test_benchmark_of_the_digits(tmp_path):
+    settings = BenchmarkNBP(
+        tmp_path / "speed", dataset="digits", hidden=DIGITS["n_hid"], samples=50, repeats=2, scaling=False, resources=False
+    )
+    said = []
+    assert benchmark(settings, said.append) == settings.out
+    found = json.loads((settings.out / "benchmark.json").read_text())
+    measured = {(row["circuit"], row["weights"], row["variant"]): row for row in found["speed"]}
+    assert len(measured) == 2 * 2 * 3
+    for row in measured.values():
+        assert len(row["rounds"]) == 2 and row["low"] <= row["median"] <= row["high"]
+    # training makes errors rarer, which is why both states are timed
+    assert measured["training", "trained", "dense"]["wrong"] < measured["training", "initial", "dense"]["wrong"]
+    assert set(found["profile"]) >= {"propagation W1", "learning", "neurons"}
+    with (settings.out / "benchmark.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {"stock", "dense", "kernel", "stock / dense", "dense / kernel", "chip (published)"} <= {
+        row["quantity"] for row in rows
+    }
+    assert any("stock / dense" in line for line in said)
+    for name in ("speed", "profile"):
+        for kind in ("png", "pdf"):
+            assert (settings.out / f"{name}.{kind}").stat().st_size > 5000

@@ -113,11 +113,7 @@ def may_rest(group) -> None:
     texts += list(group.events.values())
     names = {name for text in texts for name in get_identifiers(text)}
     unsteady = names & (RANDOM | {"t", "t_in_timesteps", "xi"}) | {name for name in names if name.startswith("xi_")}
-    unsteady |= {
-        name
-        for name in names
-        if isinstance(group.namespace.get(name), Function) and name not in DEFAULT_FUNCTIONS
-    }
+    unsteady |= {name for name in names if isinstance(group.namespace.get(name), Function) and name not in DEFAULT_FUNCTIONS}
     if unsteady:
         raise BuildError(f"The group {group.name} cannot rest, since it depends on {', '.join(sorted(unsteady))}.")
     group.add_attribute("may_rest")
