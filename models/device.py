@@ -8,6 +8,7 @@ recompiling and parallel runs cannot disturb each other.
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import math
@@ -499,6 +500,8 @@ def _brian2(device: str, single_precision: bool = False):
         import brian2 as b2
     except Exception as error:
         raise BuildError(f"Brian2 cannot be imported ({error}); install the versions of setup.cfg ('make install').") from error
+    # Brian2 numbers names that living objects hold: without those of earlier builds, equal circuits give equal code
+    gc.collect()
     kept = {name: b2.prefs[name] for name in ("codegen.target", "codegen.cpp.headers", "core.default_float_dtype")}
     try:
         if device == "cpp_standalone":

@@ -158,6 +158,7 @@ class Runs {
         if (!rows_.empty()) {
             const Run *held[4];
             int n_held = 0;
+            spike = std::lower_bound(spike, end, rows_.front().neuron); // often only a few neurons have rows
             for (; spike != end; spike++) {
                 const int32_t last = first_[*spike - start_ + 1];
                 for (int32_t index = first_[*spike - start_]; index < last; index++) {

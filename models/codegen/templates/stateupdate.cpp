@@ -13,7 +13,7 @@
     const size_t _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
     const int _N = {{constant_or_scalar('N', variables['N'])}};
-    {% if _blocks and codeobj_name.endswith('_stateupdater_codeobject') %}
+    {% if _blocks and '_stateupdater_codeobject' in codeobj_name %}
     using brianprop::BLOCK;
     char *_states = {{_blocks}}::states();
     for (int32_t _block = 0; _block < {{_blocks}}::count; _block++) {
