@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["CHIP", "Spread", "draw", "plot_profile", "plot_scaling", "plot_speed", "ratio", "slope"]
+__all__ = ["CHIP", "Spread", "affine", "draw", "plot_profile", "plot_scaling", "plot_speed", "ratio", "slope"]
 
 #: Wall time per sample on the authors' chip [us] (Renner et al. 2024, doi 10.1038/s41467-024-53827-9).
 CHIP = {"training": 1480.0, "inference": 170.0}
@@ -66,6 +66,12 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
 def slope(x: Sequence[float], y: Sequence[float]) -> float:
     """Exponent of a power law fitted to the points by least squares of the logarithms: 1 means linear growth."""
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def affine(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+    """Constant and cost per unit of ``y = constant + cost * x``, by least squares of the relative errors."""
+    cost, constant = np.polyfit(x, y, 1, w=1 / np.asarray(y, dtype=float))
+    return float(constant), float(cost)
 
 
 def draw(folder: Path) -> list[Path]:
@@ -165,6 +171,8 @@ def _label(axes: Axes, x: float, y: float, value: float | None = None) -> None:
 def plot_scaling(rows: Sequence[Mapping]) -> Figure:
     """Draw the time per training sample against layer sizes and against the synapses that spikes touch.
 
+    Lines are a power law over sizes, and a constant plus a cost per synapse over the synapses touched.
+
     Parameters
     ----------
     rows : sequence of mapping
@@ -189,12 +197,15 @@ def plot_scaling(rows: Sequence[Mapping]) -> Figure:
             x = np.array([row[column] for row in family], dtype=float)
             title = label
             if len(family) > 1:
+                title += f", slope {slope(x, us):.2f}"
                 exponent, offset = np.polyfit(np.log(x), np.log(us), 1)
-                axes.plot(x, np.exp(offset) * x**exponent, color=colour, linewidth=0.8)
-                title += f", slope {exponent:.2f}"
+                line = np.geomspace(x[0], x[-1])
+                fitted = np.exp(offset) * line**exponent
                 if column == "touched":
-                    # at the largest size: constant costs of a step weigh least there
-                    title += f", {1000 * us[-1] / x[-1]:.2f} ns per synapse"
+                    constant, cost = affine(x, us)
+                    title += f"\n{constant:.0f} µs + {1000 * cost:.2f} ns per synapse"
+                    fitted = constant + cost * line
+                axes.plot(line, fitted, color=colour, linewidth=0.8)
             axes.errorbar(x, us, error, color=colour, marker=marker, linestyle="none", label=title)
     sizes.set(xlabel="neurons in the layer", ylabel="time per training sample (µs)")
     work.set(xlabel="synapses touched per sample")

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.runs import atomic_write
-from analysis.speed import CHIP, Spread, draw, ratio, slope
+from analysis.speed import CHIP, Spread, affine, draw, ratio, slope
 from experiments import datasets, encoding
 from experiments.environment import describe
 from experiments.kernels import Kernel
@@ -511,14 +511,37 @@ def measure_scaling(train: Part, shape: tuple[int, int], settings: BenchmarkNBP,
     return rows
 
 
-def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, dataset: str, message) -> dict[str, dict]:
-    """Memory of the running binary, build time, start-up; each with value and unit."""
+def fits(scaling: list[dict]) -> list[dict]:
+    """How time grows: exponents over neurons and over synapses touched, and constant and cost per synapse.
+
+    Parameters
+    ----------
+    scaling : list of dict
+        As `measure_scaling` returns.
+    """
+    found = []
+    for varied in ("n_hid", "n_in"):
+        family = [row for row in scaling if row["varied"] == varied]
+        us, touched = [row["median"] for row in family], [row["touched"] for row in family]
+        constant, cost = affine(touched, us)
+        for quantity, value, unit in (
+            (f"slope over {varied}", slope([row[varied] for row in family], us), "exponent"),
+            (f"slope over synapses touched by {varied}", slope(touched, us), "exponent"),
+            (f"constant over {varied}", constant, "us per sample"),
+            (f"cost over {varied}", 1000 * cost, "ns per synapse"),
+        ):
+            found.append({"quantity": quantity, "value": value, "unit": unit})
+    return found
+
+
+def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, dataset: str, message) -> list[dict]:
+    """Memory of the running binary, build time, start-up; each with quantity, circuit, value and unit."""
     circuit, simulated = bench.circuits["training"], bench.simulators["training", "dense"]
     start = matrices(circuit, weights)
-    found = {}
+    found = []
 
-    def add(name: str, value: float, unit: str) -> None:
-        found[name] = {"value": value, "unit": unit}
+    def add(quantity: str, value: float, unit: str, circuit: str = "training") -> None:
+        found.append({"quantity": quantity, "circuit": circuit, "value": value, "unit": unit})
 
     everything = np.arange(len(bench.train.labels))
     message("Measuring memory with the whole training set ...")
@@ -545,7 +568,7 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
     with tempfile.TemporaryDirectory(prefix="brianprop-") as folder, _environment(BRIANPROP_CACHE=folder):
         for kind, one in bench.circuits.items():
             with simulator(one, bench.parameters, seed=settings.seed) as built:
-                add(f"build, {kind}", built.build_seconds, "s")
+                add("build", built.build_seconds, "s", kind)
     add("cached start", _startup(settings, dataset), "s")
     return found
 
@@ -641,9 +664,9 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
         "speed": speed,
         "ratios": ratios(speed, parameters.sizes == CHIP_SIZES),
         "profile": {},
-        "resources": {},
+        "resources": [],
         "scaling": [],
-        "slopes": {},
+        "fits": [],
     }
     if settings.profile:
         message("Measuring the parts of the circuit ...")
@@ -652,13 +675,8 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
         parts = profile(circuit, parameters, settings.seed, lambda one: one.run(values, stimuli, order), message)
         found["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
     if settings.scaling:
-        found["scaling"] = rows = measure_scaling(train, data.image_shape, settings, message)
-        families = {varied: [row for row in rows if row["varied"] == varied] for varied in ("n_hid", "n_in")}
-        found["slopes"] = {
-            f"{varied}, {against}": slope([row[column] for row in family], [row["median"] for row in family])
-            for varied, family in families.items()
-            for against, column in (("neurons", varied), ("synapses touched", "touched"))
-        }
+        found["scaling"] = measure_scaling(train, data.image_shape, settings, message)
+        found["fits"] = fits(found["scaling"])
     if settings.resources:
         found["resources"] = measure_resources(bench, states["trained"], settings, dataset, message)
     rows = table(found)
@@ -706,16 +724,16 @@ def table(found: dict) -> list[dict]:
         add(row["ratio"], row["circuit"], row["weights"], "times", row)
     for part, value in found["profile"].items():
         add(f"profile: {part}", "training", "trained", "us per sample", once(value))
-    for name, entry in found["resources"].items():
-        add(name, "training", "", entry["unit"], once(entry["value"]))
+    for entry in found["resources"]:
+        add(entry["quantity"], entry["circuit"], "", entry["unit"], once(entry["value"]))
     n_out = found["sizes"]["out"]
     for row in found["scaling"]:
         grown = f"{row['n_in']}-{row['n_hid']}-{n_out}"
         add(f"dense over {row['varied']}", "training", "one pass", "us per sample", row, grown)
         add(f"dense over {row['varied']}", "training", "one pass", "synapses touched per sample", once(row["touched"]), grown)
         add(f"dense over {row['varied']}", "training", "one pass", "ns per synapse", once(row["ns_per_synapse"]), grown)
-    for name, value in found["slopes"].items():
-        add(f"slope over {name}", "training", "one pass", "exponent", once(value), "")
+    for entry in found["fits"]:
+        add(entry["quantity"], "training", "one pass", entry["unit"], once(entry["value"]), "")
     return rows
 
 

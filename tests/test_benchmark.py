@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from conftest import DIGITS, restless_weights
 
-from analysis.speed import CHIP, Spread, draw, plot_profile, plot_scaling, plot_speed, ratio, slope
+from analysis.speed import CHIP, Spread, affine, draw, plot_profile, plot_scaling, plot_speed, ratio, slope
 from experiments.benchmark import (
     BenchmarkNBP,
     PeakMemory,
     Timed,
     benchmark,
+    fits,
     group,
     interleaved,
     ratios,
@@ -110,6 +111,19 @@ def test_ratio_is_taken_within_each_round():
 def test_slope_is_the_exponent():
     assert slope([1, 10, 100], [3, 30, 300]) == pytest.approx(1)
     assert slope([2, 4, 8], [5, 20, 80]) == pytest.approx(2)
+
+
+def test_affine_fit_separates_constant_and_cost():
+    assert affine([1, 10, 100], [7, 25, 205]) == pytest.approx((5, 2))
+
+
+def test_fits_of_the_scaling():
+    found = {entry["quantity"]: entry["value"] for entry in fits(scaling_rows())}
+    assert found["slope over n_hid"] == pytest.approx(1)
+    assert found["slope over synapses touched by n_in"] == pytest.approx(1)
+    # 0.1 us per neuron, 300 synapses each
+    assert found["cost over n_in"] == pytest.approx(1 / 3)
+    assert found["constant over n_hid"] == pytest.approx(0, abs=1e-9)
 
 
 def speed_rows():
