@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from experiments.benchmark import BenchmarkNBP
 from experiments.train import TrainNBP
 from models.errors import BrianpropError
 
@@ -83,6 +84,20 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Benchmark:
+    """Measure the speed of a system against Brian2's own code and a hand-written kernel."""
+
+    system: tyro.conf.Positional[Literal["nbp"]]
+    """nbp: the synfire-gated circuit of Renner et al. 2024."""
+    settings: BenchmarkNBP
+
+    def __call__(self) -> None:
+        from experiments.benchmark import benchmark
+
+        print(f"Finished: {benchmark(self.settings)}")
+
+
+@dataclass(frozen=True)
 class Info:
     """Show versions, compiler, devices, caches, and which data sets are found."""
 
@@ -120,6 +135,7 @@ Command = (
     | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]
+    | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
 

@@ -246,19 +246,23 @@ def create(
 
     # an inference circuit has no phase that reinforces: there the synapses only propagate
     for block in plastic_blocks(circuit):
+        pathways = coincidence_pathways(learns)
+        split = dense is not None and not noisy
         synapses = b2.Synapses(
             neurons_of(block.sources),
             neurons_of(block.targets),
             coincidence_model(circuit.reinforced, noisy, learns, whole=weight_dtype is not None),
             # noise draws random numbers, which dense pathways refuse
-            on_pre=coincidence_pathways(learns) if dense and not noisy else coincidence_on_pre(parameters.order, noisy, learns),
+            on_pre=pathways if split else coincidence_on_pre(parameters.order, noisy, learns),
+            # one delay for all synapses: without these words Brian2 keeps one for each, and its queue is slower
+            delay=dict.fromkeys(pathways, 0 * b2.second) if split else 0 * b2.second,
             namespace=paced,
             clock=clock,
             codeobj_class=None if noisy else dense,
             dtype=weight_dtype and {"w": weight_dtype},
             name=block.name,
         )
-        if dense and learns and not noisy:
+        if split and learns:
             synapses.learn.order = synapses.propagate.order + (1 if parameters.order == "propagate-first" else -1)
             only_where(synapses.learn, "y0_post")
         synapses.connect()

@@ -572,8 +572,14 @@ def _build(folder: Path, circuit: Circuit, parameters: NBP, codegen: str, struct
             shutil.copy(header, folder / header.name)
         device.build(directory=str(folder), compile=False, run=False, with_output=False)
         arrays = _array_files(device, objects)
+        per_synapse = {block.name: _bytes_per_synapse(objects[block.name]) for block in plastic_blocks(circuit)}
     _compile(folder)
-    manifest = {"structure": json.loads(structure), "arrays": arrays, "build_seconds": time.perf_counter() - start}
+    manifest = {
+        "structure": json.loads(structure),
+        "arrays": arrays,
+        "bytes_per_synapse": per_synapse,
+        "build_seconds": time.perf_counter() - start,
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
 
 
@@ -588,6 +594,12 @@ def _array_files(device, objects) -> dict[str, dict[str, str]]:
                     "dtype": np.dtype(variable.dtype).str,
                 }
     return arrays
+
+
+def _bytes_per_synapse(synapses) -> int:
+    """What the running binary holds for each synapse: its two ends, and all variables that grow with the synapses."""
+    growing = set(synapses._registered_variables) | {synapses.variables[name] for name in ("_synaptic_pre", "_synaptic_post")}
+    return sum(np.dtype(variable.dtype).itemsize for variable in growing)
 
 
 def _compile(folder: Path) -> None:

@@ -5,8 +5,10 @@ import warnings
 
 import numpy as np
 import pytest
+from conftest import DIGITS
 
 from models import reference
+from models.builder import plastic_blocks
 from models.codegen import dense
 from models.device import HEADERS, Stimuli, _brian2, simulator
 from models.errors import BuildError
@@ -129,16 +131,14 @@ def test_any_network_can_use_it(tmp_path):
         np.testing.assert_array_equal(ours[name], values, name)
 
 
-def test_memory_of_a_plastic_synapse(digits):
-    images, targets, _ = digits
-    parameters = NBP(n_in=64, n_hid=60, n_out=10)
+def test_memory_of_a_plastic_synapse():
+    parameters = NBP(**DIGITS)
     circuit = training_circuit(parameters)
     with simulator(circuit, parameters) as ready:
         manifest = json.loads((ready.folder / "manifest.json").read_text())
-    width = {name: np.dtype(entry["dtype"]).itemsize for name, entry in manifest["arrays"].items()}
-    per_synapse = ("_synaptic_pre", "_synaptic_post", "w")
-    for name in ("plastic_x_h", "plastic_h_o", "plastic_oT_neg_d1"):
-        assert sum(width[f"{name}.{variable}"] for variable in per_synapse) <= 16
+    assert set(manifest["bytes_per_synapse"]) == {block.name for block in plastic_blocks(circuit)}
+    # two ends of four bytes each and a weight
+    assert all(9 <= held <= 16 for held in manifest["bytes_per_synapse"].values())
 
 
 def a_group(b2, **options):

@@ -51,6 +51,7 @@ class Plan:
     """What the template of a pathway needs to know."""
 
     vector_code: list[str]
+    selecting_code: list[str]  # the same, keeping the old values where the flag `_flags[_k]` is not set
     spiking: str  # array of the neuron at the spiking end of each synapse
     other: str  # ... and at the other end
     spiking_index: str
@@ -162,6 +163,7 @@ def _plan(pathway, vector_code) -> Plan:
     events, delays = pathway.source.variables[pathway.eventspace_name], pathway.variables["delay"]
     return Plan(
         vector_code=own,
+        selecting_code=[re.sub(r"^(\s*)(\w+\[\w+\]) = (\w+);", r"\1\2 = _flags[_k] ? \3 : \2;", line) for line in own],
         spiking=spiking,
         other=other,
         spiking_index=spiking_index,

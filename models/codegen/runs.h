@@ -103,6 +103,8 @@ class Runs {
         }
         for (auto &range : ranges)
             diagonals_.push_back(range.second);
+        for (auto &range : diagonals_)
+            std::stable_sort(range.begin(), range.end(), [](const Run &a, const Run &b) { return a.delay < b.delay; });
         std::stable_sort(rows_.begin(), rows_.end(), [](const Run &a, const Run &b) { return a.neuron < b.neuron; });
         first_.assign(stop - start + 1, 0);
         for (const Run &run : rows_)
@@ -118,11 +120,25 @@ class Runs {
         return delayed() || (spike != spikes + n_spikes && *spike < stop_);
     }
 
-    // Calls `row` for every row that is due in this step, `some` for every diagonal with the places of those of its neurons
-    // that spike, and `four` for four rows to the same neurons: those of the spikes of this step, and those that have waited.
-    // `spikes` is sorted.
-    template <class Row, class Four, class Some>
-    void due(const int32_t *spikes, const int32_t n_spikes, Row &&row, Four &&four, Some &&some) {
+    // Calls, for the spikes of this step and for those that have waited: `row` for every row that is due, `four` for four rows
+    // to the same neurons, `some` for every diagonal with the places of those of its neurons that spike, and `many` for a
+    // diagonal most of which spikes, with flags instead. `spikes` is sorted.
+    template <class Row, class Four, class Some, class Many>
+    void due(const int32_t *spikes, const int32_t n_spikes, Row &&row, Four &&four, Some &&some, Many &&many) {
+        const int32_t *flagged = nullptr; // the places that the flags stand for
+        const auto diagonal = [&](const Run &run, const int32_t *places, const int32_t count) {
+            if (8 * count < run.length) {
+                some(run, places, count);
+                return;
+            }
+            if (flagged != places) {
+                flagged = places;
+                flags_.assign(run.length, 0);
+                for (int32_t n = 0; n < count; n++)
+                    flags_[places[n]] = 1;
+            }
+            many(run, flags_.data());
+        };
         const int32_t *const end = std::lower_bound(spikes, spikes + n_spikes, stop_);
         const int32_t *spike = std::lower_bound(spikes, end, start_);
         if (delayed()) {
@@ -130,7 +146,7 @@ class Runs {
             for (const Run &run : slot.rows)
                 row(run);
             for (const auto &entry : slot.diagonals)
-                some(*entry.first, slot.places.data() + entry.second.first, entry.second.second);
+                diagonal(*entry.first, slot.places.data() + entry.second.first, entry.second.second);
             slot.rows.clear();
             slot.diagonals.clear();
             slot.places.clear();
@@ -142,16 +158,20 @@ class Runs {
             if (from == to)
                 continue;
             const int32_t count = to - from;
-            places_.clear();
-            for (const int32_t *here = from; here != to; here++)
-                places_.push_back(*here - neuron);
+            flagged = nullptr;
+            places_.resize(count);
+            for (int32_t n = 0; n < count; n++)
+                places_[n] = from[n] - neuron;
+            Slot *filled = nullptr; // diagonals with the same delay share their places
             for (const Run &run : range) {
                 if (run.delay) {
                     Slot &slot = ring_[(now_ + run.delay) % ring_.size()];
-                    slot.diagonals.emplace_back(&run, std::make_pair(slot.places.size(), count));
-                    slot.places.insert(slot.places.end(), places_.begin(), places_.end());
+                    if (filled != &slot)
+                        slot.places.insert(slot.places.end(), places_.begin(), places_.end());
+                    filled = &slot;
+                    slot.diagonals.emplace_back(&run, std::make_pair(slot.places.size() - count, count));
                 } else {
-                    some(run, places_.data(), count);
+                    diagonal(run, places_.data(), count);
                 }
             }
         }
@@ -194,7 +214,7 @@ class Runs {
     std::vector<int32_t> first_;              // rows of neuron i: first_[i - start] to first_[i - start + 1]
     std::vector<std::vector<Run>> diagonals_; // those with the same neurons together
     std::vector<Slot> ring_;
-    std::vector<int32_t> places_;
+    std::vector<int32_t> places_, flags_;
     size_t now_ = 0;
     int32_t start_ = 0, stop_ = 0;
 };

@@ -119,7 +119,26 @@
             {{_plan.vector_code|autoindent}}
         }
     };
-    _runs.due(_spikes, _n_spikes, _row, _four, _some);
+    const auto _many = [&](const brianprop::Run &_run, const int32_t *__restrict _flags) {
+        {% if _plan.wakes %}
+        {{_plan.wakes}}::wake(_run.other, _run.length);
+        {% endif %}
+        {% if _plan.wakes_spiking %}
+        {{_plan.wakes_spiking}}::wake(_run.neuron, _run.length);
+        {% endif %}
+        const int32_t _neuron = _run.neuron, _other = _run.other, _length = _run.length;
+        const size_t _synapse = _run.synapse;
+        {# All are computed and only those whose neuron spikes are kept: there is no branch, so the loop vectorises. #}
+        #pragma GCC ivdep
+        for (int32_t _k = 0; _k < _length; _k++) {
+            const size_t _idx = _synapse + _k;
+            const size_t _vectorisation_idx = _idx;
+            const int32_t {{_plan.spiking_index}} = _neuron + _k;
+            const int32_t {{_plan.other_index}} = _other + _k;
+            {{_plan.selecting_code|autoindent}}
+        }
+    };
+    _runs.due(_spikes, _n_spikes, _row, _four, _some, _many);
 {% endblock %}
 
 {% block extra_functions_cpp %}
