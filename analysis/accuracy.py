@@ -56,10 +56,12 @@ def plot_accuracy(frames: Sequence[pandas.DataFrame]) -> Figure:
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(True, axis="y")
+    # the legend shows what the lines show: markers only where there are few epochs
+    few = max(frame["epoch"].nunique() for frame in frames) <= FEW
     handles = [
         *(Line2D([], [], color=colour, label=title) for _, title, colour in READOUTS),
         *(
-            Line2D([], [], color="0.2", linestyle=style, marker=marker, label=split)
+            Line2D([], [], color="0.2", linestyle=style, marker=marker if few else "", label=split)
             for split, (style, marker, _) in SPLITS.items()
             if split in present
         ),

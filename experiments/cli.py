@@ -12,7 +12,7 @@ import tyro
 
 from experiments.benchmark import BenchmarkNBP
 from experiments.train import TrainNBP
-from models.errors import BrianpropError
+from models.errors import BrianpropError, RunError
 
 __all__ = ["main"]
 
@@ -84,6 +84,31 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Accuracy over several runs as Markdown: mean and standard deviation, in per cent."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories that differ in their seed."""
+    epochs: tuple[int, ...] = ()
+    """Epochs to report (default: the last that all runs have); a checkpoint chosen on validation is added."""
+    split: Literal["train", "validation", "test"] = "test"
+    """Images that the accuracy is reported on."""
+
+    def __call__(self) -> None:
+        from analysis.runs import Run
+        from analysis.tables import markdown, summary
+
+        if not self.runs:
+            raise RunError("There is nothing to show, since no run directory was given; give at least one.")
+        frames = [Run.open(path).metrics_frame() for path in self.runs]
+        for path, frame in zip(self.runs, frames, strict=True):
+            if frame.empty:
+                raise RunError(f"{path} has no finished epoch; use 'brianprop resume {path}'.")
+        epochs = self.epochs or (min(int(frame.epoch.max()) for frame in frames),)
+        print(markdown(summary(frames, epochs, self.split)))
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """Measure the speed of a system against Brian2's own code and a hand-written kernel."""
 
@@ -135,6 +160,7 @@ Command = (
     | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]
+    | Annotated[Table, tyro.conf.subcommand("table")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )

@@ -72,7 +72,7 @@ def plastic_blocks(circuit: Circuit) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def pack(circuit: Circuit, block: Block, matrices: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
+def pack(block: Block, matrices: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
     """One array of shape (neurons of all sources, neurons of all targets) from the matrices of a block's projections."""
     return np.block([[matrices[source, target] for target in block.targets] for source in block.sources])
 

@@ -82,6 +82,12 @@ class Stimuli:
     """
 
     def __init__(self, circuit: Circuit, values: dict[str, np.ndarray]):
+        names = {population.name for population in circuit.sources} - {"kick"}
+        if not names or names != set(values):
+            raise ParameterError(
+                f"Stimuli are given for {', '.join(sorted(values)) or 'nothing'}, but the sources of the circuit {circuit.name} "
+                f"are {', '.join(sorted(names)) or 'none'}; give an array for each."
+            )
         self.n_samples = len(next(iter(values.values())))
         columns = []
         for population in circuit.sources:
@@ -170,7 +176,7 @@ class Simulator:
         for name, fixed in fixed_synapses(self.circuit, self.codegen).items():
             values[f"{name}.w"] = fixed.w
         for block in plastic_blocks(self.circuit):
-            values[f"{block.name}.w"] = pack(self.circuit, block, matrices).ravel().astype(float)
+            values[f"{block.name}.w"] = pack(block, matrices).ravel().astype(float)
             if self.circuit.reinforced:
                 for name in ("w_max", "eta_plus", "eta_minus"):
                     values[f"{block.name}.{name}"] = float(getattr(parameters, name))
