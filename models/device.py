@@ -85,7 +85,7 @@ class Stimuli:
         names = {population.name for population in circuit.sources} - {"kick"}
         if not names or names != set(values):
             raise ParameterError(
-                f"Stimuli are given for {', '.join(sorted(values)) or 'nothing'}, but the sources of the circuit {circuit.name} "
+                f"Stimuli given for {', '.join(sorted(values)) or 'nothing'}, but the sources of the circuit {circuit.name} "
                 f"are {', '.join(sorted(names)) or 'none'}; give an array for each."
             )
         self.n_samples = len(next(iter(values.values())))
