@@ -420,5 +420,12 @@ def evaluate(path: Path, split: str = "test", epoch: int | None = None, message=
     if not len(part.labels):
         raise ParameterError(f"The run {path} has no {split} images; choose another --split.")
     settings = run.config["training"]
-    evaluation = Evaluation(NBP(**run.config["parameters"]), settings["seed"], settings["device"], {split: part}, message)
+    evaluation = Evaluation(
+        NBP(**run.config["parameters"]),
+        settings["seed"],
+        settings["device"],
+        {split: part},
+        settings["codegen"],
+        message,
+    )
     return row(settings["epochs"] if epoch is None else epoch, split, evaluation.run(weights, split), part.labels)

@@ -372,7 +372,6 @@ def test_a_full_disk_is_one_sentence(variable, tmp_path):
         subprocess.run(["umount", small], check=True)
 
 
-@pytest.mark.slow
 def test_the_demo_reaches_ninety_per_cent(tmp_path):
     # the command of `make demo`; the time limit is the and generous
     makefile = (Path(__file__).parents[1] / "Makefile").read_text()
