@@ -21,6 +21,10 @@ from models.plasticity import FIXED_ON_PRE, FIXED_SYNAPSE, coincidence_model, co
 __all__ = ["Block", "create", "fixed_synapses", "neuron_values", "pack", "plastic_blocks", "unpack"]
 
 
+#: Rows of learned synapses with fewer targets than this keep floating point weights.
+SHORT_ROW = 64
+
+
 @dataclass(frozen=True)
 class Block:
     """Learned projections that share one Synapses object: all sources to all targets.
@@ -183,7 +187,8 @@ def create(
     codegen : {"stock", "dense"}
         Whether Brian2's own templates or those of `models.codegen.dense` make the code.
     weight_dtype : dtype, optional
-        Integer type in which learned weights are stored; by default they are floating point numbers.
+        Integer type in which learned weights are stored, but for those with few targets; by default they are floating point
+        numbers.
 
     Returns
     -------
@@ -248,10 +253,12 @@ def create(
     for block in plastic_blocks(circuit):
         pathways = coincidence_pathways(learns)
         split = dense is not None and not noisy
+        # in short rows, conversion from a narrow type costs more than the memory that it saves
+        dtype = weight_dtype if sum(circuit[name].size for name in block.targets) >= SHORT_ROW else None
         synapses = b2.Synapses(
             neurons_of(block.sources),
             neurons_of(block.targets),
-            coincidence_model(circuit.reinforced, noisy, learns, whole=weight_dtype is not None),
+            coincidence_model(circuit.reinforced, noisy, learns, whole=dtype is not None),
             # noise draws random numbers, which dense pathways refuse
             on_pre=pathways if split else coincidence_on_pre(parameters.order, noisy, learns),
             # one delay for all synapses: without these words Brian2 keeps one for each, and its queue is slower
@@ -259,7 +266,7 @@ def create(
             namespace=paced,
             clock=clock,
             codeobj_class=None if noisy else dense,
-            dtype=weight_dtype and {"w": weight_dtype},
+            dtype=dtype and {"w": dtype},
             name=block.name,
         )
         if split and learns:
@@ -298,9 +305,10 @@ def phases_of(circuit: Circuit) -> dict[str, tuple[int, ...]]:
     """Brian2 objects by name that have something to do in some phases of the turn only, with these phases.
 
     Sources are silent outside their phases, and their arrows without delay then have nothing to carry; the answer is read
-    in one phase. To leave these objects out in the other phases changes nothing.
+    in one phase. To leave these objects out in the other phases changes nothing. The kick comes in the lead-in, in which
+    nothing is left out.
     """
-    sending = tuple(sorted({population.send_phase for population in circuit.sources}))
+    sending = tuple(sorted({population.send_phase for population in circuit.sources if population.name != "kick"}))
     phases = {"sources_spike_thresholder": sending, "source_spikes": sending}
     if not any(projection.delay for projection in circuit.projections if circuit[projection.source].role == "source"):
         phases["stimulus_pre"] = sending

@@ -58,7 +58,7 @@ struct Turns {
     double dt;
     std::vector<Code> monitors;                     // left out once `recorded` turns are over
     std::vector<Code> idle;                         // code that does nothing
-    std::vector<std::pair<Code, uint64_t>> phased;  // code that acts only in the phases of a bit mask
+    std::vector<std::pair<Code, uint64_t>> phased;  // code that acts only in the phases of a bit mask, and in the lead-in
     std::vector<std::pair<Code, const char *>> names; // of all code, for the profile
     bool by_phase;                                  // run the objects phase by phase, or all of them as Brian2 does
 };
@@ -78,17 +78,19 @@ template <class NetworkT> class Loop {
         }
 #endif
         for (int64_t step = 0; step < steps && !NetworkT::_globally_stopped; step++) {
+            const std::vector<Code> &codes = lead_ > 0 ? all_ : lists_[phase_];
 #ifdef BRIANPROP_PROFILE
-            for (const Code code : lists_[phase_]) {
+            for (const Code code : codes) {
                 const auto before = std::chrono::steady_clock::now();
                 code();
                 profile_[code].first += std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
                 profile_[code].second++;
             }
 #else
-            for (const Code code : lists_[phase_])
+            for (const Code code : codes)
                 code();
 #endif
+            lead_--;
             clock_->tick();
             phase_ = (phase_ + 1) % turns_.period;
         }
@@ -120,6 +122,10 @@ template <class NetworkT> class Loop {
                                      }),
                       objects.end());
         clock_ = objects[0].first;
+        all_.clear();
+        for (const Object &object : objects)
+            if (object.second)
+                all_.push_back(object.second);
         for (int64_t phase = 0; phase < turns_.period; phase++) {
             lists_[phase].clear();
             for (const Object &object : objects) {
@@ -138,7 +144,9 @@ template <class NetworkT> class Loop {
 #endif
     NetworkT &network_;
     const Turns &turns_;
-    std::vector<std::vector<Code>> lists_;
+    std::vector<std::vector<Code>> lists_; // by phase
+    std::vector<Code> all_;                // for the lead-in, in which nothing is left out
+    int64_t lead_ = turns_.lead;
     typename std::decay<decltype(std::declval<NetworkT>().objects[0].first)>::type clock_;
     int64_t phase_ = (turns_.period - turns_.lead % turns_.period) % turns_.period;
 };
