@@ -89,6 +89,7 @@ class Data:
     parts: dict[str, Part]
     classes: list[int]
     image_shape: tuple[int, int]
+    crop: int
     origin: str
     digest: str
 
@@ -114,7 +115,7 @@ def load_data(
         shape = images.shape[1:]
         parts[part] = Part(encoding.binarise(images, binarise), split.labels)
         digest.update(parts[part].images.tobytes() + parts[part].labels.tobytes())
-    return Data(parts, [int(label) for label in dataset.classes], shape, dataset.origin, digest.hexdigest())
+    return Data(parts, [int(label) for label in dataset.classes], shape, crop, dataset.origin, digest.hexdigest())
 
 
 def scores(result: Result, labels: np.ndarray) -> dict[str, float]:
@@ -157,14 +158,13 @@ class Evaluation:
         self.simulator = simulator(self.circuit, parameters, device=device, codegen=codegen, seed=seed, message=message)
         self._stimuli = {name: Stimuli(self.circuit, {"input": part.images}) for name, part in self.parts.items()}
 
-    def run(self, weights: dict[str, np.ndarray], split: str, noise_seed: int = 0, progress=None) -> Result:
-        """Answers to every image of a split."""
+    def run(self, weights: dict[str, np.ndarray], split: str, noise_seed: int = 0, first: int | None = None) -> Result:
+        """Answers to every image of a split, or to its first ones."""
         return self.simulator.run(
             matrices(self.circuit, weights),
             self._stimuli[split],
-            np.arange(len(self.parts[split].labels)),
+            np.arange(len(self.parts[split].labels[:first])),
             noise_seed=noise_seed,
-            progress=progress,
         )
 
 
@@ -288,15 +288,15 @@ class Training:
         self.run.save_spikes(new, "spikes")
 
     def _keep_images(self, weights: dict[str, np.ndarray]) -> None:
-        result = self.evaluation.run(weights, "test", self._noise_seed(self.epochs, "test"))
+        result = self.evaluation.run(weights, "test", self._noise_seed(self.epochs, "test"), KEPT_IMAGES)
         test = self.data.parts["test"]
         self.run.save_images(
             {
                 "images": test.images[:KEPT_IMAGES],
                 "target": test.labels[:KEPT_IMAGES],
-                "spikes": result.spikes[:KEPT_IMAGES].astype(np.uint8),
+                "spikes": result.spikes.astype(np.uint8),
                 # net of gate and bias, as the sum of the weights
-                "drive": result.drive[:KEPT_IMAGES] - self.parameters.theta / 2,
+                "drive": result.drive - self.parameters.theta / 2,
             }
         )
 
@@ -335,7 +335,6 @@ def train(settings: TrainNBP, message=print) -> Run:
         weights = read_init_weights(settings.init_weights, parameters)
     if settings.device == "cpp_standalone":
         compiler()
-    crop = encoding.default_crop(settings.dataset) if settings.crop is None else settings.crop
     config = {
         "system": "nbp",
         "dataset": {
@@ -345,7 +344,7 @@ def train(settings: TrainNBP, message=print) -> Run:
             "samples": len(data.parts["train"].labels),
             "validation": len(data.parts["validation"].labels),
             "test_samples": len(data.parts["test"].labels),
-            "crop": crop,
+            "crop": data.crop,
             "binarise": settings.binarise,
             "classes": data.classes,
             "image_shape": list(data.image_shape),
