@@ -33,9 +33,10 @@ from experiments.environment import describe
 from experiments.kernels import Kernel
 from experiments.train import Part, load_data
 from models.circuit import Circuit
-from models.device import Result, Simulator, Stimuli, simulator
+from models.device import Simulator, simulator
 from models.errors import ParameterError, RunError
 from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
+from models.nbp_model import NBPModel, NBPResult
 
 __all__ = ["BenchmarkNBP", "benchmark", "group", "profile", "synapses_touched"]
 
@@ -160,18 +161,18 @@ class Bench:
         self.targets = encoding.one_hot(train.labels, parameters.n_out)
         self.circuits = {"training": training_circuit(parameters), "inference": inference_circuit(parameters)}
         self.simulators: dict[tuple[str, str], Simulator] = {
-            (kind, codegen): simulator(circuit, parameters, codegen=codegen, seed=seed, message=message)
+            (kind, codegen): simulator(NBPModel(circuit, parameters, seed), codegen=codegen, message=message)
             for kind, circuit in self.circuits.items()
             for codegen in variants
             if codegen != "kernel"
         }
         self.kernel = Kernel(parameters) if "kernel" in variants else None
         values = {"input": train.images, "target": self.targets}
-        self.stimuli = {kind: Stimuli(circuit, values) for kind, circuit in self.circuits.items()}
+        self.stimuli = {kind: NBPModel(circuit, parameters).stimuli(values) for kind, circuit in self.circuits.items()}
 
     def run(
         self, kind: str, variant: str, weights: Weights, order: np.ndarray, n_recorded: int = 0
-    ) -> tuple[Weights, np.ndarray, float, Result | None]:
+    ) -> tuple[Weights, np.ndarray, float, NBPResult | None]:
         """One pass: weights afterwards, output spikes, seconds of the loop, and what a circuit gave besides."""
         if variant == "kernel":
             if kind == "training":
@@ -197,13 +198,13 @@ class Bench:
         return Timed(run, len(order))
 
 
-def synapses_touched(circuit: Circuit, result: Result, turns: int) -> float:
+def synapses_touched(circuit: Circuit, result: NBPResult, turns: int) -> float:
     """Synapses that carry a spike, per turn: the sum over recorded spikes of the neuron's outgoing synapses.
 
     Parameters
     ----------
     circuit : Circuit
-    result : Result
+    result : NBPResult
         Of a run that recorded its first `turns` turns.
     turns : int
     """
@@ -240,7 +241,7 @@ def _environment(**values: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def observe(simulated: Simulator, run: Callable[[Simulator], Result], keep: Path) -> tuple[Result, dict[str, int]]:
+def observe(simulated: Simulator, run: Callable[[Simulator], NBPResult], keep: Path) -> tuple[NBPResult, dict[str, int]]:
     """Run a circuit and look at what its binary leaves in its results directory, which is removed after a run.
 
     Parameters
@@ -254,7 +255,7 @@ def observe(simulated: Simulator, run: Callable[[Simulator], Result], keep: Path
 
     Returns
     -------
-    tuple of the Result and a dict of the sizes of all files [bytes] by name
+    tuple of the NBPResult and a dict of the sizes of all files [bytes] by name
     """
     # a script in place of the binary: it sees the results directory before it goes
     script = keep / "main"
@@ -297,7 +298,7 @@ def group(timed: dict[str, float], total: float) -> dict[str, float]:
 
 
 def profile(
-    circuit: Circuit, parameters: NBP, seed: int, run: Callable[[Simulator], Result], message=print
+    circuit: Circuit, parameters: NBP, seed: int, run: Callable[[Simulator], NBPResult], message=print
 ) -> dict[str, float]:
     """Time of each part of the dense code of a circuit [s], from a build whose loop reads the clock around every code object.
 
@@ -317,7 +318,7 @@ def profile(
     flags = f"{os.environ.get('CXXFLAGS', '')} -DBRIANPROP_PROFILE".strip()
     with (
         _environment(CXXFLAGS=flags),
-        simulator(circuit, parameters, seed=seed, message=message) as profiled,
+        simulator(NBPModel(circuit, parameters, seed), message=message) as profiled,
         tempfile.TemporaryDirectory(prefix="brianprop-") as folder,
     ):
         result, _ = observe(profiled, run, Path(folder))
@@ -478,9 +479,9 @@ def measure_scaling(train: Part, shape: tuple[int, int], settings: BenchmarkNBP,
         parameters = NBP(n_in=n_in, n_hid=n_hid, n_out=n_out)
         circuit = training_circuit(parameters)
         message(f"Preparing the size {n_in}-{n_hid}-{n_out} ...")
-        simulated = simulator(circuit, parameters, seed=settings.seed, message=message)
+        simulated = simulator(NBPModel(circuit, parameters, settings.seed), message=message)
         values = {"input": resized(train.images[order], shape, n_in), "target": encoding.one_hot(labels, n_out)}
-        stimuli, samples = Stimuli(circuit, values), np.arange(len(order))
+        stimuli, samples = simulated.model.stimuli(values), np.arange(len(order))
         start = matrices(circuit, initial_weights(parameters, settings.seed))
         trained = simulated.run(start, stimuli, samples).matrices
         counted = samples[:COUNTED_TURNS]
@@ -556,7 +557,7 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
         # on data of the same size, so that only the synapses differ
         large = dataclasses.replace(bench.parameters, n_hid=max(HIDDEN_SIZES))
         grown = training_circuit(large)
-        with simulator(grown, large, seed=settings.seed, message=message) as other:
+        with simulator(NBPModel(grown, large, settings.seed), message=message) as other:
             values = matrices(grown, initial_weights(large, settings.seed))
             peak = {
                 one: _peak(one, lambda one=one, w=w: one.run(w, bench.stimuli["training"], everything[: settings.samples]))
@@ -567,13 +568,13 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
     message("Measuring the build and the start-up ...")
     with tempfile.TemporaryDirectory(prefix="brianprop-") as folder, _environment(BRIANPROP_CACHE=folder):
         for kind, one in bench.circuits.items():
-            with simulator(one, bench.parameters, seed=settings.seed) as built:
+            with simulator(NBPModel(one, bench.parameters, settings.seed)) as built:
                 add("build", built.build_seconds, "s", kind)
     add("cached start", _startup(settings, dataset), "s")
     return found
 
 
-def _peak(simulated: Simulator, run: Callable[[], Result]) -> int:
+def _peak(simulated: Simulator, run: Callable[[], NBPResult]) -> int:
     with PeakMemory(simulated.folder / "main") as memory:
         run()
     return memory.peak

@@ -14,9 +14,10 @@ import numpy as np
 from analysis.runs import Recording, Run
 from experiments import datasets, encoding
 from experiments.environment import describe
-from models.device import Result, Stimuli, compiler, simulator
+from models.device import compiler, simulator
 from models.errors import DataError, ParameterError, RunError
 from models.nbp import NBP, Rules, inference_circuit, initial_weights, matrices, training_circuit, weights_of
+from models.nbp_model import NBPModel, NBPResult
 
 __all__ = ["Evaluation", "TrainNBP", "Training", "evaluate", "resume", "scores", "train"]
 
@@ -118,12 +119,12 @@ def load_data(
     return Data(parts, [int(label) for label in dataset.classes], shape, crop, dataset.origin, digest.hexdigest())
 
 
-def scores(result: Result, labels: np.ndarray) -> dict[str, float]:
+def scores(result: NBPResult, labels: np.ndarray) -> dict[str, float]:
     """Accuracies and loss of one pass.
 
     Parameters
     ----------
-    result : Result
+    result : NBPResult
         Answers to n samples.
     labels : int array of shape (n,)
 
@@ -144,7 +145,7 @@ def scores(result: Result, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-def row(epoch: int, split: str, result: Result, labels: np.ndarray) -> dict:
+def row(epoch: int, split: str, result: NBPResult, labels: np.ndarray) -> dict:
     """One row of metrics.csv."""
     return {"epoch": epoch, "split": split, **scores(result, labels), "samples": len(labels), "seconds": result.seconds}
 
@@ -153,15 +154,15 @@ class Evaluation:
     """The inference circuit with the data of some splits, ready to be asked for any weights."""
 
     def __init__(self, parameters: NBP, seed: int, device: str, parts: dict[str, Part], codegen: str = "dense", message=print):
-        self.circuit = inference_circuit(parameters)
+        self.model = NBPModel(inference_circuit(parameters), parameters, seed)
         self.parts = {name: part for name, part in parts.items() if len(part.labels)}
-        self.simulator = simulator(self.circuit, parameters, device=device, codegen=codegen, seed=seed, message=message)
-        self._stimuli = {name: Stimuli(self.circuit, {"input": part.images}) for name, part in self.parts.items()}
+        self.simulator = simulator(self.model, device=device, codegen=codegen, message=message)
+        self._stimuli = {name: self.model.stimuli({"input": part.images}) for name, part in self.parts.items()}
 
-    def run(self, weights: dict[str, np.ndarray], split: str, noise_seed: int = 0, first: int | None = None) -> Result:
+    def run(self, weights: dict[str, np.ndarray], split: str, noise_seed: int = 0, first: int | None = None) -> NBPResult:
         """Answers to every image of a split, or to its first ones."""
         return self.simulator.run(
-            matrices(self.circuit, weights),
+            matrices(self.model.circuit, weights),
             self._stimuli[split],
             np.arange(len(self.parts[split].labels[:first])),
             noise_seed=noise_seed,
@@ -201,13 +202,12 @@ class Training:
         self.seed, self.epochs, self.shuffle = settings["seed"], settings["epochs"], settings["shuffle"]
         self.circuit = training_circuit(self.parameters)
         device, codegen = settings["device"], settings["codegen"]
-        self.simulator = simulator(
-            self.circuit, self.parameters, device=device, codegen=codegen, seed=self.seed, message=message
-        )
+        model = NBPModel(self.circuit, self.parameters, self.seed)
+        self.simulator = simulator(model, device=device, codegen=codegen, message=message)
         self.evaluation = Evaluation(self.parameters, self.seed, device, data.parts, codegen, message)
         train = data.parts["train"]
         targets = encoding.one_hot(train.labels, self.parameters.n_out)
-        self._stimuli = Stimuli(self.circuit, {"input": train.images, "target": targets})
+        self._stimuli = model.stimuli({"input": train.images, "target": targets})
 
     def go(self) -> None:
         """Train the epochs that are missing and write the final files."""
@@ -248,7 +248,7 @@ class Training:
     def _noise_seed(self, epoch: int, split: str) -> int:
         return int(np.random.default_rng([self.seed, NOISE_STREAM, epoch, *split.encode()]).integers(2**31))
 
-    def _train_epoch(self, epoch: int, weights: dict[str, np.ndarray], progress) -> Result:
+    def _train_epoch(self, epoch: int, weights: dict[str, np.ndarray], progress) -> NBPResult:
         order = self._order(epoch)
         keep_all = self.run.config["training"]["record_spikes"]
         return self.simulator.run(
@@ -260,7 +260,7 @@ class Training:
             progress=progress,
         )
 
-    def _recording(self, epoch: int, result: Result, turns: int | None = None) -> Recording:
+    def _recording(self, epoch: int, result: NBPResult, turns: int | None = None) -> Recording:
         population, neuron, step = result.recorded
         kept = slice(None) if turns is None else step < turns * self.circuit.period
         return Recording(
@@ -273,7 +273,7 @@ class Training:
             self.circuit.period,
         )
 
-    def _keep_spikes(self, epoch: int, result: Result) -> None:
+    def _keep_spikes(self, epoch: int, result: NBPResult) -> None:
         """Add an epoch to spikes.npz, in place of what an interrupted run left of it."""
         new, old = self._recording(epoch, result), self.run.load_spikes("spikes")
         if old is not None:

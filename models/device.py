@@ -19,138 +19,58 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from models.builder import create, fixed_synapses, neuron_values, pack, phases_of, plastic_blocks, unpack
 from models.cache import cache_root
-from models.circuit import Circuit
 from models.codegen.dense import HEADERS, dense_codeobj_class, dense_supported
 from models.errors import BuildError, ParameterError, RunError
-from models.nbp import NBP
+from models.model import Model, Result, Stimuli, Weights
 
-__all__ = ["CODEGENS", "DEVICES", "Result", "Simulator", "Stimuli", "compiler", "simulator"]
+__all__ = ["CODEGENS", "DEVICES", "Simulator", "compiler", "simulator"]
 
 DEVICES = ("cpp_standalone", "cython", "numpy")
 CODEGENS = ("dense", "stock")
-
-Matrices = dict[tuple[str, str], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one run of a circuit gave.
-
-    Attributes
-    ----------
-    matrices : dict from (source, target) to int array
-        Every learned matrix after the run.
-    drive : float array of shape (n_samples, n_out)
-        Membrane of the readout population in the readout phase.
-    spikes : bool array of shape (n_samples, n_out)
-        Whether the readout population fired in that phase.
-    recorded : tuple of three int arrays of shape (n_spikes,)
-        Population (index into ``circuit.populations``), neuron in the population, time step since the first turn began
-        (negative in the lead-in), sorted by step, population and neuron.
-    seconds : float
-        Wall time of the simulation loop alone.
-    """
-
-    matrices: Matrices
-    drive: np.ndarray
-    spikes: np.ndarray
-    recorded: tuple[np.ndarray, np.ndarray, np.ndarray]
-    seconds: float
-
-
-class Stimuli:
-    """What the sources of a circuit send: one row of 0 and 1 per sample, and a last row for the lead-in with the kick.
-
-    Parameters
-    ----------
-    circuit : Circuit
-    values : dict from source population to array of shape (n_samples, size)
-
-    Raises
-    ------
-    ParameterError
-        When a source has no values or values of another width.
-    """
-
-    def __init__(self, circuit: Circuit, values: dict[str, np.ndarray]):
-        names = {population.name for population in circuit.sources} - {"kick"}
-        if not names or names != set(values):
-            raise ParameterError(
-                f"Stimuli given for {', '.join(sorted(values)) or 'nothing'}, but the sources of the circuit {circuit.name} "
-                f"are {', '.join(sorted(names)) or 'none'}; give an array for each."
-            )
-        self.n_samples = len(next(iter(values.values())))
-        columns = []
-        for population in circuit.sources:
-            if population.name == "kick":
-                part = np.zeros((self.n_samples + 1, 1), dtype=np.int8)
-                part[-1] = 1
-            else:
-                given = values[population.name]
-                if given.shape != (self.n_samples, population.size):
-                    raise ParameterError(
-                        f"Stimuli of {population.name} have shape {given.shape}, but the circuit {circuit.name} needs "
-                        f"({self.n_samples}, {population.size}); match the layer sizes to the data."
-                    )
-                part = np.concatenate([given.astype(np.int8), np.zeros((1, population.size), dtype=np.int8)])
-            columns.append(part)
-        self.rows = np.ascontiguousarray(np.concatenate(columns, axis=1))
-        self._file: Path | None = None
-
-    def order(self, samples: np.ndarray) -> np.ndarray:
-        """Rows in the order of the turns, the lead-in first; int32 of shape (n_turns + 1,)."""
-        return np.concatenate([[self.n_samples], samples]).astype(np.int32)
-
-    def file(self, folder: Path) -> Path:
-        """The rows as a file, written on first use."""
-        if self._file is None or not self._file.exists():
-            self._file = Path(tempfile.mkstemp(dir=folder, prefix="stimuli-")[1])
-            self.rows.tofile(self._file)
-        return self._file
-
 
 Progress = Callable[[int], None]
 
 
 class Simulator:
-    """One circuit, ready to run; made by `simulator`."""
+    """One model, ready to run; made by `simulator`."""
 
-    def __init__(self, circuit: Circuit, parameters: NBP, seed: int, codegen: str):
-        self.circuit, self.parameters, self.seed, self.codegen = circuit, parameters, seed, codegen
+    def __init__(self, model: Model, codegen: str):
+        self.model, self.codegen = model, codegen
         self.build_seconds = 0.0
 
     def run(
         self,
-        matrices: Matrices,
+        weights: Weights,
         stimuli: Stimuli,
         samples: np.ndarray,
         *,
         noise_seed: int = 0,
         n_recorded: int = 0,
+        first: int = 0,
         progress: Progress | None = None,
     ) -> Result:
         """Run one turn per entry of `samples`.
 
         Parameters
         ----------
-        matrices : dict from (source, target) to array
-            Weights of every learned projection at the start.
+        weights : dict of arrays
+            The learned weights at the start, as the model names them.
         stimuli : Stimuli
         samples : int array of shape (n_turns,)
             Rows of the stimuli, in the order of their presentation.
         noise_seed : int
-            Seed of the random numbers, where the circuit draws any.
+            Seed of the random numbers, where the model draws any.
         n_recorded : int
             Number of turns, from the first, whose spikes are recorded.
+        first : int
+            Number of samples that were learned before these, where the step of learning depends on it.
         progress : callable, optional
             Called with the number of turns done.
         """
@@ -165,78 +85,31 @@ class Simulator:
     def __exit__(self, *exception) -> None:
         self.close()
 
-    def _values(self, matrices: Matrices, n_turns: int, n_recorded: int, noise_seed: int) -> dict[str, np.ndarray | float]:
+    def _values(self, weights: Weights, n_turns: int, n_recorded: int, noise_seed: int, first: int) -> dict:
         """Every variable that is set before a run, as ``object.variable``."""
-        parameters = self.parameters
-        values: dict[str, np.ndarray | float] = {
-            f"neurons.{name}": value for name, value in neuron_values(self.circuit, parameters, self.seed).items()
-        }
-        values |= {"neurons.tau_m": parameters.tau_m, "neurons.tau_s": parameters.tau_s}
-        values |= {"sources.n_turns": n_turns, "sources.n_recorded": n_recorded, "sources.noise_seed": noise_seed}
-        for name, fixed in fixed_synapses(self.circuit, self.codegen).items():
-            values[f"{name}.w"] = fixed.w
-        for block in plastic_blocks(self.circuit):
-            values[f"{block.name}.w"] = pack(block, matrices).ravel().astype(float)
-            if self.circuit.reinforced:
-                for name in ("w_max", "eta_plus", "eta_minus"):
-                    values[f"{block.name}.{name}"] = float(getattr(parameters, name))
-            if parameters.weight_noise:
-                values[f"{block.name}.weight_noise"] = float(parameters.weight_noise)
-        return values
-
-    def _result(self, read: Callable[[str], np.ndarray], n_turns: int, seconds: float) -> Result:
-        """Collect the results; `read` gives the final value of a variable by its name ``object.variable``."""
-        circuit = self.circuit
-        matrices: Matrices = {}
-        for block in plastic_blocks(circuit):
-            shape = tuple(sum(circuit[name].size for name in side) for side in (block.sources, block.targets))
-            weights = read(f"{block.name}.w").reshape(shape)
-            whole = np.rint(weights).astype(np.int32)
-            if not np.array_equal(whole, weights):
-                raise RunError(f"The weights of {block.name} are no longer whole numbers; choose dt and tau as powers of two.")
-            matrices |= unpack(circuit, block, whole)
-        n_out = circuit[circuit.readout].size
-        drive, spike = (read(f"answers.{name}").reshape(n_turns, n_out) for name in ("drive", "spike"))
-        return Result(matrices, drive.astype(float), spike > 0.5, self._recorded(read), seconds)
-
-    def _recorded(self, read) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        circuit = self.circuit
-        places = {population.name: place for place, population in enumerate(circuit.populations)}
-        columns = []
-        for monitor, group in (("source_spikes", circuit.sources), ("neuron_spikes", circuit.neurons)):
-            index = read(f"{monitor}.i").astype(np.int64)
-            step = np.rint(read(f"{monitor}.t") / self.parameters.dt).astype(np.int64) - circuit.lead
-            starts = np.array([circuit.offsets[p.name] for p in group])
-            which = np.searchsorted(starts, index, side="right") - 1
-            population = np.array([places[p.name] for p in group])[which]
-            columns.append((population, index - starts[which], step))
-        population, neuron, step = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-        order = np.lexsort((neuron, population, step))
-        return population[order].astype(np.int16), neuron[order].astype(np.int32), step[order]
+        counts = {"n_turns": n_turns, "n_recorded": n_recorded, "noise_seed": noise_seed}
+        own = self.model.values(weights, self.codegen, n_turns=n_turns, first=first)
+        return own | {f"{self.model.sources}.{name}": value for name, value in counts.items()}
 
 
 def simulator(
-    circuit: Circuit,
-    parameters: NBP,
+    model: Model,
     *,
     device: str = "cpp_standalone",
     codegen: str = "dense",
-    seed: int = 0,
     message: Callable[[str], None] = lambda text: None,
 ) -> Simulator:
-    """Make a circuit ready to run: on C++ standalone, find its binary in the build cache or build it.
+    """Make a model ready to run: on C++ standalone, find its binary in the build cache or build it.
 
     Parameters
     ----------
-    circuit : Circuit
-    parameters : NBP
+    model : Model
+        Such as `models.nbp_model.NBPModel` or `models.ssnn_bp.SSNNModel`.
     device : {"cpp_standalone", "cython", "numpy"}
         C++ standalone, or Brian2's runtime with either code generation target, for debugging.
     codegen : {"dense", "stock"}
-        Which templates make the C++ code: those of `models.codegen.dense`, which are faster, or Brian2's own. The spikes and
-        weights are the same, bit for bit. The runtime always uses Brian2's own.
-    seed : int
-        Seed of drawn thresholds (``theta_spread``).
+        Which templates make the C++ code: those of `models.codegen.dense`, which are faster, or Brian2's own. Without random
+        numbers spikes and weights are the same, bit for bit. The runtime always uses Brian2's own.
     message : callable
         Called with a line of text before a long build.
 
@@ -252,8 +125,8 @@ def simulator(
     if codegen not in CODEGENS:
         raise ParameterError(f"Code generation {codegen!r} is unknown; use one of {', '.join(CODEGENS)}.")
     if device == "cpp_standalone":
-        return _CppSimulator(circuit, parameters, seed, codegen if dense_supported() else "stock", message)
-    return _RuntimeSimulator(circuit, parameters, seed, device)
+        return _CppSimulator(model, codegen if dense_supported() else "stock", message)
+    return _RuntimeSimulator(model, device)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -288,40 +161,20 @@ def processor() -> str:
 
 @cache
 def _sources_digest() -> str:
-    """Digest of the files that decide the generated code."""
+    """Digest of the files that decide the generated code: all of models but what runs without Brian2."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
     for path in sorted(folder.rglob("*")):
-        if path.suffix in (".py", ".h", ".cpp"):
+        if path.suffix in (".py", ".h", ".cpp") and path.name not in ("ann.py", "reference.py"):
             digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def _single_precision(circuit: Circuit, parameters: NBP, codegen: str) -> bool:
-    """Whether float32 holds every state exactly: whole numbers below 2^24, as in the Loihi setting."""
-    loihi = parameters.tau_m == parameters.tau_s == parameters.dt and math.frexp(parameters.dt)[0] == 0.5
-    largest = max(population.size for population in circuit.populations) * parameters.w_max - 4 * parameters.bias
-    return codegen == "dense" and loihi and not parameters.weight_noise and not parameters.theta_spread and largest < 2**24
-
-
-def _structure(circuit: Circuit, parameters: NBP, codegen: str) -> dict:
+def _structure(model: Model, codegen: str) -> dict:
     """All that decides the generated code: what is not here is set when the binary runs."""
     return {
-        "circuit": [
-            circuit.name,
-            circuit.period,
-            circuit.lead,
-            circuit.reinforced,
-            circuit.readout,
-            circuit.readout_phase,
-        ],
-        "populations": [(p.name, p.size, p.role, p.send_phase) for p in circuit.populations],
-        "projections": [(p.source, p.target, p.connectivity, p.delay, p.plastic) for p in circuit.projections],
-        "order": parameters.order,
-        "noisy": parameters.weight_noise > 0,
-        "dt": parameters.dt,
+        "model": model.structure(),
         "codegen": codegen,
-        "single_precision": _single_precision(circuit, parameters, codegen),
         "sources": _sources_digest(),
         "packages": [metadata.version("brian2"), metadata.version("numpy")],
         "compiler": compiler(),
@@ -331,9 +184,9 @@ def _structure(circuit: Circuit, parameters: NBP, codegen: str) -> dict:
 
 
 class _CppSimulator(Simulator):
-    def __init__(self, circuit, parameters, seed, codegen, message):
-        super().__init__(circuit, parameters, seed, codegen)
-        self.folder = _cached_build(circuit, parameters, codegen, message)
+    def __init__(self, model, codegen, message):
+        super().__init__(model, codegen)
+        self.folder = _cached_build(model, codegen, message)
         manifest = json.loads((self.folder / "manifest.json").read_text())
         self._arrays = {name: (entry["file"], np.dtype(entry["dtype"])) for name, entry in manifest["arrays"].items()}
         self.build_seconds = manifest["build_seconds"]
@@ -344,15 +197,15 @@ class _CppSimulator(Simulator):
     def close(self):
         self._temporary.cleanup()
 
-    def run(self, matrices, stimuli, samples, *, noise_seed=0, n_recorded=0, progress=None):
+    def run(self, weights, stimuli, samples, *, noise_seed=0, n_recorded=0, first=0, progress=None):
         samples = np.asarray(samples)
         results = Path(tempfile.mkdtemp(dir=self._scratch, prefix="run-"))
         try:
             arguments = []
-            for name, value in self._values(matrices, len(samples), n_recorded, noise_seed).items():
-                if np.ndim(value):
+            for name, value in self._values(weights, len(samples), n_recorded, noise_seed, first).items():
+                if np.ndim(value) or not math.isfinite(value):  # Brian2 takes what begins with a letter for a file
                     file = results / f"{name}.in"
-                    value.astype(self._arrays[name][1]).tofile(file)
+                    np.asarray(value).astype(self._arrays[name][1]).tofile(file)
                     arguments.append(f"{name}={file}")
                 else:
                     arguments.append(f"{name}={value!r}")
@@ -360,7 +213,7 @@ class _CppSimulator(Simulator):
             stimuli.order(samples).tofile(results / "order")
             self._execute(results, arguments, progress)
             seconds = float((results / "loop_seconds.txt").read_text())
-            return self._result(lambda name: self._read(results, name), len(samples), seconds)
+            return self.model.result(lambda name: self._read(results, name), len(samples), seconds)
         except OSError as error:
             raise RunError(
                 f"Cannot write to {error.filename or results} ({error.strerror}); free space or set $TMPDIR."
@@ -406,11 +259,11 @@ class _CppSimulator(Simulator):
         return np.fromfile(path, dtype)
 
 
-def _cached_build(circuit: Circuit, parameters: NBP, codegen: str, message) -> Path:
+def _cached_build(model: Model, codegen: str, message) -> Path:
     """The folder of a finished build, made if it is missing. Processes that need the same build wait for one another."""
     from filelock import FileLock
 
-    structure = json.dumps(_structure(circuit, parameters, codegen), sort_keys=True)
+    structure = json.dumps(_structure(model, codegen), sort_keys=True)
     key = hashlib.sha256(structure.encode()).hexdigest()[:20]
     builds = cache_root() / "builds"
     folder = builds / key
@@ -421,10 +274,10 @@ def _cached_build(circuit: Circuit, parameters: NBP, codegen: str, message) -> P
         with FileLock(builds / f"{key}.lock"):
             if (folder / "manifest.json").exists() and os.access(folder / "main", os.X_OK):
                 return folder
-            message(f"Building the circuit {circuit.name} (once per configuration) ...")
+            message(f"Building the circuit {model.name} (once per configuration) ...")
             unfinished = Path(tempfile.mkdtemp(dir=builds, prefix=f"{key}-"))
             try:
-                _build(unfinished, circuit, parameters, codegen, structure)
+                _build(unfinished, model, codegen, structure)
                 shutil.rmtree(folder, ignore_errors=True)
                 unfinished.rename(folder)
             except BaseException:
@@ -464,7 +317,10 @@ def _code_of(network, name: str) -> list[str]:
 
 
 def _stimulus(width: int, rows: np.ndarray, order: np.ndarray):
-    """The function ``stimulus(turn, i)``; the standalone binary maps rows and order from files instead."""
+    """The function ``stimulus(turn, i)``; the standalone binary maps rows and order from files instead.
+
+    Brian2 has no arrays of uint8: bytes are kept as int8, and as int32 where its runtime reads them.
+    """
     import brian2 as b2
 
     function = b2.Function(
@@ -480,7 +336,7 @@ def _stimulus(width: int, rows: np.ndarray, order: np.ndarray):
         "cpp",
         f"""
         static inline int stimulus(const int64_t turn, const int64_t i) {{
-            return _namespace_stimulus_rows[(int64_t)_namespace_stimulus_order[turn + 1] * {width} + i];
+            return static_cast<uint8_t>(_namespace_stimulus_rows[(int64_t)_namespace_stimulus_order[turn + 1] * {width} + i]);
         }}
         """,
         namespace={"_stimulus_rows": rows.ravel(), "_stimulus_order": order},
@@ -493,7 +349,6 @@ def _stimulus(width: int, rows: np.ndarray, order: np.ndarray):
             global _namespace_stimulus_order
             return _namespace_stimulus_rows[_namespace_stimulus_order[turn + 1] * {width} + i]
         """,
-        # Brian2's Cython target knows no int8
         namespace={"_stimulus_rows": rows.ravel().astype(np.int32), "_stimulus_order": order},
     )
     return function
@@ -528,32 +383,34 @@ def _brian2(device: str, single_precision: bool = False):
             b2.prefs[name] = value
 
 
-def _build(folder: Path, circuit: Circuit, parameters: NBP, codegen: str, structure: str) -> None:
-    """Generate and compile the standalone project of a circuit in `folder`."""
+def _build(folder: Path, model: Model, codegen: str, structure: str) -> None:
+    """Generate and compile the standalone project of a model in `folder`."""
     import time
 
     start = time.perf_counter()
-    with _brian2("cpp_standalone", _single_precision(circuit, parameters, codegen)) as b2:
+    with _brian2("cpp_standalone", model.single_precision(codegen)) as b2:
         device = b2.device
-        width = sum(population.size for population in circuit.sources)
-        stimulus = _stimulus(width, np.zeros((1, width), dtype=np.int8), np.zeros(1, dtype=np.int32))
-        # whole-number weights as int16 halve the memory that the largest loop reads
-        small = _single_precision(circuit, parameters, codegen) and parameters.w_max < 2**15
-        objects = create(circuit, parameters, stimulus, codegen, np.dtype(np.int16) if small else None)
+        stimulus = _stimulus(model.width, np.zeros((1, model.width), dtype=np.int8), np.zeros(1, dtype=np.int32))
+        objects = model.create(stimulus, codegen)
         network = objects["network"]
         network.run(0 * b2.second, namespace={})  # adds every code object; the turns are run by the loop below
         variables = {
-            name: device.get_array_name(objects["sources"].variables[name]) for name in ("n_turns", "n_recorded", "noise_seed")
+            name: device.get_array_name(objects[model.sources].variables[name])
+            for name in ("n_turns", "n_recorded", "noise_seed")
         }
-        monitors = [f"_run_{name}" for part in ("neuron_spikes", "source_spikes") for name in _code_of(network, part)]
+        period = model.period
+        if isinstance(period, str):  # a variable that is set when the binary runs
+            owner, _, name = period.partition(".")
+            period = f"{device.get_array_name(objects[owner].variables[name])}[0]"
+        monitors = [f"_run_{name}" for part in model.monitors for name in _code_of(network, part)]
         phased = [
             f"{{_run_{name}, {sum(1 << phase for phase in phases)}ULL}}"
-            for part, phases in phases_of(circuit).items()
+            for part, phases in model.phases().items()
             for name in _code_of(network, part)
         ]
         dense = codegen == "dense"
         running = [code.name for item in network.sorted_objects for code in item._code_objects]
-        # the queues of dense pathways do nothing; a noisy pathway is Brian2's own and needs its queue
+        # the queues of dense pathways do nothing; one of Brian2's own pathways needs its queue
         idle = [
             f"_run_{name}"
             for name, code in device.code_objects.items()
@@ -563,9 +420,9 @@ def _build(folder: Path, circuit: Circuit, parameters: NBP, codegen: str, struct
             "main",
             MAIN_LOOP.format(
                 network=network.name,
-                dt=parameters.dt,
-                lead=circuit.lead,
-                period=circuit.period,
+                dt=model.dt,
+                lead=model.lead,
+                period=period,
                 monitors=", ".join(monitors),
                 idle=", ".join(idle),
                 names=", ".join(f'{{_run_{name}, "{name}"}}' for name in running),
@@ -578,7 +435,7 @@ def _build(folder: Path, circuit: Circuit, parameters: NBP, codegen: str, struct
             shutil.copy(header, folder / header.name)
         device.build(directory=str(folder), compile=False, run=False, with_output=False)
         arrays = _array_files(device, objects)
-        per_synapse = {block.name: _bytes_per_synapse(objects[block.name]) for block in plastic_blocks(circuit)}
+        per_synapse = {name: _bytes_per_synapse(objects[name]) for name in model.learned}
     _compile(folder)
     manifest = {
         "structure": json.loads(structure),
@@ -646,34 +503,37 @@ def _compile(folder: Path) -> None:
 
 
 class _RuntimeSimulator(Simulator):
-    def __init__(self, circuit, parameters, seed, target):
-        super().__init__(circuit, parameters, seed, "stock")
+    def __init__(self, model, target):
+        super().__init__(model, "stock")
         self._target = target
 
-    def run(self, matrices, stimuli, samples, *, noise_seed=0, n_recorded=0, progress=None):
+    def run(self, weights, stimuli, samples, *, noise_seed=0, n_recorded=0, first=0, progress=None):
         import time
 
-        samples = np.asarray(samples)
+        samples, model = np.asarray(samples), self.model
         with _brian2(self._target) as b2:
-            stimulus = _stimulus(stimuli.rows.shape[1], stimuli.rows, stimuli.order(samples))
-            objects = create(self.circuit, self.parameters, stimulus, network_name="network*")
-            for name, value in self._values(matrices, len(samples), n_recorded, noise_seed).items():
+            stimulus = _stimulus(model.width, stimuli.rows, stimuli.order(samples))
+            objects = model.create(stimulus, "stock", network_name="network*")
+            for name, value in self._values(weights, len(samples), n_recorded, noise_seed, first).items():
                 owner, variable = name.split(".")
                 objects[owner].variables[variable].set_value(value)
             b2.seed(noise_seed)
             start = time.perf_counter()
-            network, dt = objects["network"], self.parameters.dt * b2.second
-            monitors = objects["neuron_spikes"], objects["source_spikes"]
+            network, dt, period = objects["network"], model.dt * b2.second, model.period
+            if isinstance(period, str):
+                owner, _, name = period.partition(".")
+                period = int(objects[owner].variables[name].get_value())
+            monitors = [objects[name] for name in model.monitors]
             if n_recorded <= 0:
                 for monitor in monitors:
                     monitor.active = False
-            network.run(self.circuit.lead * dt, namespace={})
+            network.run(model.lead * dt, namespace={})
             done = 0
             while done < len(samples):
                 chunk = min(len(samples) - done, 16)
                 if done < n_recorded:
                     chunk = min(chunk, n_recorded - done)
-                network.run(chunk * self.circuit.period * dt, namespace={})
+                network.run(chunk * period * dt, namespace={})
                 done += chunk
                 if done == n_recorded:
                     for monitor in monitors:
@@ -686,7 +546,7 @@ class _RuntimeSimulator(Simulator):
                 owner, variable = name.split(".")
                 return np.array(objects[owner].variables[variable].get_value())
 
-            return self._result(read, len(samples), seconds)
+            return self.model.result(read, len(samples), seconds)
 
 
 if sys.platform == "win32":  # the build steps above are those of a POSIX system

@@ -10,14 +10,38 @@ weights of the spikes that arrived in the step before: Loihi's compartment with 
 """
 
 __all__ = [
+    "ANNEALING",
+    "BERNOULLI",
+    "BERNOULLI_THRESHOLD",
+    "BIAS_UPDATE",
     "CLOCKWORK",
+    "COMPETITOR",
+    "COMPETITOR_ERROR",
+    "COMPETITOR_RACE",
+    "COMPETITOR_READ",
+    "COMPETITOR_RESET",
+    "COMPETITOR_RUNS",
+    "COMPETITOR_THRESHOLD",
+    "COMPOSITE",
+    "COMPOSITE_GRADIENT",
+    "COMPOSITE_THRESHOLD",
+    "DROPOUT",
+    "DROPOUT_DRAW",
+    "DROPOUT_GRADIENT",
+    "DROPOUT_THRESHOLD",
     "GATED_LIF",
     "GATED_LIF_RESET",
     "GATED_LIF_THRESHOLD",
+    "LATERAL",
+    "LEARNED_BIAS",
+    "PRESENTATION",
     "READOUT",
     "READOUT_EVENT",
     "SOURCE",
     "SOURCE_THRESHOLD",
+    "WINNING",
+    "WINNING_LATERAL",
+    "WINNING_SUM",
 ]
 
 #: Where in the turn of the chain a time step lies. `period` and `lead` are the circuit's; the kick comes in turn -1.
@@ -71,3 +95,112 @@ spike = int(v_read > theta_read and rest_read <= 0*second) : 1
 """
 )
 READOUT_EVENT = "phase == readout_phase and turn >= 0"
+
+# ---------------------------------------------------------------------------------------------------------------------
+# SSNN-BP (Biswas et al. 2023). Euler steps of dx/dt = (a - x) / (k * dt) give x = (1 - 1/k) x + a/k: with k = 1 a drive that
+# lasts one step, with k = 1, 2, 3, ... within a presentation the mean over its steps, which starts anew with every sample.
+# ---------------------------------------------------------------------------------------------------------------------
+
+#: Where in the presentation of a sample a time step lies.
+PRESENTATION = """
+T : integer (shared, constant)                    # steps of a presentation
+step = t_in_timesteps % T : integer (shared)      # 0 ... T - 1
+turn = t_in_timesteps // T : integer (shared)     # index of the sample
+"""
+
+#: Learning rates fall linearly to 0 over the whole training, sample by sample.
+ANNEALING = """
+n_before : integer (shared, constant)             # samples learned before this run
+n_total : integer (shared, constant)              # samples of the whole training
+annealed : 1 (shared, constant)                   # 1: learning rates fall, 0: they stay
+left = 1 - annealed * (n_before + turn) / n_total : 1 (shared)
+"""
+
+#: An input neuron fires in each step with the probability of its grey value.
+BERNOULLI = (
+    PRESENTATION
+    + """
+ds/dt = -s / dt : 1                      # spike trace of one step
+n_turns : integer (shared, constant)     # samples to present
+n_recorded : integer (shared, constant)  # samples whose spikes are recorded
+noise_seed : integer (shared, constant)  # seed of the random numbers
+"""
+)
+BERNOULLI_THRESHOLD = "rand() < stimulus(turn, i) / 255"
+
+#: A composite neuron: a forward part that fires with probability u / theta, and a backward part with one stream of spikes for
+#: each sign of the gradient. Both run in the same time step.
+COMPOSITE = (
+    PRESENTATION
+    + """
+du/dt = (b - u) / (k_u * dt) : 1              # forward drive
+dB/dt = -B / (k_B * dt) : 1                   # backward drive
+ds/dt = -s / dt : 1                           # forward spike trace of one step
+gate = int(u > 0) * int(u < theta) : 1        # derivative of the clipped ReLU
+k_u = 1 + mean_u * step : 1 (shared)
+k_B = 1 + mean_B * step : 1 (shared)
+b : 1                                         # bias
+theta : 1 (shared, constant)                  # drive at which the neuron fires in every step
+c : 1 (shared, constant)                      # gradient spikes per step and unit of backward drive
+mean_u : integer (shared, constant)           # 0: u lasts one step; 1: running mean
+mean_B : integer (shared, constant)           # the same for B
+"""
+)
+COMPOSITE_THRESHOLD = "rand() < u / theta"
+COMPOSITE_GRADIENT = {"plus": "rand() < c * gate * B", "minus": "rand() < -c * gate * B"}
+
+#: A bias learns like a weight from a neuron that fires in every step.
+LEARNED_BIAS = "eta_b : 1 (shared, constant)  # step of an update at the start of the training\n"
+BIAS_UPDATE = {"plus": "b = b + eta_b * left", "minus": "b = b - eta_b * left"}
+
+#: Dropout: one mask for a whole presentation. What is left out neither fires nor sends a gradient.
+DROPOUT = """
+kept : 1
+dropout : 1 (shared, constant)
+"""
+DROPOUT_DRAW = "kept = int(step > 0) * kept + int(step == 0) * int(rand() >= dropout)"
+DROPOUT_THRESHOLD = "rand() < kept * u / theta"
+DROPOUT_GRADIENT = {"plus": "rand() < c * kept * gate * B", "minus": "rand() < -c * kept * gate * B"}
+
+#: An output neuron races with the others: its latency is exponential with rate exp(V), here as a logarithm, which cannot
+#: overflow. The first to fire inhibits the rest, so neuron k wins with probability softmax(V)_k (a race of exponential
+#: clocks); were two latencies equal, the lower index would win.
+COMPETITOR = (
+    PRESENTATION
+    + """
+dV/dt = (b - V) / (k_V * dt) : 1              # membrane
+dbeaten/dt = -beaten / dt : 1                 # inhibition by those that were faster in this step
+dwon/dt = -won / dt : 1                       # spike trace of one step
+dwins/dt = -int(step == 0) * wins / dt : 1  # spikes since the sample began
+dV_sum/dt = -int(step == 0) * V_sum / dt : 1  # membrane summed since the sample began
+latency : 1                                   # logarithm of the latency
+k_V = 1 + mean_V * step : 1 (shared)
+b : 1                                         # bias
+mean_V : integer (shared, constant)           # 0: V lasts one step; 1: running mean
+"""
+)
+COMPETITOR_RACE = """
+latency = log(-log(rand())) - V
+V_sum = V_sum + V
+"""
+COMPETITOR_RUNS = "latency == latency"  # all take part, in every step
+COMPETITOR_READ = "step == T - 1"
+COMPETITOR_THRESHOLD = "beaten < 0.5"
+COMPETITOR_RESET = """
+won = 1
+wins = wins + 1
+"""
+#: Error spikes: the target is missing, or a wrong neuron has won.
+COMPETITOR_ERROR = {
+    "plus": "stimulus(turn, n_in + i) == 1 and won < 0.5",
+    "minus": "stimulus(turn, n_in + i) == 0 and won > 0.5",
+}
+LATERAL = "beaten_post += int(latency_pre < latency_post) + int(latency_pre == latency_post) * int(i < j)"
+
+#: What is read of a sample beside the spike counts: the probabilities of winning, softmax(V), summed over its steps.
+WINNING = """
+dodds/dt = -odds / dt : 1                     # sum of exp(V_j - V) over all outputs j
+drate/dt = -int(step == 0) * rate / dt : 1    # softmax(V) summed since the sample began
+"""
+WINNING_LATERAL = "odds_post += exp(V_pre - V_post)"
+WINNING_SUM = "rate = rate + 1 / odds"

@@ -11,7 +11,17 @@ dw = (eta_plus + eta_minus) r x0 y0 - eta_minus x0 y0; the published steps are b
 
 from models.neurons import CLOCKWORK
 
-__all__ = ["FIXED_ON_PRE", "FIXED_SYNAPSE", "coincidence_model", "coincidence_on_pre", "coincidence_pathways"]
+__all__ = [
+    "CROSSBAR",
+    "CROSSBAR_DECAY",
+    "FIXED_ON_PRE",
+    "FIXED_SYNAPSE",
+    "coincidence_model",
+    "coincidence_on_pre",
+    "coincidence_pathways",
+    "crossbar_model",
+    "crossbar_pathways",
+]
 
 FIXED_SYNAPSE = "w : 1 (constant)"
 FIXED_ON_PRE = "I_post += w"
@@ -68,3 +78,81 @@ def coincidence_on_pre(order: str, noisy: bool, learns: bool = True) -> str:
 def coincidence_pathways(learns: bool = True) -> dict[str, str]:
     """The same code as two pathways, ``propagate`` and ``learn``; their order is the caller's."""
     return {"propagate": PROPAGATE, "learn": LEARN} if learns else {"propagate": PROPAGATE}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# SSNN-BP (Biswas et al. 2023): one crossbar per layer, read along its rows by forward spikes and along its columns by the
+# spikes of the error or gradient, and updated where the two coincide in one time step, as a resistive processing unit does.
+# ---------------------------------------------------------------------------------------------------------------------
+
+#: `left_post` is what the annealing leaves of the learning rates (see `models.neurons.ANNEALING`).
+CROSSBAR = """
+w : 1
+w_max : 1 (shared, constant)                   # bound of the weights; may be infinite
+amplitude : 1 (shared, constant)               # 1 / (1 - dropout) of the neurons before it
+"""
+CROSSBAR_STEP = """
+eta_0 : 1 (shared, constant)                   # step of an update at the start of the training
+eta = eta_0 * amplitude * left_post : 1 (shared)
+"""
+
+#: Weight decay, once per sample; `rate_0` is the learning rate of the equivalent network.
+DECAY = """
+weight_decay : 1 (shared, constant)
+rate_0 : 1 (shared, constant)
+"""
+CROSSBAR_DECAY = "w = w * (1 - int(step_post == T_post - 1) * rate_0 * left_post * weight_decay)"
+
+#: Options of a resistive device (T. Gokmen, Y. Vlasov, Frontiers in Neuroscience 10:333, 2016). One pulse changes w by
+#: eta (1 + asymmetry) up and by eta (1 - asymmetry) down, ...
+ASYMMETRY = "asymmetry : 1 (shared, constant)"
+#: ... less near the bound it moves to: eta (1 - w / w_max) up and eta (1 + w / w_max) down,
+#: ... with noise from pulse to pulse: times 1 + update_noise * N(0, 1),
+UPDATE_NOISE = "update_noise : 1 (shared, constant)"
+#: ... in whole levels: rounded up or down to a multiple of `level` at random, so that the mean is kept.
+LEVEL = "level : 1 (shared, constant)"
+
+
+def crossbar_model(learns: bool, decays: bool, options: frozenset[str]) -> str:
+    """The model of a crossbar synapse with some of the options ``asymmetry``, ``soft_bounds``, ``update_noise``, ``levels``."""
+    if not learns:
+        return CROSSBAR
+    lines = {"asymmetry": ASYMMETRY, "update_noise": UPDATE_NOISE, "levels": LEVEL}
+    chosen = (line for name, line in lines.items() if name in options)
+    return "\n".join([CROSSBAR, CROSSBAR_STEP, *chosen, DECAY if decays else ""])
+
+
+def crossbar_pulse(sign: str, options: frozenset[str]) -> str:
+    """What one coincidence adds to a weight; `sign` is ``+`` for potentiation and ``-`` for depression."""
+    pulse = "eta"
+    if "asymmetry" in options:
+        pulse += f" * (1 {sign} asymmetry)"
+    if "soft_bounds" in options:
+        pulse += f" * (1 {'-' if sign == '+' else '+'} w / w_max)"
+    if "update_noise" in options:
+        pulse += " * (1 + update_noise * randn())"
+    return f"level * floor({pulse} / level + rand())" if "levels" in options else pulse
+
+
+def crossbar_pathways(target: str, k: str, backward: str | None, learns: bool, options: frozenset[str]) -> dict[str, str]:
+    """The code of a crossbar by pathway: ``forward`` on a presynaptic spike, the others on the post group's events.
+
+    Parameters
+    ----------
+    target : str
+        Variable of the neurons behind the crossbar that a forward spike adds to: ``u`` or ``V``.
+    k : str
+        Their variable that counts the steps of a running mean.
+    backward : str, optional
+        Variable of the neurons before it that an error or gradient spike adds to; None for input neurons, which have none.
+    learns : bool
+    options : frozenset of str
+        See `crossbar_model`.
+    """
+    pathways = {"forward": f"{target}_post += w * amplitude / {k}_post"}
+    if learns:
+        for event, sign in (("plus", "+"), ("minus", "-")):
+            if backward:
+                pathways[f"back_{event}"] = f"{backward}_pre {sign}= w * amplitude / k_B_pre"
+            pathways[f"learn_{event}"] = f"w = clip(w {sign} {crossbar_pulse(sign, options)} * s_pre, -w_max, w_max)"
+    return pathways

@@ -25,9 +25,10 @@ from experiments.benchmark import (
 )
 from experiments.encoding import one_hot
 from experiments.kernels import Kernel
-from models.device import Result, compiler
+from models.device import compiler
 from models.errors import ParameterError, RunError
 from models.nbp import NBP, training_circuit
+from models.nbp_model import NBPResult
 from models.reference import infer, train_turn
 
 
@@ -175,7 +176,7 @@ def test_synapses_touched_counts_all_that_leave_a_neuron():
     spikes = [("kick", -2), ("input", 0), ("input", 0), ("x", 1)]
     population = np.array([names.index(name) for name, _ in spikes])
     step = np.array([step for _, step in spikes])
-    result = Result({}, np.empty(0), np.empty(0), (population, np.zeros(4, int), step), 0.0)
+    result = NBPResult((population, np.zeros(4, int), step), 0.0, {}, np.empty(0), np.empty(0))
     assert synapses_touched(circuit, result, 2) == (2 * 1 + 3 * 6 + 1) / 2
 
 

@@ -10,9 +10,10 @@ from conftest import DIGITS
 from models import reference
 from models.builder import plastic_blocks
 from models.codegen import dense
-from models.device import HEADERS, Stimuli, _brian2, simulator
+from models.device import HEADERS, _brian2, simulator
 from models.errors import BuildError
 from models.nbp import NBP, initial_weights, matrices, training_circuit
+from models.nbp_model import NBPModel
 
 
 @pytest.mark.data
@@ -23,10 +24,10 @@ def test_dense_stock_and_oracle_are_bit_equal_on_mnist(order, mnist):
     parameters = NBP(order=order)
     weights = initial_weights(parameters, 2)
     circuit = training_circuit(parameters)
-    stimuli = Stimuli(circuit, {"input": images[:n], "target": targets[:n]})
+    stimuli = NBPModel(circuit, parameters).stimuli({"input": images[:n], "target": targets[:n]})
     results = {}
     for codegen in ("dense", "stock"):
-        with simulator(circuit, parameters, codegen=codegen) as ready:
+        with simulator(NBPModel(circuit, parameters), codegen=codegen) as ready:
             results[codegen] = ready.run(matrices(circuit, weights), stimuli, np.arange(n), n_recorded=recorded)
     ours, theirs = results["dense"], results["stock"]
     assert len(ours.recorded[0]) > recorded * 500
@@ -134,7 +135,7 @@ def test_any_network_can_use_it(tmp_path):
 def test_memory_of_a_plastic_synapse():
     parameters = NBP(**DIGITS)
     circuit = training_circuit(parameters)
-    with simulator(circuit, parameters) as ready:
+    with simulator(NBPModel(circuit, parameters)) as ready:
         manifest = json.loads((ready.folder / "manifest.json").read_text())
     assert set(manifest["bytes_per_synapse"]) == {block.name for block in plastic_blocks(circuit)}
     # two ends of four bytes each and a weight

@@ -18,8 +18,9 @@ from conftest import DIGITS, restless_weights
 
 from models import reference
 from models.circuit import Circuit, Population, Projection
-from models.device import Stimuli, simulator
+from models.device import simulator
 from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit
+from models.nbp_model import NBPModel
 
 #: The emulator's generators send before the synapses of a step, so what they send arrives in that step; the spike of a
 #: neuron arrives in the next. A source must therefore send one emulated step later than its own step.
@@ -183,8 +184,8 @@ def emulate(package, circuit, parameters, learned, values, n_turns):
 
 def simulate(circuit, parameters, learned, values, n_turns):
     """The same circuit as this project builds it, with every spike recorded as in `emulate`."""
-    with simulator(circuit, parameters, device="numpy") as ready:
-        result = ready.run(learned, Stimuli(circuit, values), np.arange(n_turns), n_recorded=n_turns)
+    with simulator(NBPModel(circuit, parameters), device="numpy") as ready:
+        result = ready.run(learned, NBPModel(circuit, parameters).stimuli(values), np.arange(n_turns), n_recorded=n_turns)
     names = [population.name for population in circuit.populations]
     columns = (column.tolist() for column in result.recorded)
     found = [(names[population], neuron, step) for population, neuron, step in zip(*columns, strict=True)]

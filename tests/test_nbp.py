@@ -7,15 +7,16 @@ import pytest
 from conftest import DIGITS, restless_weights
 
 from models import reference
-from models.device import Stimuli, simulator
+from models.device import simulator
 from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
+from models.nbp_model import NBPModel
 
 
 def simulate(parameters, weights, images, targets, device="cpp_standalone", seed=0, **options):
     """One training turn per sample with every spike recorded."""
     circuit = training_circuit(parameters)
-    stimuli = Stimuli(circuit, {"input": images, "target": targets})
-    with simulator(circuit, parameters, device=device, seed=seed) as ready:
+    stimuli = NBPModel(circuit, parameters).stimuli({"input": images, "target": targets})
+    with simulator(NBPModel(circuit, parameters, seed), device=device) as ready:
         return circuit, ready.run(
             matrices(circuit, weights), stimuli, np.arange(len(images)), n_recorded=len(images), **options
         )
@@ -177,8 +178,8 @@ def test_mnist_weights_after_an_epoch_of_ten_thousand(mnist):
     parameters = NBP()
     weights = initial_weights(parameters, 0)
     circuit = training_circuit(parameters)
-    stimuli = Stimuli(circuit, {"input": images[:10_000], "target": targets[:10_000]})
-    with simulator(circuit, parameters) as ready:
+    stimuli = NBPModel(circuit, parameters).stimuli({"input": images[:10_000], "target": targets[:10_000]})
+    with simulator(NBPModel(circuit, parameters)) as ready:
         result = ready.run(matrices(circuit, weights), stimuli, np.arange(10_000))
     _, final = oracle_run(parameters, weights, images[:10_000], targets[:10_000])
     np.testing.assert_array_equal(result.matrices["x", "h"], final["W1"])
@@ -190,9 +191,12 @@ def test_inference_circuit_equals_oracle(digits):
     parameters = NBP(**DIGITS)
     weights = restless_weights(parameters)
     circuit = inference_circuit(parameters)
-    with simulator(circuit, parameters) as ready:
+    with simulator(NBPModel(circuit, parameters)) as ready:
         result = ready.run(
-            matrices(circuit, weights), Stimuli(circuit, {"input": images}), np.arange(len(images)), n_recorded=50
+            matrices(circuit, weights),
+            NBPModel(circuit, parameters).stimuli({"input": images}),
+            np.arange(len(images)),
+            n_recorded=50,
         )
     spikes, drive = reference.infer(weights, images)
     np.testing.assert_array_equal(result.spikes, spikes)
@@ -246,9 +250,12 @@ def test_noise_has_the_stated_standard_deviation(digits):
     # strong weights keep h the same whatever the noise
     weights = {"W1": np.full((64, 60), 200, dtype=np.int32), "W2": restless_weights(parameters)["W2"]}
     n = 1000
-    with simulator(circuit, parameters) as ready:
+    with simulator(NBPModel(circuit, parameters)) as ready:
         result = ready.run(
-            matrices(circuit, weights), Stimuli(circuit, {"input": images[:1]}), np.zeros(n, dtype=int), noise_seed=4
+            matrices(circuit, weights),
+            NBPModel(circuit, parameters).stimuli({"input": images[:1]}),
+            np.zeros(n, dtype=int),
+            noise_seed=4,
         )
     spikes, drive = reference.infer(weights, images[:1])
     deviations = result.drive - parameters.theta / 2 - drive

@@ -16,11 +16,13 @@ The equations, rules and results stay as they are; what changes is the code gene
 - a pathway returns at once in steps without spikes, and with `only_where` touches just those neurons that can make a
   difference;
 - a threshold sets flags in a loop without branches and then collects the indices;
+- ``rand()`` and ``randn()`` draw numbers that depend on a counter (`random.h`), so that loops which draw them vectorise too;
+  they have the distribution of Brian2's numbers, not their values, and follow from the same ``seed()``;
 - after ``may_rest(group)``, blocks of neurons in which nothing changes are left out until something is written to them.
 
-What the generated code relies on is checked: random numbers in a pathway are refused, since their order would differ from
-Brian2's; so are equations that depend on time or chance in a group that may rest, and OpenMP; and only the versions in
-`SUPPORTED` are used, with Brian2's own code and a warning elsewhere.
+What the generated code relies on is checked: other random numbers in a pathway (``poisson``, ``binomial``) are refused, and so
+are equations that depend on time or chance in a group that may rest, and OpenMP; and only the versions in `SUPPORTED` are
+used, with Brian2's own code and a warning elsewhere.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
 from models.errors import BuildError
 
 __all__ = ["HEADERS", "SUPPORTED", "dense_codeobj_class", "dense_supported", "may_rest", "only_where"]
@@ -41,8 +45,10 @@ __all__ = ["HEADERS", "SUPPORTED", "dense_codeobj_class", "dense_supported", "ma
 SUPPORTED = ((2, 9), (2, 10))
 
 #: What a project with dense code needs beside its generated files.
-HEADERS = tuple(Path(__file__).with_name(name) for name in ("runs.h", "turns.h"))
+HEADERS = tuple(Path(__file__).with_name(name) for name in ("random.h", "runs.h", "turns.h"))
 
+#: Random functions that `random.h` draws, and those that stay Brian2's.
+COUNTED = {"_rand": "uniform", "_randn": "normal"}
 RANDOM = {"rand", "randn", "poisson", "binomial"}
 
 
@@ -67,6 +73,7 @@ class Plan:
     where_array: str
     where_start: int
     where_stop: int
+    random: bool  # whether the code draws numbers of `random.h`
 
 
 def only_where(pathway, variable: str) -> None:
@@ -131,8 +138,30 @@ def _blocks(group) -> str | None:
 
 def _watched(vector_code) -> list[str]:
     """The lines of an update that also tell, in `_changed`, whether any of them changed what is stored."""
-    lines = vector_code.split("\n") if isinstance(vector_code, str) else vector_code
-    return [re.sub(r"^(\s*)(\w+\[_idx\]) = (\w+);", r"\1_changed |= \2 != \3;\n\2 = \3;", line) for line in lines]
+    return [re.sub(r"^(\s*)(\w+\[_idx\]) = (\w+);", r"\1_changed |= \2 != \3;\n\2 = \3;", line) for line in _lines(vector_code)]
+
+
+def _lines(code) -> list[str]:
+    return code.split("\n") if isinstance(code, str) else list(code)
+
+
+def _random(code) -> bool:
+    """Whether code draws random numbers of `random.h`."""
+    return any(f"{name}(_vectorisation_idx)" in line for line in _lines(code) for name in COUNTED)
+
+
+def _counted(code, index: str = "_idx") -> list[str]:
+    """Code that draws its random numbers from the object ``_random`` of `random.h`, each by a place of its own."""
+    place = iter(range(1000))
+    draw = re.compile(rf"\b({'|'.join(COUNTED)})\(_vectorisation_idx\)")
+    return [draw.sub(lambda call: f"_random.{COUNTED[call[1]]}({index}, {next(place)})", line) for line in _lines(code)]
+
+
+def _scalar() -> str:
+    """The C++ type of Brian2's floating point numbers, where they have the default type."""
+    from brian2 import prefs
+
+    return "float" if prefs["core.default_float_dtype"] == np.float32 else "double"
 
 
 def _plan(pathway, vector_code) -> Plan:
@@ -143,9 +172,9 @@ def _plan(pathway, vector_code) -> Plan:
     remedy = "leave codeobj_class away for it"
     if prefs["devices.cpp_standalone.openmp_threads"]:
         raise BuildError(f"The pathway {pathway.name} cannot be dense with OpenMP threads; set openmp_threads to 0.")
-    random = RANDOM & set(get_identifiers(pathway.code))
+    random = (RANDOM - {"rand", "randn"}) & set(get_identifiers(pathway.code))
     if random:
-        raise BuildError(f"The pathway {pathway.name} draws random numbers ({', '.join(sorted(random))}); {remedy}.")
+        raise BuildError(f"The pathway {pathway.name} draws numbers by {', '.join(sorted(random))}; {remedy}.")
     device = get_device()
     pre, post = (
         device.get_array_name(pathway.synapses.variables[name], access_data=False)
@@ -153,7 +182,7 @@ def _plan(pathway, vector_code) -> Plan:
     )
     ends = [(pre, "_presynaptic_idx"), (post, "_postsynaptic_idx")]
     (spiking, spiking_index), (other, other_index) = ends if pathway.prepost == "pre" else reversed(ends)
-    lines = vector_code.split("\n") if isinstance(vector_code, str) else list(vector_code)
+    lines = _counted(vector_code)
     # the two ends of a synapse follow from the run
     own = [line for line in lines if not re.search(r"\b_(pre|post)synaptic_idx = ", line)]
     written = re.findall(r"^\s*\S+\[(\w+)\] [-+*/]?= ", "\n".join(own), flags=re.MULTILINE)
@@ -179,6 +208,7 @@ def _plan(pathway, vector_code) -> Plan:
         where_array=array,
         where_start=target.start,
         where_stop=target.stop,
+        random=_random(vector_code),
     )
 
 
@@ -199,7 +229,14 @@ def dense_supported() -> bool:
 def _codeobj_class():
     from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
-    helpers = {"dense_plan": _plan, "dense_blocks": _blocks, "dense_watched": _watched}
+    helpers = {
+        "dense_plan": _plan,
+        "dense_blocks": _blocks,
+        "dense_watched": _watched,
+        "dense_random": _random,
+        "dense_counted": _counted,
+        "dense_scalar": _scalar,
+    }
 
     class DenseCodeObject(CPPStandaloneCodeObject):
         """C++ standalone code objects with the templates of this package in front of Brian2's."""

@@ -5,12 +5,18 @@
 
 {% block extra_headers %}
 {{ super() }}
+#include "random.h"
 #include "runs.h"
 {% endblock %}
 
 {% block maincode %}
     // scalar code
     const size_t _vectorisation_idx = -1;
+    {% if dense_random(vector_code) %}
+    static brianprop::Random<{{dense_scalar()}}> _generator;
+    _generator.next(brian::_random_generators[0]);
+    const auto _random = _generator;
+    {% endif %}
     {{scalar_code|autoindent}}
     const int _N = {{constant_or_scalar('N', variables['N'])}};
     {% if _blocks and '_stateupdater_codeobject' in codeobj_name %}
@@ -40,7 +46,7 @@
     {
         // vector code
         const size_t _vectorisation_idx = _idx;
-        {{vector_code|autoindent}}
+        {{dense_counted(vector_code)|autoindent}}
     }
     {% endif %}
 {% endblock %}

@@ -4,12 +4,18 @@
 
 {% block extra_headers %}
 {{ super() }}
+#include "random.h"
 #include "runs.h"
 {% endblock %}
 
 {% block maincode %}
     // scalar code
     const size_t _vectorisation_idx = -1;
+    {% if _plan.random %}
+    static brianprop::Random<{{dense_scalar()}}> _generator;
+    _generator.next(brian::_random_generators[0]);
+    const auto _random = _generator;
+    {% endif %}
     static brianprop::Runs _runs;
     if (!_runs.ready)
         _runs.build({{_plan.spiking}}, {{_plan.other}}, {{_plan.delays}}, {{_plan.dt}}, {{pathway.source.start}}, {{pathway.source.stop}});

@@ -4,11 +4,17 @@
 {% block extra_headers %}
 {{ super() }}
 #include <vector>
+#include "random.h"
 #include "runs.h"
 {% endblock %}
 {% block maincode %}
     {# First flags, in a loop without branches that vectorises; then the indices of the few that are set. #}
     const int _vectorisation_idx = -1;
+    {% if dense_random(vector_code) %}
+    static brianprop::Random<{{dense_scalar()}}> _generator;
+    _generator.next(brian::_random_generators[0]);
+    const auto _random = _generator; {# a copy, which nothing that is written can change #}
+    {% endif %}
     {{scalar_code|autoindent}}
     {% set _eventspace = get_array_name(eventspace_variable) %}
     int32_t _count = 0;
@@ -16,7 +22,7 @@
         #pragma GCC ivdep
         for (int32_t _idx = _start; _idx < _start + _n; _idx++) {
             const int32_t _vectorisation_idx = _idx;
-            {{vector_code|autoindent}}
+            {{dense_counted(vector_code)|autoindent}}
             _flags[_idx - _start] = _cond;
         }
     };

@@ -1,0 +1,143 @@
+"""What a device needs to know of a system in order to build and run it; each system gives one `Model`."""
+
+from __future__ import annotations
+
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.errors import ParameterError
+
+__all__ = ["Model", "Recorded", "Result", "Stimuli", "Weights", "recorded_spikes"]
+
+#: Learned weights, under the names that a model gives them.
+Weights = dict
+
+#: Population (index into `Model.populations`), neuron in the population, time step since the first turn began (negative in the
+#: lead-in), sorted by step, population and neuron; three int arrays of shape (n_spikes,).
+Recorded = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+#: Gives the final value of a variable by its name ``object.variable``.
+Read = Callable[[str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of a model gave; the systems add their answers and weights.
+
+    Attributes
+    ----------
+    recorded : tuple of three int arrays of shape (n_spikes,)
+        Population, neuron and time step of every spike and event of the turns that were recorded (see `Recorded`).
+    seconds : float
+        Wall time of the simulation loop alone.
+    """
+
+    recorded: Recorded
+    seconds: float
+
+
+class Stimuli:
+    """What the sources of a model send: one row of bytes per sample.
+
+    Parameters
+    ----------
+    rows : uint8 array of shape (n_samples, width)
+    lead : uint8 array of shape (width,), optional
+        What is sent in the lead-in; by default nothing.
+
+    Raises
+    ------
+    ParameterError
+        When there is no row or the rows are not bytes.
+    """
+
+    def __init__(self, rows: np.ndarray, lead: np.ndarray | None = None):
+        if rows.ndim != 2 or rows.dtype != np.uint8 or not len(rows):
+            raise ParameterError(f"Stimuli have shape {rows.shape} and type {rows.dtype}; give at least one row of uint8.")
+        self.n_samples = len(rows)
+        last = np.zeros((1, rows.shape[1]), dtype=np.uint8) if lead is None else lead[np.newaxis].astype(np.uint8)
+        self.rows = np.concatenate([rows, last])
+        self._file: Path | None = None
+
+    def order(self, samples: np.ndarray) -> np.ndarray:
+        """Rows in the order of the turns, the lead-in first; int32 of shape (n_turns + 1,)."""
+        return np.concatenate([[self.n_samples], samples]).astype(np.int32)
+
+    def file(self, folder: Path) -> Path:
+        """The rows as a file, written on first use."""
+        if self._file is None or not self._file.exists():
+            self._file = Path(tempfile.mkstemp(dir=folder, prefix="stimuli-")[1])
+            self.rows.tofile(self._file)
+        return self._file
+
+
+class Model(ABC):
+    """One system with its parameters, as Brian2 objects and as the numbers that they start from.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    dt : float
+        Time step [s].
+    lead : int
+        Steps before the first turn.
+    period : int or str
+        Steps of a turn, or the name ``object.variable`` of a variable that holds them, where that is set at run time.
+    width : int
+        Bytes of a row of the stimuli.
+    sources : str
+        Name of the group that holds ``n_turns``, ``n_recorded`` and ``noise_seed``.
+    monitors : tuple of str
+        Names of the monitors that record in the first turns only.
+    learned : tuple of str
+        Names of the Synapses objects whose weights are learned.
+    """
+
+    name: str
+    dt: float
+    lead: int
+    period: int | str
+    width: int
+    sources: str
+    monitors: tuple[str, ...]
+    learned: tuple[str, ...]
+
+    @abstractmethod
+    def structure(self) -> dict:
+        """All that decides the generated code, as JSON can hold it; everything else is set when the binary runs."""
+
+    @abstractmethod
+    def single_precision(self, codegen: str) -> bool:
+        """Whether the circuit is simulated in float32 with this code generation."""
+
+    @abstractmethod
+    def create(self, stimulus, codegen: str, network_name: str = "network") -> dict[str, object]:
+        """The Brian2 objects by name, the Network under ``"network"``.
+
+        `stimulus` is a brian2 Function: ``stimulus(turn, i)`` is byte i of the row of that turn.
+        """
+
+    @abstractmethod
+    def values(self, weights: Weights, codegen: str, *, n_turns: int, first: int) -> dict[str, np.ndarray | float]:
+        """Every variable that is set before a run, as ``object.variable``."""
+
+    @abstractmethod
+    def result(self, read: Read, n_turns: int, seconds: float) -> Result:
+        """Collect the results of a run."""
+
+    def phases(self) -> dict[str, tuple[int, ...]]:
+        """Brian2 objects by name that have something to do in some phases of the turn only, with these phases."""
+        return {}
+
+
+def recorded_spikes(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Recorded:
+    """Merge spikes of several monitors, each as population, neuron and step, in the order of `Recorded`."""
+    population, neuron, step = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    order = np.lexsort((neuron, population, step))
+    return population[order].astype(np.int16), neuron[order].astype(np.int32), step[order]

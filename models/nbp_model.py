@@ -1,0 +1,171 @@
+"""nBP as a device sees it: a circuit and its parameters, the values that it starts from, the answers that it gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.builder import create, fixed_synapses, neuron_values, pack, phases_of, plastic_blocks, unpack
+from models.circuit import Circuit
+from models.errors import ParameterError, RunError
+from models.model import Model, Recorded, Result, Stimuli, recorded_spikes
+from models.nbp import NBP
+
+__all__ = ["Matrices", "NBPModel", "NBPResult"]
+
+#: Learned matrices by (source, target).
+Matrices = dict[tuple[str, str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class NBPResult(Result):
+    """What one run of an nBP circuit gave.
+
+    Attributes
+    ----------
+    matrices : dict from (source, target) to int array
+        Every learned matrix after the run.
+    drive : float array of shape (n_samples, n_out)
+        Membrane of the readout population in the readout phase.
+    spikes : bool array of shape (n_samples, n_out)
+        Whether the readout population fired in that phase.
+    """
+
+    matrices: Matrices
+    drive: np.ndarray
+    spikes: np.ndarray
+
+
+class NBPModel(Model):
+    """A circuit of nBP, ready for `models.device.simulator`.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        That for training or that for inference, see `models.nbp`.
+    parameters : NBP
+    seed : int
+        Seed of drawn thresholds (``theta_spread``).
+    """
+
+    sources = "sources"
+    monitors = ("neuron_spikes", "source_spikes")
+
+    def __init__(self, circuit: Circuit, parameters: NBP, seed: int = 0):
+        self.circuit, self.parameters, self.seed = circuit, parameters, seed
+        self.name, self.lead, self.period, self.dt = circuit.name, circuit.lead, circuit.period, parameters.dt
+        self.width = sum(population.size for population in circuit.sources)
+        self.learned = tuple(block.name for block in plastic_blocks(circuit))
+
+    def stimuli(self, values: dict[str, np.ndarray]) -> Stimuli:
+        """What the sources send: rows of 0 and 1 per sample, and a last row for the lead-in with the kick.
+
+        Parameters
+        ----------
+        values : dict from source population to array of shape (n_samples, size)
+
+        Raises
+        ------
+        ParameterError
+            When a source has no values or values of another width.
+        """
+        circuit = self.circuit
+        names = {population.name for population in circuit.sources} - {"kick"}
+        if not names or names != set(values):
+            raise ParameterError(
+                f"Stimuli given for {', '.join(sorted(values)) or 'nothing'}, but the sources of the circuit {circuit.name} "
+                f"are {', '.join(sorted(names)) or 'none'}; give an array for each."
+            )
+        n_samples = len(next(iter(values.values())))
+        columns, lead = [], []
+        for population in circuit.sources:
+            given = np.zeros((n_samples, 1), dtype=np.uint8) if population.name == "kick" else values[population.name]
+            if given.shape != (n_samples, population.size):
+                raise ParameterError(
+                    f"Stimuli of {population.name} have shape {given.shape}, but the circuit {circuit.name} needs "
+                    f"({n_samples}, {population.size}); match the layer sizes to the data."
+                )
+            columns.append(given.astype(np.uint8))
+            lead += [int(population.name == "kick")] * population.size
+        return Stimuli(np.concatenate(columns, axis=1), np.array(lead))
+
+    def structure(self) -> dict:
+        circuit, parameters = self.circuit, self.parameters
+        return {
+            "circuit": [
+                circuit.name,
+                circuit.period,
+                circuit.lead,
+                circuit.reinforced,
+                circuit.readout,
+                circuit.readout_phase,
+            ],
+            "populations": [(p.name, p.size, p.role, p.send_phase) for p in circuit.populations],
+            "projections": [(p.source, p.target, p.connectivity, p.delay, p.plastic) for p in circuit.projections],
+            "order": parameters.order,
+            "noisy": parameters.weight_noise > 0,
+            "dt": parameters.dt,
+            "single_precision": self.single_precision("dense"),
+        }
+
+    def single_precision(self, codegen: str) -> bool:
+        """Whether float32 holds every state exactly: whole numbers below 2^24, as in the Loihi setting."""
+        parameters = self.parameters
+        loihi = parameters.tau_m == parameters.tau_s == parameters.dt and math.frexp(parameters.dt)[0] == 0.5
+        largest = max(population.size for population in self.circuit.populations) * parameters.w_max - 4 * parameters.bias
+        return codegen == "dense" and loihi and not parameters.weight_noise and not parameters.theta_spread and largest < 2**24
+
+    def create(self, stimulus, codegen: str, network_name: str = "network") -> dict[str, object]:
+        # whole-number weights as int16 halve the memory that the largest loop reads
+        small = self.single_precision(codegen) and self.parameters.w_max < 2**15
+        return create(self.circuit, self.parameters, stimulus, codegen, np.dtype(np.int16) if small else None, network_name)
+
+    def phases(self) -> dict[str, tuple[int, ...]]:
+        return phases_of(self.circuit)
+
+    def values(self, weights: Matrices, codegen: str, *, n_turns: int, first: int) -> dict[str, np.ndarray | float]:
+        circuit, parameters = self.circuit, self.parameters
+        values: dict[str, np.ndarray | float] = {
+            f"neurons.{name}": value for name, value in neuron_values(circuit, parameters, self.seed).items()
+        }
+        values |= {"neurons.tau_m": parameters.tau_m, "neurons.tau_s": parameters.tau_s}
+        for name, fixed in fixed_synapses(circuit, codegen).items():
+            values[f"{name}.w"] = fixed.w
+        for block in plastic_blocks(circuit):
+            values[f"{block.name}.w"] = pack(block, weights).ravel().astype(float)
+            if circuit.reinforced:
+                for name in ("w_max", "eta_plus", "eta_minus"):
+                    values[f"{block.name}.{name}"] = float(getattr(parameters, name))
+            if parameters.weight_noise:
+                values[f"{block.name}.weight_noise"] = float(parameters.weight_noise)
+        return values
+
+    def result(self, read: Callable[[str], np.ndarray], n_turns: int, seconds: float) -> NBPResult:
+        circuit = self.circuit
+        matrices: Matrices = {}
+        for block in plastic_blocks(circuit):
+            shape = tuple(sum(circuit[name].size for name in side) for side in (block.sources, block.targets))
+            weights = read(f"{block.name}.w").reshape(shape)
+            whole = np.rint(weights).astype(np.int32)
+            if not np.array_equal(whole, weights):
+                raise RunError(f"The weights of {block.name} are no longer whole numbers; choose dt and tau as powers of two.")
+            matrices |= unpack(circuit, block, whole)
+        n_out = circuit[circuit.readout].size
+        drive, spike = (read(f"answers.{name}").reshape(n_turns, n_out) for name in ("drive", "spike"))
+        return NBPResult(self._recorded(read), seconds, matrices, drive.astype(float), spike > 0.5)
+
+    def _recorded(self, read) -> Recorded:
+        circuit = self.circuit
+        places = {population.name: place for place, population in enumerate(circuit.populations)}
+        parts = []
+        for monitor, group in (("source_spikes", circuit.sources), ("neuron_spikes", circuit.neurons)):
+            index = read(f"{monitor}.i").astype(np.int64)
+            step = np.rint(read(f"{monitor}.t") / self.dt).astype(np.int64) - self.lead
+            starts = np.array([circuit.offsets[p.name] for p in group])
+            which = np.searchsorted(starts, index, side="right") - 1
+            population = np.array([places[p.name] for p in group])[which]
+            parts.append((population, index - starts[which], step))
+        return recorded_spikes(parts)

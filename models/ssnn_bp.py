@@ -1,0 +1,535 @@
+"""SSNN-BP: backpropagation with stochastic composite neurons that carry activations and signed gradients at the same time.
+
+Source: A. Biswas, V. Saraswat, U. Ganguly, "A temporally and spatially local spike-based backpropagation algorithm to enable
+training in hardware", Neuromorphic Computing and Engineering (2023), arXiv:2207.09755. The authors published no code. From the
+paper are: composite neurons, a stream of spikes for each sign of the gradient, updates by the coincidence of two spikes in one
+time step, softmax and cross-entropy by an output layer in which the winner inhibits the rest. The order of events within a step,
+the scaling of steps and gradients, and the annealing are our reconstruction.
+
+What happens within one time step, in this order (slots of the network's schedule in brackets)::
+
+    1  [input]             input spikes               s_i ~ Bernoulli(pixel_i)
+    2  [forward_l, fire_l] composite neurons, by layer u_j = sum_i w_ij s_i,  s_j ~ Bernoulli(clip(u_j / theta, 0, 1))
+    3  [forward_out]       output membrane            V_k = sum_j w_jk s_j, of this step or as running mean
+    4  [race .. win]       one winner                 P(k wins) = softmax(V)_k
+    5  [error]             error spikes               e+ = target and not won,  e- = won and not target
+    6  [backward_l]        backward drive             B_j = sum_k w_jk (e+_k - e-_k), weights from before this step's updates
+    7  [gradient_l]        gradient spikes            gate [0 < u_j < theta], probability c |B_j|, on the stream of sign(B_j)
+    8  [update]            updates                    w_ij += eta s_i (d+_j - d-_j), by coincidence
+
+It learns what a network of clipped ReLUs learns by gradient descent on the cross-entropy, one sample at a time. With
+activations h = clip(u, 0, theta), spike rates h / theta and weights V_l = w_l / f_l, where f_l is 1 behind the input and theta
+behind composite neurons: the gradient streams have the mean gain_l delta_l with c_l = gain_l / (theta gain_(l+1)), where the
+error's own gain is 1; hence eta_l = rate_l f_l^2 / (T gain_l) gives the mean update -rate_l dL/dV_l f_l of T steps. A bias
+acts in every step: its eta is rate_l / (T gain_l).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+import numpy as np
+
+from models import neurons as equations
+from models.codegen.dense import dense_codeobj_class, only_where
+from models.errors import ParameterError
+from models.model import Model, Result, Stimuli, Weights, recorded_spikes
+from models.plasticity import CROSSBAR_DECAY, crossbar_model, crossbar_pathways
+
+__all__ = ["SSNN", "SSNNModel", "SSNNResult", "SSNNRules", "initial_weights"]
+
+DRIVE = Literal["memoryless", "mean"]
+
+#: Layer and sign of each stream of error or gradient spikes that is recorded, as ``hidden1 plus``.
+SIGNS = ("plus", "minus")
+
+
+@dataclass(frozen=True)
+class SSNNRules:
+    """Parameters of SSNN-BP that do not depend on the data.
+
+    Raises
+    ------
+    ParameterError
+        When a value is not finite, out of range, or contradicts another.
+    """
+
+    steps: int = 20
+    """Time steps T of a presentation: the length of the spike trains."""
+    theta: float = 2.0
+    """Drive at which a hidden neuron fires in every step."""
+    rate_hidden: float = 0.05
+    """Learning rate of the hidden layers, as of the equivalent ANN."""
+    rate_out: float = 0.1
+    """Learning rate of the output layer, as of the equivalent ANN."""
+    gain: float = 1.0
+    """Gradient spikes per unit of gradient: more of them, each with a smaller step."""
+    hidden_drive: DRIVE = "memoryless"
+    """Whether the drive of hidden neurons lasts one step or is the mean since the sample began."""
+    output_drive: DRIVE = "memoryless"
+    """The same for the membrane of the output layer: its mean is an integrating output."""
+    backward_drive: DRIVE = "memoryless"
+    """The same for the backward drive of hidden neurons."""
+    biases: bool = False
+    """Whether neurons have biases, learned like weights from a neuron that fires in every step."""
+    annealed: bool = True
+    """Whether learning rates fall linearly to 0 over the whole training."""
+    dropout: float = 0.0
+    """Share of the hidden neurons left out of a presentation."""
+    weight_decay: float = 0.0
+    """Weight decay, once per sample: w falls by the learning rate times this times w."""
+    w_max: float = math.inf
+    """Bound of the weights."""
+    levels: int | None = None
+    """Number of levels of a weight from -w_max to w_max (default: continuous); updates are rounded to levels at random."""
+    update_noise: float = 0.0
+    """S.d. of an update from pulse to pulse, relative to its size."""
+    asymmetry: float = 0.0
+    """Updates upwards are larger by this share, those downwards smaller."""
+    soft_bounds: bool = False
+    """Whether updates become smaller near the bound that they move to."""
+    dt: float = 2.0**-10
+    """Time step [s]; a power of two keeps dt / dt exact."""
+
+    def __post_init__(self):
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.type in ("float", "int") and (isinstance(value, bool) or not isinstance(value, (int, float))):
+                raise ParameterError(f"Parameter {item.name} = {value!r} is not a number; give one.")
+            if item.type == "float" and item.name != "w_max" and not math.isfinite(value):
+                raise ParameterError(f"Parameter {item.name} = {value!r} is not a finite number; give one.")
+            if item.type == "int" and value != int(value):
+                raise ParameterError(f"Parameter {item.name} = {value!r} must be a whole number.")
+        choices = get_args(DRIVE)
+        for name in ("hidden_drive", "output_drive", "backward_drive"):
+            self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
+        self._require("steps", self.steps >= 1, "at least 1")
+        for name in ("theta", "gain", "dt", "w_max"):
+            self._require(name, getattr(self, name) > 0, "greater than 0")
+        for name in ("rate_hidden", "rate_out", "weight_decay", "update_noise"):
+            self._require(name, getattr(self, name) >= 0, "at least 0")
+        self._require("dropout", 0 <= self.dropout < 1, "at least 0 and less than 1")
+        self._require("asymmetry", -1 <= self.asymmetry <= 1, "from -1 to 1")
+        self._require("levels", self.levels is None or self.levels >= 2, "at least 2")
+        for name in ("levels", "soft_bounds"):
+            if getattr(self, name) and math.isinf(self.w_max):
+                raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} needs finite weights; set --w-max.")
+
+    def _require(self, name: str, holds: bool, remedy: str) -> None:
+        if not holds:
+            raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be {remedy}.")
+
+    @property
+    def level(self) -> float:
+        """Distance of two levels of a weight; 0 for continuous ones."""
+        return 2 * self.w_max / (self.levels - 1) if self.levels else 0.0
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Options of the resistive device that are in use (see `models.plasticity.crossbar_model`)."""
+        return frozenset(name for name in ("asymmetry", "soft_bounds", "update_noise", "levels") if getattr(self, name))
+
+
+@dataclass(frozen=True)
+class SSNN(SSNNRules):
+    """The rules and the layer sizes: all that decides a network.
+
+    Raises
+    ------
+    ParameterError
+        When a value is not finite, out of range, or contradicts another.
+    """
+
+    n_in: int = 784
+    """Input neurons: the pixels of an image."""
+    hidden: tuple[int, ...] = (200,)
+    """Hidden neurons of each layer."""
+    n_out: int = 10
+    """Output neurons, one per class."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON gives lists
+        for name in ("n_in", "n_out"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        self._require("hidden", len(self.hidden) >= 1 and all(size >= 1 for size in self.hidden), "sizes of at least 1")
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Neurons of every layer, input and output included."""
+        return (self.n_in, *self.hidden, self.n_out)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers."""
+        return ("input", *(f"hidden{place + 1}" for place in range(len(self.hidden))), "output")
+
+    @property
+    def learning_rates(self) -> tuple[float, ...]:
+        """Learning rate of each weight matrix, as of the equivalent ANN."""
+        return (self.rate_hidden,) * len(self.hidden) + (self.rate_out,)
+
+    @property
+    def weight_steps(self) -> tuple[float, ...]:
+        """Step eta of one coincidence, for each weight matrix, at the start of the training."""
+        last = len(self.hidden)
+        return tuple(
+            rate * (self.theta**2 if place else 1) / (self.steps * (1 if place == last else self.gain))
+            for place, rate in enumerate(self.learning_rates)
+        )
+
+    @property
+    def bias_steps(self) -> tuple[float, ...]:
+        """The same for the biases."""
+        last = len(self.hidden)
+        return tuple(
+            rate / (self.steps * (1 if place == last else self.gain)) for place, rate in enumerate(self.learning_rates)
+        )
+
+    @property
+    def gradient_gains(self) -> tuple[float, ...]:
+        """c of each hidden layer: gradient spikes per step and unit of backward drive."""
+        last = len(self.hidden) - 1
+        return tuple((self.gain if place == last else 1.0) / self.theta for place in range(len(self.hidden)))
+
+
+def initial_weights(parameters: SSNN, seed: int) -> dict[str, np.ndarray]:
+    """Draw W1, W2, ... of shape (n_pre, n_post); with biases also b1, b2, ..., which are 0.
+
+    Normal with s.d. sqrt(2 / n_pre) behind the input (K. He et al., ICCV 2015) and theta times that behind hidden neurons,
+    whose activation is theta times their spike rate; clipped to w_max and rounded to levels, where there are any. The same seed
+    gives the same weights.
+    """
+    rng = np.random.default_rng([seed, 0])
+    weights = {}
+    for place, (n_pre, n_post) in enumerate(zip(parameters.sizes, parameters.sizes[1:], strict=False)):
+        drawn = rng.normal(0.0, math.sqrt(2 / n_pre) * (parameters.theta if place else 1.0), (n_pre, n_post))
+        drawn = np.clip(drawn, -parameters.w_max, parameters.w_max)
+        if parameters.levels:
+            drawn = np.rint((drawn + parameters.w_max) / parameters.level) * parameters.level - parameters.w_max
+        weights[f"W{place + 1}"] = drawn.astype(np.float32)
+        if parameters.biases:
+            weights[f"b{place + 1}"] = np.zeros(n_post, dtype=np.float32)
+    return weights
+
+
+@dataclass(frozen=True)
+class SSNNResult(Result):
+    """What one run of the network gave.
+
+    Attributes
+    ----------
+    weights : dict of arrays
+        As `initial_weights` names and shapes them, after the run.
+    counts : int array of shape (n_samples, n_out)
+        Output spikes of each sample: T in all, one per step.
+    membrane : float array of shape (n_samples, n_out)
+        Mean of V over the steps of each sample.
+    rates : float array of shape (n_samples, n_out), or None
+        Mean over the steps of softmax(V), the expected rate of output spikes; without learning only.
+    """
+
+    weights: Weights
+    counts: np.ndarray
+    membrane: np.ndarray
+    rates: np.ndarray | None
+
+
+class SSNNModel(Model):
+    """The network, ready for `models.device.simulator`.
+
+    Parameters
+    ----------
+    parameters : SSNN
+    learns : bool
+        Whether the backward part and the updates are built; without them the network only answers.
+    n_total : int
+        Samples of the whole training, all epochs together, over which learning rates fall to 0.
+    """
+
+    sources = "input"
+    period = "input.T"
+    lead = 0
+
+    def __init__(self, parameters: SSNN, learns: bool, n_total: int = 1):
+        self.parameters, self.learns, self.n_total = parameters, learns, n_total
+        self.name, self.dt = "ssnn-bp-training" if learns else "ssnn-bp-inference", parameters.dt
+        self.width = parameters.n_in + (parameters.n_out if learns else 0)
+        self.learned = tuple(f"W{place + 1}" for place in range(len(parameters.hidden) + 1))
+        streams = [f"{layer}_{sign}" for layer in parameters.layers[1:] for sign in SIGNS] if learns else []
+        self.monitors = tuple(f"{name}_spikes" for name in (*parameters.layers, *streams))
+
+    @property
+    def populations(self) -> tuple[tuple[str, int], ...]:
+        """Names and sizes of what is recorded: the layers, and the signed streams of error and gradient spikes."""
+        sizes = dict(zip(self.parameters.layers, self.parameters.sizes, strict=True))
+        names = [name.removesuffix("_spikes") for name in self.monitors]
+        return tuple((name.replace("_", " "), sizes[name.partition("_")[0]]) for name in names)
+
+    def stimuli(self, images: np.ndarray, targets: np.ndarray | None = None) -> Stimuli:
+        """Grey values of shape (n_samples, n_in), uint8, and for learning one-hot targets (n_samples, n_out).
+
+        Raises
+        ------
+        ParameterError
+            When the shapes do not fit the network.
+        """
+        parameters = self.parameters
+        if images.ndim != 2 or images.shape[1] != parameters.n_in:
+            raise ParameterError(
+                f"Images have shape {images.shape}, but the network needs (n, {parameters.n_in}); match the layer sizes to the data."
+            )
+        if not self.learns:
+            return Stimuli(images)
+        if targets is None or targets.shape != (len(images), parameters.n_out):
+            raise ParameterError(
+                f"Targets have shape {None if targets is None else targets.shape}, but the network needs ({len(images)}, "
+                f"{parameters.n_out}); give one-hot targets."
+            )
+        return Stimuli(np.concatenate([images, targets.astype(np.uint8)], axis=1))
+
+    def structure(self) -> dict:
+        parameters = self.parameters
+        return {
+            "system": "ssnn-bp",
+            "sizes": parameters.sizes,
+            "learns": self.learns,
+            "biases": parameters.biases,
+            "dropout": parameters.dropout > 0,
+            "decays": parameters.weight_decay > 0,
+            "options": sorted(parameters.options),
+            "dt": parameters.dt,
+        }
+
+    def single_precision(self, codegen: str) -> bool:
+        return codegen == "dense"
+
+    def create(self, stimulus, codegen: str, network_name: str = "network") -> dict[str, object]:
+        """See `models.model.Model.create`; groups are named by layer, crossbars W1, W2, ..."""
+        import brian2 as b2
+
+        parameters = self.parameters
+        dense = dense_codeobj_class() if codegen == "dense" else None
+        clock = b2.Clock(parameters.dt * b2.second, name="steps")
+        common = {
+            "method": "euler",
+            "namespace": {"stimulus": stimulus, "n_in": parameters.n_in},
+            "clock": clock,
+            "codeobj_class": dense,
+        }
+        hidden = range(1, len(parameters.hidden) + 1)
+        groups = [self._input(**common), *(self._composite(place, **common) for place in hidden), self._output(**common)]
+        objects = {group.name: group for group in groups}
+        for place in range(len(groups) - 1):
+            objects[f"W{place + 1}"] = self._crossbar(place + 1, groups[place], groups[place + 1], clock, dense)
+
+        output = groups[-1]
+        lateral = {"inhibit": equations.LATERAL} | ({} if self.learns else {"compare": equations.WINNING_LATERAL})
+        objects["lateral"] = b2.Synapses(
+            output,
+            output,
+            on_pre=lateral,
+            on_event=dict.fromkeys(lateral, "race"),
+            delay=dict.fromkeys(lateral, 0 * b2.second),
+            clock=clock,
+            codeobj_class=dense,
+            name="lateral",
+        )
+        objects["lateral"].connect()
+        for pathway in lateral:
+            getattr(objects["lateral"], pathway).when = "inhibit"
+
+        answers = ["wins", "V_sum"] + ([] if self.learns else ["rate"])
+        objects["answers"] = b2.EventMonitor(output, "read", variables=answers, when="end", name="answers")
+        for monitor in self.monitors:
+            layer, *sign = monitor.removesuffix("_spikes").split("_")
+            event = sign[0] if sign else "spike"
+            objects[monitor] = b2.EventMonitor(objects[layer], event, when="end", order=1, name=monitor)
+        network = b2.Network(*objects.values(), name=network_name)
+        forward = [slot for place in hidden for slot in (f"forward_{place}", f"fire_{place}")]
+        backward = [slot for place in reversed(hidden) for slot in (f"backward_{place}", f"gradient_{place}")]
+        network.schedule = [
+            *("start", "groups", "input", *forward, f"forward_{len(groups) - 1}"),
+            *("race", "inhibit", "win", "error", *backward, "update", "end"),
+        ]
+        return objects | {"network": network}
+
+    def _input(self, **common):
+        import brian2 as b2
+
+        group = b2.NeuronGroup(
+            self.parameters.n_in,
+            equations.BERNOULLI,
+            threshold=equations.BERNOULLI_THRESHOLD,
+            reset="s = 1",
+            name="input",
+            **common,
+        )
+        return _fires(group, "input")
+
+    def _composite(self, place: int, **common):
+        import brian2 as b2
+
+        drops = self.learns and self.parameters.dropout > 0
+        gradient = equations.DROPOUT_GRADIENT if drops else equations.COMPOSITE_GRADIENT
+        model = equations.COMPOSITE + (equations.DROPOUT if drops else "")
+        group = b2.NeuronGroup(
+            self.parameters.sizes[place],
+            model + self._learning,
+            threshold=equations.DROPOUT_THRESHOLD if drops else equations.COMPOSITE_THRESHOLD,
+            reset="s = 1",
+            events=dict(gradient) if self.learns else {},  # a copy, since Brian2 adds to it
+            name=self.parameters.layers[place],
+            **common,
+        )
+        if drops:
+            group.run_regularly(equations.DROPOUT_DRAW, when="groups", order=1, codeobj_class=common["codeobj_class"])
+        self._signs(group, f"gradient_{place}")
+        return _fires(group, f"fire_{place}")
+
+    def _output(self, **common):
+        import brian2 as b2
+
+        model = equations.COMPETITOR + ("" if self.learns else equations.WINNING)
+        events = {"race": equations.COMPETITOR_RUNS, "read": equations.COMPETITOR_READ}
+        group = b2.NeuronGroup(
+            self.parameters.n_out,
+            model + self._learning,
+            threshold=equations.COMPETITOR_THRESHOLD,
+            reset=equations.COMPETITOR_RESET,
+            events=events | (equations.COMPETITOR_ERROR if self.learns else {}),
+            name="output",
+            **common,
+        )
+        group.run_regularly(equations.COMPETITOR_RACE, when="race", order=-1, codeobj_class=common["codeobj_class"])
+        if not self.learns:
+            group.run_regularly(equations.WINNING_SUM, when="win", codeobj_class=common["codeobj_class"])
+        group.set_event_schedule("race", when="race")
+        group.set_event_schedule("read", when="end", order=-1)
+        self._signs(group, "error")
+        return _fires(group, "win")
+
+    @property
+    def _learning(self) -> str:
+        """What the neurons of a network that learns have besides."""
+        biases = equations.LEARNED_BIAS if self._learns_biases else ""
+        return equations.ANNEALING + biases if self.learns else ""
+
+    @property
+    def _learns_biases(self) -> bool:
+        return self.learns and self.parameters.biases
+
+    def _signs(self, group, slot: str) -> None:
+        """Let the two streams of a layer be drawn in a slot of the schedule, and its biases learn from them."""
+        for sign in SIGNS if self.learns else ():
+            group.set_event_schedule(sign, when=slot)
+            if self._learns_biases:
+                group.run_on_event(sign, equations.BIAS_UPDATE[sign], when="update")
+
+    def _crossbar(self, place: int, before, behind, clock, dense):
+        """The synapses between two layers; `place` counts from 1."""
+        import brian2 as b2
+
+        parameters, learns = self.parameters, self.learns
+        decays = learns and parameters.weight_decay > 0
+        target, k = ("V", "k_V") if behind.name == "output" else ("u", "k_u")
+        pathways = crossbar_pathways(target, k, "B" if place > 1 else None, learns, parameters.options)
+        forward = {"forward": pathways.pop("forward")}
+        synapses = b2.Synapses(
+            before,
+            behind,
+            crossbar_model(learns, decays, parameters.options),
+            on_pre=forward,
+            on_post=pathways or None,
+            on_event={"forward": "spike"} | {name: name.partition("_")[2] for name in pathways},
+            # one delay for all synapses: without these words Brian2 keeps one for each, and its queue is slower
+            delay=dict.fromkeys([*forward, *pathways], 0 * b2.second),
+            clock=clock,
+            codeobj_class=dense,
+            name=f"W{place}",
+        )
+        synapses.connect()
+        synapses.forward.when = f"forward_{place}"
+        for name in pathways:
+            pathway = getattr(synapses, name)
+            pathway.when = f"backward_{place - 1}" if name.startswith("back") else "update"
+            if name.startswith("learn") and dense:
+                only_where(pathway, "s_pre")
+        if decays:
+            synapses.run_regularly(CROSSBAR_DECAY, when="update", order=1, codeobj_class=dense)
+        return synapses
+
+    def values(self, weights: Weights, codegen: str, *, n_turns: int, first: int) -> dict[str, np.ndarray | float]:
+        parameters, learns = self.parameters, self.learns
+        last = len(parameters.hidden)
+        values: dict[str, np.ndarray | float] = {}
+        annealing = {"n_before": first, "n_total": self.n_total, "annealed": float(parameters.annealed)}
+        for place, name in enumerate(parameters.layers):
+            group = {"T": parameters.steps}
+            if place:
+                group["b"] = weights.get(f"b{place}", np.zeros(parameters.sizes[place]))
+                if learns:
+                    group |= annealing
+                if self._learns_biases:
+                    group["eta_b"] = parameters.bias_steps[place - 1]
+            if 0 < place <= last:
+                group |= {
+                    "theta": parameters.theta,
+                    "c": parameters.gradient_gains[place - 1],
+                    "mean_u": int(parameters.hidden_drive == "mean"),
+                    "mean_B": int(parameters.backward_drive == "mean"),
+                }
+                if learns and parameters.dropout:
+                    group["dropout"] = parameters.dropout
+            if place > last:
+                group["mean_V"] = int(parameters.output_drive == "mean")
+            values |= {f"{name}.{variable}": value for variable, value in group.items()}
+        for place, name in enumerate(self.learned):
+            crossbar = {
+                "w": weights[name].ravel(),
+                "w_max": parameters.w_max,
+                "amplitude": 1 / (1 - parameters.dropout) if learns and place else 1.0,
+            }
+            if learns:
+                crossbar["eta_0"] = parameters.weight_steps[place]
+                crossbar |= {name: getattr(parameters, name) for name in parameters.options & {"asymmetry", "update_noise"}}
+                if parameters.levels:
+                    crossbar["level"] = parameters.level
+                if parameters.weight_decay:
+                    crossbar |= {"weight_decay": parameters.weight_decay, "rate_0": parameters.learning_rates[place]}
+            values |= {f"{name}.{variable}": value for variable, value in crossbar.items()}
+        return values
+
+    def result(self, read, n_turns: int, seconds: float) -> SSNNResult:
+        parameters = self.parameters
+        weights = {}
+        for place, (n_pre, n_post) in enumerate(zip(parameters.sizes, parameters.sizes[1:], strict=False)):
+            weights[f"W{place + 1}"] = read(f"W{place + 1}.w").reshape(n_pre, n_post).astype(np.float32)
+            if parameters.biases:
+                weights[f"b{place + 1}"] = read(f"{parameters.layers[place + 1]}.b").astype(np.float32)
+
+        def answer(name):
+            return read(f"answers.{name}").reshape(n_turns, parameters.n_out)
+
+        parts = []
+        for place, name in enumerate(self.monitors):
+            neuron = read(f"{name}.i").astype(np.int64)
+            step = np.rint(read(f"{name}.t") / self.dt).astype(np.int64)
+            parts.append((np.full(len(neuron), place), neuron, step))
+        return SSNNResult(
+            recorded_spikes(parts),
+            seconds,
+            weights,
+            np.rint(answer("wins")).astype(np.int32),
+            answer("V_sum") / parameters.steps,
+            None if self.learns else answer("rate") / parameters.steps,
+        )
+
+
+def _fires(group, slot: str):
+    """Let a group fire in a slot of the schedule, and its reset follow at once."""
+    group.thresholder["spike"].when = slot
+    group.resetter["spike"].when, group.resetter["spike"].order = slot, 1
+    return group
