@@ -135,6 +135,13 @@ def _watched(vector_code) -> list[str]:
     return [re.sub(r"^(\s*)(\w+\[_idx\]) = (\w+);", r"\1_changed |= \2 != \3;\n\2 = \3;", line) for line in lines]
 
 
+def _condition(vector_code) -> list[str]:
+    """The lines of a threshold with a condition as wide as the values, and a neuron's index not read but known."""
+    lines = vector_code.split("\n") if isinstance(vector_code, str) else vector_code
+    lines = [re.sub(r"^(\s*const int32_t i) = \w+\[_idx\];", r"\1 = _idx;", line) for line in lines]
+    return [re.sub(r"^(\s*const) char _cond = ", r"\1 bool _cond = ", line) for line in lines]
+
+
 def _plan(pathway, vector_code) -> Plan:
     """Plan a pathway's code, or say why it cannot be dense."""
     from brian2 import get_device, prefs
@@ -199,7 +206,7 @@ def dense_supported() -> bool:
 def _codeobj_class():
     from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
-    helpers = {"dense_plan": _plan, "dense_blocks": _blocks, "dense_watched": _watched}
+    helpers = {"dense_plan": _plan, "dense_blocks": _blocks, "dense_watched": _watched, "dense_condition": _condition}
 
     class DenseCodeObject(CPPStandaloneCodeObject):
         """C++ standalone code objects with the templates of this package in front of Brian2's."""
