@@ -404,7 +404,7 @@ def _build(folder: Path, model: Model, codegen: str, structure: str) -> None:
             period = f"{device.get_array_name(objects[owner].variables[name])}[0]"
         monitors = [f"_run_{name}" for part in model.monitors for name in _code_of(network, part)]
         phased = [
-            f"{{_run_{name}, {sum(1 << phase for phase in phases)}ULL}}"
+            f"{{_run_{name}, {{{', '.join(map(str, phases))}}}}}"
             for part, phases in model.phases().items()
             for name in _code_of(network, part)
         ]

@@ -132,7 +132,10 @@ class Model(ABC):
         """Collect the results of a run."""
 
     def phases(self) -> dict[str, tuple[int, ...]]:
-        """Brian2 objects by name that have something to do in some phases of the turn only, with these phases."""
+        """Brian2 objects by name that have something to do in some phases of the turn only, with these phases.
+
+        Negative phases count from the end of the turn. Dense code leaves the objects out in all others, which changes nothing.
+        """
         return {}
 
 

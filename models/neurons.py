@@ -12,6 +12,7 @@ weights of the spikes that arrived in the step before: Loihi's compartment with 
 __all__ = [
     "ANNEALING",
     "BERNOULLI",
+    "BERNOULLI_SAMPLE",
     "BERNOULLI_THRESHOLD",
     "BIAS_UPDATE",
     "CLOCKWORK",
@@ -116,17 +117,19 @@ annealed : 1 (shared, constant)                   # 1: learning rates fall, 0: t
 left = 1 - annealed * (n_before + turn) / n_total : 1 (shared)
 """
 
-#: An input neuron fires in each step with the probability of its grey value.
+#: An input neuron fires in each step with probability p, the grey value of its pixel in the present sample.
 BERNOULLI = (
     PRESENTATION
     + """
 ds/dt = -s / dt : 1                      # spike trace of one step
+p : 1                                    # grey value
 n_turns : integer (shared, constant)     # samples to present
 n_recorded : integer (shared, constant)  # samples whose spikes are recorded
 noise_seed : integer (shared, constant)  # seed of the random numbers
 """
 )
-BERNOULLI_THRESHOLD = "rand() < stimulus(turn, i) / 255"
+BERNOULLI_THRESHOLD = "rand() < p"
+BERNOULLI_SAMPLE = "p = stimulus(turn, i) / 255"  # in the first step of every presentation
 
 #: A composite neuron: a forward part that fires with probability u / theta, and a backward part with one stream of spikes for
 #: each sign of the gradient. Both run in the same time step.

@@ -3,8 +3,8 @@
 Source: A. Biswas, V. Saraswat, U. Ganguly, "A temporally and spatially local spike-based backpropagation algorithm to enable
 training in hardware", Neuromorphic Computing and Engineering (2023), arXiv:2207.09755. The authors published no code. From the
 paper are: composite neurons, a stream of spikes for each sign of the gradient, updates by the coincidence of two spikes in one
-time step, softmax and cross-entropy by an output layer in which the winner inhibits the rest. The order of events within a step,
-the scaling of steps and gradients, and the annealing are our reconstruction.
+time step, softmax and cross-entropy by an output layer in which the winner inhibits the rest. The order of events within a
+step, the scaling of steps and gradients, and the annealing are our reconstruction.
 
 What happens within one time step, in this order (slots of the network's schedule in brackets)::
 
@@ -279,7 +279,7 @@ class SSNNModel(Model):
         parameters = self.parameters
         if images.ndim != 2 or images.shape[1] != parameters.n_in:
             raise ParameterError(
-                f"Images have shape {images.shape}, but the network needs (n, {parameters.n_in}); match the layer sizes to the data."
+                f"Images have shape {images.shape}, but the network needs (n, {parameters.n_in}); match the sizes to the data."
             )
         if not self.learns:
             return Stimuli(images)
@@ -367,6 +367,9 @@ class SSNNModel(Model):
             name="input",
             **common,
         )
+        group.run_regularly(
+            equations.BERNOULLI_SAMPLE, when="groups", order=1, name="input_sample", codeobj_class=common["codeobj_class"]
+        )
         return _fires(group, "input")
 
     def _composite(self, place: int, **common):
@@ -385,7 +388,13 @@ class SSNNModel(Model):
             **common,
         )
         if drops:
-            group.run_regularly(equations.DROPOUT_DRAW, when="groups", order=1, codeobj_class=common["codeobj_class"])
+            group.run_regularly(
+                equations.DROPOUT_DRAW,
+                when="groups",
+                order=1,
+                name=f"{group.name}_dropout",
+                codeobj_class=common["codeobj_class"],
+            )
         self._signs(group, f"gradient_{place}")
         return _fires(group, f"fire_{place}")
 
@@ -458,8 +467,17 @@ class SSNNModel(Model):
             if name.startswith("learn") and dense:
                 only_where(pathway, "s_pre")
         if decays:
-            synapses.run_regularly(CROSSBAR_DECAY, when="update", order=1, codeobj_class=dense)
+            synapses.run_regularly(CROSSBAR_DECAY, when="update", order=1, name=f"{synapses.name}_decay", codeobj_class=dense)
         return synapses
+
+    def phases(self) -> dict[str, tuple[int, ...]]:
+        """The sample and the mask of dropout are drawn in the first step, answers and weight decay come in the last."""
+        first, last = {"input_sample"}, {"output_read_thresholder", "answers"}
+        if self.learns and self.parameters.dropout:
+            first |= {f"{layer}_dropout" for layer in self.parameters.layers[1:-1]}
+        if self.learns and self.parameters.weight_decay:
+            last |= {f"{name}_decay" for name in self.learned}
+        return dict.fromkeys(first, (0,)) | dict.fromkeys(last, (-1,))
 
     def values(self, weights: Weights, codegen: str, *, n_turns: int, first: int) -> dict[str, np.ndarray | float]:
         parameters, learns = self.parameters, self.learns

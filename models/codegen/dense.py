@@ -164,6 +164,12 @@ def _scalar() -> str:
     return "float" if prefs["core.default_float_dtype"] == np.float32 else "double"
 
 
+def _condition(vector_code) -> list[str]:
+    """The lines of a threshold with a condition as wide as the values, and a neuron's index not read but known."""
+    lines = [re.sub(r"^(\s*const int32_t i) = \w+\[_idx\];", r"\1 = _idx;", line) for line in _counted(vector_code)]
+    return [re.sub(r"^(\s*const) char _cond = ", r"\1 bool _cond = ", line) for line in lines]
+
+
 def _plan(pathway, vector_code) -> Plan:
     """Plan a pathway's code, or say why it cannot be dense."""
     from brian2 import get_device, prefs
@@ -236,6 +242,7 @@ def _codeobj_class():
         "dense_random": _random,
         "dense_counted": _counted,
         "dense_scalar": _scalar,
+        "dense_condition": _condition,
     }
 
     class DenseCodeObject(CPPStandaloneCodeObject):

@@ -15,7 +15,9 @@
 #include <numeric>
 #include <utility>
 #include <vector>
-#ifdef __SSE2__
+#ifdef __AVX512F__
+#include <immintrin.h>
+#elif defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
@@ -32,12 +34,25 @@ struct Run {
 };
 
 // Writes the indices of the flags that are set, counted from `start`; returns their number.
-inline int32_t compact(const char *flags, const int32_t n, int32_t *indices, const int32_t start = 0) {
+inline int32_t compact(const int32_t *flags, const int32_t n, int32_t *indices, const int32_t start = 0) {
     int32_t count = 0, i = 0;
-#ifdef __SSE2__
+#if defined(__AVX512F__)
+    // without a branch for each flag: where spikes fall is hard to foresee
+    const __m512i sixteen = _mm512_set1_epi32(16);
+    __m512i index = _mm512_add_epi32(_mm512_set1_epi32(start),
+                                     _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
     for (; i + 16 <= n; i += 16) {
-        const __m128i sixteen = _mm_loadu_si128(reinterpret_cast<const __m128i *>(flags + i));
-        uint32_t bits = 0xffff & ~_mm_movemask_epi8(_mm_cmpeq_epi8(sixteen, _mm_setzero_si128()));
+        const __m512i here = _mm512_loadu_si512(flags + i);
+        const __mmask16 set = _mm512_test_epi32_mask(here, here);
+        const int32_t found = __builtin_popcount(set);
+        _mm512_mask_storeu_epi32(indices + count, (1u << found) - 1, _mm512_maskz_compress_epi32(set, index));
+        index = _mm512_add_epi32(index, sixteen);
+        count += found;
+    }
+#elif defined(__SSE2__)
+    for (; i + 4 <= n; i += 4) {
+        const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i *>(flags + i));
+        uint32_t bits = 0xf & ~_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(four, _mm_setzero_si128())));
         for (; bits; bits &= bits - 1)
             indices[count++] = start + i + __builtin_ctz(bits);
     }

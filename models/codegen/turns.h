@@ -58,7 +58,8 @@ struct Turns {
     double dt;
     std::vector<Code> monitors;                     // left out once `recorded` turns are over
     std::vector<Code> idle;                         // code that does nothing
-    std::vector<std::pair<Code, uint64_t>> phased;  // code that acts only in the phases of a bit mask, and in the lead-in
+    // code that acts only in some phases, negative ones counted from the end of the turn, and in the lead-in
+    std::vector<std::pair<Code, std::vector<int64_t>>> phased;
     std::vector<std::pair<Code, const char *>> names; // of all code, for the profile
     bool by_phase;                                  // run the objects phase by phase, or all of them as Brian2 does
 };
@@ -129,11 +130,13 @@ template <class NetworkT> class Loop {
         for (int64_t phase = 0; phase < turns_.period; phase++) {
             lists_[phase].clear();
             for (const Object &object : objects) {
-                uint64_t mask = ~0ULL;
+                bool acts = object.second;
                 for (const auto &entry : turns_.phased)
                     if (entry.first == object.second)
-                        mask = entry.second;
-                if (object.second && (mask >> phase & 1))
+                        acts = std::any_of(entry.second.begin(), entry.second.end(), [&](const int64_t chosen) {
+                            return phase == (chosen < 0 ? chosen + turns_.period : chosen);
+                        });
+                if (acts)
                     lists_[phase].push_back(object.second);
             }
         }

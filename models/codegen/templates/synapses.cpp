@@ -26,11 +26,11 @@
     {{scalar_code|autoindent}}
     {% if _plan.only_where %}
     // The code changes nothing where {{_plan.only_where}} is 0: find where it is not.
-    static std::vector<char> _moves({{_plan.where_stop - _plan.where_start}} + 8);
+    static std::vector<int32_t> _moves({{_plan.where_stop - _plan.where_start}});
     static std::vector<int32_t> _where({{_plan.where_stop - _plan.where_start}});
     const auto *_hint = {{_plan.where_array}};
     {
-        char *_flags = _moves.data();
+        int32_t *__restrict _flags = _moves.data();
         for (int32_t _i = 0; _i < {{_plan.where_stop - _plan.where_start}}; _i++)
             _flags[_i] = _hint[{{_plan.where_start}} + _i] != 0;
     }
@@ -42,7 +42,7 @@
     const auto _row = [&](const brianprop::Run &_run) {
         const int32_t {{_plan.spiking_index}} = _run.neuron;
         {% if _plan.only_where %}
-        if (8 * _n_where < _run.length) {
+        if (32 * _n_where < _run.length) {
             for (int32_t _n = 0; _n < _n_where; _n++) {
                 const int32_t _k = _where[_n] - _run.other;
                 if (_k < 0 || _k >= _run.length)

@@ -18,18 +18,18 @@
     {{scalar_code|autoindent}}
     {% set _eventspace = get_array_name(eventspace_variable) %}
     int32_t _count = 0;
-    const auto _flag = [&](char *__restrict _flags, const int32_t _start, const int32_t _n) {
+    const auto _flag = [&](int32_t *__restrict _flags, const int32_t _start, const int32_t _n) {
         #pragma GCC ivdep
         for (int32_t _idx = _start; _idx < _start + _n; _idx++) {
             const int32_t _vectorisation_idx = _idx;
-            {{dense_counted(vector_code)|autoindent}}
+            {{dense_condition(vector_code)|autoindent}}
             _flags[_idx - _start] = _cond;
         }
     };
     {% if _blocks %}
     using brianprop::BLOCK;
     char *_states = {{_blocks}}::states();
-    char _above[BLOCK];
+    int32_t _above[BLOCK];
     for (int32_t _block = 0; _block < {{_blocks}}::count; _block++) {
         if (_states[_block] == brianprop::ASLEEP)
             continue;
@@ -47,7 +47,7 @@
             _states[_block] = brianprop::ASLEEP;
     }
     {% else %}
-    static std::vector<char> _above(N + 8);
+    static std::vector<int32_t> _above(N);
     _flag(_above.data(), 0, N);
     _count = brianprop::compact(_above.data(), N, {{_eventspace}});
     {% endif %}
