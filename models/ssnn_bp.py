@@ -33,7 +33,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from models import neurons as equations
-from models.codegen.dense import dense_codeobj_class, only_where
+from models.codegen.dense import dense_codeobj_class, only_where, silent_where_zero
 from models.errors import ParameterError
 from models.model import Model, Result, Stimuli, Weights, recorded_spikes
 from models.plasticity import CROSSBAR_DECAY, crossbar_model, crossbar_pathways
@@ -396,6 +396,8 @@ class SSNNModel(Model):
                 codeobj_class=common["codeobj_class"],
             )
         self._signs(group, f"gradient_{place}")
+        for sign in SIGNS if self.learns else ():
+            silent_where_zero(group, sign, "B")
         return _fires(group, f"fire_{place}")
 
     def _output(self, **common):

@@ -39,7 +39,7 @@ import numpy as np
 
 from models.errors import BuildError
 
-__all__ = ["HEADERS", "SUPPORTED", "dense_codeobj_class", "dense_supported", "may_rest", "only_where"]
+__all__ = ["HEADERS", "SUPPORTED", "dense_codeobj_class", "dense_supported", "may_rest", "only_where", "silent_where_zero"]
 
 #: Brian2 versions (major, minor) whose templates these extend, each tested.
 SUPPORTED = ((2, 9), (2, 10))
@@ -73,7 +73,7 @@ class Plan:
     where_array: str
     where_start: int
     where_stop: int
-    random: bool  # whether the code draws numbers of `random.h`
+    random: bool  # whether the code draws numbers of `random.h`, which it then takes from `_numbers`
 
 
 def only_where(pathway, variable: str) -> None:
@@ -98,6 +98,39 @@ def only_where(pathway, variable: str) -> None:
         raise BuildError(f"only_where({pathway.name}, {variable!r}): {pathway.target.name} has no variable {name!r}.")
     pathway.add_attribute("only_where")
     pathway.only_where = variable
+
+
+def silent_where_zero(group, event: str, variable: str) -> None:
+    """Promise that an event, whose condition draws random numbers, cannot happen where a variable of the group is 0.
+
+    In steps in which it is 0 everywhere nothing is drawn.
+
+    Parameters
+    ----------
+    group : brian2 NeuronGroup
+    event : str
+    variable : str
+
+    Raises
+    ------
+    BuildError
+        If the group has no such event or variable.
+    """
+    for kind, name, known in (("event", event, group.events), ("variable", variable, group.variables)):
+        if name not in known:
+            raise BuildError(f"silent_where_zero({group.name}, {event!r}, {variable!r}): {group.name} has no {kind} {name!r}.")
+    if not hasattr(group, "silent_where"):
+        group.add_attribute("silent_where")
+        group.silent_where = {}
+    group.silent_where[event] = variable
+
+
+def _rest_where(group, eventspace: str) -> str | None:
+    """The array that says by its zeros that an event cannot happen, see `silent_where_zero`."""
+    from brian2 import get_device
+
+    variable = getattr(group, "silent_where", {}).get(eventspace.removeprefix("_").removesuffix("space"))
+    return variable and get_device().get_array_name(group.variables[variable])
 
 
 def may_rest(group) -> None:
@@ -145,16 +178,25 @@ def _lines(code) -> list[str]:
     return code.split("\n") if isinstance(code, str) else list(code)
 
 
-def _random(code) -> bool:
-    """Whether code draws random numbers of `random.h`."""
-    return any(f"{name}(_vectorisation_idx)" in line for line in _lines(code) for name in COUNTED)
+def _draws(code) -> list[str]:
+    """What code draws of `random.h`, ``uniform`` or ``normal``, in the order of the calls."""
+    calls = re.findall(rf"\b({'|'.join(COUNTED)})\(_vectorisation_idx\)", "\n".join(_lines(code)))
+    return [COUNTED[name] for name in calls]
 
 
-def _counted(code, index: str = "_idx") -> list[str]:
-    """Code that draws its random numbers from the object ``_random`` of `random.h`, each by a place of its own."""
-    place = iter(range(1000))
+def _counted(code, form: str) -> list[str]:
+    """Code that takes its random numbers from `random.h`.
+
+    `form` says how, by `{name}` (``uniform`` or ``normal``) and `{place}`, which tells the calls of one code apart.
+    """
+    place = iter(range(len(_draws(code))))
     draw = re.compile(rf"\b({'|'.join(COUNTED)})\(_vectorisation_idx\)")
-    return [draw.sub(lambda call: f"_random.{COUNTED[call[1]]}({index}, {next(place)})", line) for line in _lines(code)]
+    return [draw.sub(lambda call: form.format(name=COUNTED[call[1]], place=next(place)), line) for line in _lines(code)]
+
+
+def _buffered(code) -> list[str]:
+    """Code that finds its random numbers in arrays ``_random_0``, ``_random_1``, ..., one number for each index."""
+    return _counted(code, "_random_{place}[_idx]")
 
 
 def _scalar() -> str:
@@ -166,7 +208,7 @@ def _scalar() -> str:
 
 def _condition(vector_code) -> list[str]:
     """The lines of a threshold with a condition as wide as the values, and a neuron's index not read but known."""
-    lines = [re.sub(r"^(\s*const int32_t i) = \w+\[_idx\];", r"\1 = _idx;", line) for line in _counted(vector_code)]
+    lines = [re.sub(r"^(\s*const int32_t i) = \w+\[_idx\];", r"\1 = _idx;", line) for line in _buffered(vector_code)]
     return [re.sub(r"^(\s*const) char _cond = ", r"\1 bool _cond = ", line) for line in lines]
 
 
@@ -188,7 +230,7 @@ def _plan(pathway, vector_code) -> Plan:
     )
     ends = [(pre, "_presynaptic_idx"), (post, "_postsynaptic_idx")]
     (spiking, spiking_index), (other, other_index) = ends if pathway.prepost == "pre" else reversed(ends)
-    lines = _counted(vector_code)
+    lines = _counted(vector_code, "_numbers.{name}(_idx, {place})")
     # the two ends of a synapse follow from the run
     own = [line for line in lines if not re.search(r"\b_(pre|post)synaptic_idx = ", line)]
     written = re.findall(r"^\s*\S+\[(\w+)\] [-+*/]?= ", "\n".join(own), flags=re.MULTILINE)
@@ -214,7 +256,7 @@ def _plan(pathway, vector_code) -> Plan:
         where_array=array,
         where_start=target.start,
         where_stop=target.stop,
-        random=_random(vector_code),
+        random=bool(_draws(vector_code)),
     )
 
 
@@ -239,8 +281,9 @@ def _codeobj_class():
         "dense_plan": _plan,
         "dense_blocks": _blocks,
         "dense_watched": _watched,
-        "dense_random": _random,
-        "dense_counted": _counted,
+        "dense_draws": _draws,
+        "dense_buffered": _buffered,
+        "dense_rest_where": _rest_where,
         "dense_scalar": _scalar,
         "dense_condition": _condition,
     }

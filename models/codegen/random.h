@@ -1,6 +1,6 @@
 // Random numbers that depend on a counter and not on the order in which they are drawn, so that loops that draw them vectorise.
 //
-// Threefry-2x32 with 20 rounds: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+// Threefry: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
 // Proceedings of SC11 (2011). The counter is the index of the neuron or synapse and the number of the call, the key belongs to
 // the piece of code that draws; keys come from Brian2's generator, so that seed() decides all numbers.
 #ifndef BRIANPROP_RANDOM_H
@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
 namespace brianprop {
 
@@ -17,59 +18,98 @@ struct Pair {
 
 inline uint32_t rotated(const uint32_t x, const int bits) { return x << bits | x >> (32 - bits); }
 
-// One block of Threefry-2x32-20: the rotations are those of the paper's Table 2, a key is added after every four rounds.
+// One block of Threefry-2x32 with 13 rounds, the smallest number that passes all tests of the paper (Table 2, "crush-resistant"):
+// the rotations are those of its Table 2, a key is added after every four rounds.
 __attribute__((always_inline)) inline Pair threefry(const uint32_t key0, const uint32_t key1, uint32_t x0, uint32_t x1) {
-    const uint32_t keys[3] = {key0, key1, key0 ^ key1 ^ 0x1BD11BDAu};
-    x0 += keys[0];
-    x1 += keys[1];
+    const uint32_t key2 = key0 ^ key1 ^ 0x1BD11BDAu;
 #define BRIANPROP_ROUND(bits)                                                                                                  \
     x0 += x1;                                                                                                                  \
     x1 = rotated(x1, bits) ^ x0;
-#define BRIANPROP_ROUNDS(a, b, c, d, n)                                                                                        \
-    BRIANPROP_ROUND(a) BRIANPROP_ROUND(b) BRIANPROP_ROUND(c) BRIANPROP_ROUND(d) x0 += keys[n % 3];                             \
-    x1 += keys[(n + 1) % 3] + n;
-    BRIANPROP_ROUNDS(13, 15, 26, 6, 1)
-    BRIANPROP_ROUNDS(17, 29, 16, 24, 2)
-    BRIANPROP_ROUNDS(13, 15, 26, 6, 3)
-    BRIANPROP_ROUNDS(17, 29, 16, 24, 4)
-    BRIANPROP_ROUNDS(13, 15, 26, 6, 5)
-#undef BRIANPROP_ROUNDS
+#define BRIANPROP_FOUR(a, b, c, d) BRIANPROP_ROUND(a) BRIANPROP_ROUND(b) BRIANPROP_ROUND(c) BRIANPROP_ROUND(d)
+#define BRIANPROP_KEY(first, second, n)                                                                                        \
+    x0 += first;                                                                                                               \
+    x1 += second + n;
+    BRIANPROP_KEY(key0, key1, 0)
+    BRIANPROP_FOUR(13, 15, 26, 6)
+    BRIANPROP_KEY(key1, key2, 1)
+    BRIANPROP_FOUR(17, 29, 16, 24)
+    BRIANPROP_KEY(key2, key0, 2)
+    BRIANPROP_FOUR(13, 15, 26, 6)
+    BRIANPROP_KEY(key0, key1, 3)
+    BRIANPROP_ROUND(17)
+#undef BRIANPROP_KEY
+#undef BRIANPROP_FOUR
 #undef BRIANPROP_ROUND
     return {x0, x1};
 }
 
-// The numbers of one piece of code. `Scalar`: float or double; uniform numbers have 24 or 32 bits and are less than 1.
+// Uniform numbers less than 1: of 24 bits as float, of 32 bits as double.
+template <class Scalar> inline Scalar unit(uint32_t word);
+template <> inline float unit(const uint32_t word) { return (word >> 8) * (1.0f / (1 << 24)); }
+template <> inline double unit(const uint32_t word) { return word * (1.0 / 4294967296.0); }
+
+// The numbers of one call of a piece of code, by index and by place: several that are drawn for one index differ in their place.
+template <class Scalar> struct Numbers {
+    uint32_t key0, key1, call;
+
+    __attribute__((always_inline)) inline Pair words(const uint32_t index, const uint32_t place) const {
+        return threefry(key0, key1 + place, index, call);
+    }
+    __attribute__((always_inline)) inline Scalar uniform(const uint32_t index, const uint32_t place) const {
+        return unit<Scalar>(words(index, place).first);
+    }
+    // Standard normal (G. Box, M. Muller, 1958).
+    __attribute__((always_inline)) inline Scalar normal(const uint32_t index, const uint32_t place) const {
+        const Pair pair = words(index, place);
+        const Scalar radius = std::sqrt(Scalar(-2) * std::log(Scalar(1) - unit<Scalar>(pair.first)));
+        return radius * std::cos(Scalar(6.283185307179586) * unit<Scalar>(pair.second));
+    }
+};
+
 template <class Scalar> class Random {
   public:
-    // To be called once before the numbers of a time step are drawn; `generator` is Brian2's.
-    template <class Generator> void next(Generator &generator) {
+    // The numbers of the next call; `generator` is Brian2's.
+    template <class Generator> Numbers<Scalar> next(Generator &generator) {
         if (!ready_) {
             ready_ = true;
-            key0_ = static_cast<uint32_t>(generator.rand() * 4294967296.0);
-            key1_ = static_cast<uint32_t>(generator.rand() * 4294967296.0);
+            numbers_.key0 = static_cast<uint32_t>(generator.rand() * 4294967296.0);
+            numbers_.key1 = static_cast<uint32_t>(generator.rand() * 4294967296.0);
         }
-        call_++;
+        numbers_.call++;
+        return numbers_;
     }
 
-    // `place` tells apart several numbers that the same code draws for one index.
-    __attribute__((always_inline)) inline Scalar uniform(const uint32_t index, const uint32_t place) const {
-        return unit(threefry(key0_, key1_ + place, index, call_).first);
+    // Numbers for the indices 0 to n - 1 at once: both words of a block are used.
+    const Scalar *uniforms(const uint32_t n, const uint32_t place) {
+        Scalar *out = buffer(n, place);
+        const Numbers<Scalar> numbers = numbers_;
+        const uint32_t half = (n + 1) / 2;
+        for (uint32_t index = 0; index < half; index++) {
+            const Pair pair = numbers.words(index, place);
+            out[index] = unit<Scalar>(pair.first);
+            out[index + half] = unit<Scalar>(pair.second);
+        }
+        return out;
     }
-
-    // Standard normal, by Box and Muller (1958).
-    __attribute__((always_inline)) inline Scalar normal(const uint32_t index, const uint32_t place) const {
-        const Pair pair = threefry(key0_, key1_ + place, index, call_);
-        const Scalar radius = std::sqrt(Scalar(-2) * std::log(Scalar(1) - unit(pair.first)));
-        return radius * std::cos(Scalar(6.283185307179586) * unit(pair.second));
+    const Scalar *normals(const uint32_t n, const uint32_t place) {
+        Scalar *out = buffer(n, place);
+        const Numbers<Scalar> numbers = numbers_;
+        for (uint32_t index = 0; index < n; index++)
+            out[index] = numbers.normal(index, place);
+        return out;
     }
 
   private:
-    static inline float shifted(const uint32_t word, float) { return (word >> 8) * (1.0f / (1 << 24)); }
-    static inline double shifted(const uint32_t word, double) { return word * (1.0 / 4294967296.0); }
-    static inline Scalar unit(const uint32_t word) { return shifted(word, Scalar()); }
+    Scalar *buffer(const uint32_t n, const uint32_t place) {
+        if (buffers_.size() <= place)
+            buffers_.resize(place + 1);
+        buffers_[place].resize(n + 1);
+        return buffers_[place].data();
+    }
 
     bool ready_ = false;
-    uint32_t key0_ = 0, key1_ = 0, call_ = 0;
+    Numbers<Scalar> numbers_ = {0, 0, 0};
+    std::vector<std::vector<Scalar>> buffers_;
 };
 
 } // namespace brianprop

@@ -12,10 +12,12 @@
 {% block maincode %}
     // scalar code
     const size_t _vectorisation_idx = -1;
-    {% if dense_random(vector_code) %}
-    static brianprop::Random<{{dense_scalar()}}> _generator;
-    _generator.next(brian::_random_generators[0]);
-    const auto _random = _generator;
+    {% if dense_draws(vector_code) %}
+    static brianprop::Random<{{dense_scalar()}}> _random;
+    _random.next(brian::_random_generators[0]);
+    {% for name in dense_draws(vector_code) %}
+    const auto *_random_{{loop.index0}} = _random.{{name}}s({{constant_or_scalar('N', variables['N'])}}, {{loop.index0}});
+    {% endfor %}
     {% endif %}
     {{scalar_code|autoindent}}
     const int _N = {{constant_or_scalar('N', variables['N'])}};
@@ -46,7 +48,7 @@
     {
         // vector code
         const size_t _vectorisation_idx = _idx;
-        {{dense_counted(vector_code)|autoindent}}
+        {{dense_buffered(vector_code)|autoindent}}
     }
     {% endif %}
 {% endblock %}

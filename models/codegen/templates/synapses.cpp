@@ -12,9 +12,8 @@
     // scalar code
     const size_t _vectorisation_idx = -1;
     {% if _plan.random %}
-    static brianprop::Random<{{dense_scalar()}}> _generator;
-    _generator.next(brian::_random_generators[0]);
-    const auto _random = _generator;
+    static brianprop::Random<{{dense_scalar()}}> _random;
+    const auto _numbers = _random.next(brian::_random_generators[0]); {# a copy, which nothing that is written can change #}
     {% endif %}
     static brianprop::Runs _runs;
     if (!_runs.ready)
@@ -42,7 +41,7 @@
     const auto _row = [&](const brianprop::Run &_run) {
         const int32_t {{_plan.spiking_index}} = _run.neuron;
         {% if _plan.only_where %}
-        if (32 * _n_where < _run.length) {
+        if ((_run.stride == 1 ? 32 * _n_where : _n_where) < _run.length) { // a row that does not lie side by side never vectorises
             for (int32_t _n = 0; _n < _n_where; _n++) {
                 const int32_t _k = _where[_n] - _run.other;
                 if (_k < 0 || _k >= _run.length)

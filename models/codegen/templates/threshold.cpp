@@ -10,13 +10,28 @@
 {% block maincode %}
     {# First flags, in a loop without branches that vectorises; then the indices of the few that are set. #}
     const int _vectorisation_idx = -1;
-    {% if dense_random(vector_code) %}
-    static brianprop::Random<{{dense_scalar()}}> _generator;
-    _generator.next(brian::_random_generators[0]);
-    const auto _random = _generator; {# a copy, which nothing that is written can change #}
+    {% set _eventspace = get_array_name(eventspace_variable) %}
+    {% set _hint = dense_rest_where(owner, eventspace_variable.name) %}
+    {% if _hint %}
+    {
+        const auto *_zeros = {{_hint}};
+        int32_t _any = 0;
+        for (int32_t _i = 0; _i < (int32_t)N; _i++)
+            _any |= _zeros[_i] != 0;
+        if (!_any) {
+            {{_eventspace}}[N] = 0;
+            return;
+        }
+    }
+    {% endif %}
+    {% if dense_draws(vector_code) %}
+    static brianprop::Random<{{dense_scalar()}}> _random;
+    _random.next(brian::_random_generators[0]);
+    {% for name in dense_draws(vector_code) %}
+    const auto *_random_{{loop.index0}} = _random.{{name}}s(N, {{loop.index0}});
+    {% endfor %}
     {% endif %}
     {{scalar_code|autoindent}}
-    {% set _eventspace = get_array_name(eventspace_variable) %}
     int32_t _count = 0;
     const auto _flag = [&](int32_t *__restrict _flags, const int32_t _start, const int32_t _n) {
         #pragma GCC ivdep
