@@ -50,8 +50,12 @@ How fast
 One presentation misses the step of gradient descent by sampling noise of order 1 / sqrt(T). The mean of many misses it by
 less, log(T) / T: the means of the first k steps, with noise of order 1 / sqrt(k), pass through the curvature of the softmax and
 of the clip, and the spikes of a step are part of the means of that step. Only where u lies within the noise of 0 or theta is
-the gate wrong so often that the mean falls no faster than 1 / sqrt(T). With a memoryless hidden layer or output, the noise
-that passes through the curvature stays: such a network descends the gradient of another function.
+the gate wrong so often that the mean falls no faster than 1 / sqrt(T).
+A memoryless hidden layer, fed by pixels, below running means of the output descends another gradient, and that exactly. Its
+rate is the mean over the input spikes of a step, a_j = E[clip(u_j, 0, theta)], a smooth function of the weights; the gate is
+paired with the input spikes of its own step, and E[s_i gate_j] is the derivative of a_j by W_ij. So it is the ANN with the
+activation E[clip(u)]. It needs no means to settle, and a rate has the noise of one draw of spikes rather than of two.
+A memoryless output does neither: in single steps the softmax sees membranes that are made of a few spikes.
 
 The backward drive may be memoryless, since gradient spikes are linear in B up to saturation. Its running mean gives the same
 expectation there, and is needed only where c abs(B) exceeds 1 in single steps but not on average.

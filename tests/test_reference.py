@@ -247,6 +247,35 @@ def test_memoryless_layers_do_not_converge():
     assert min(found) > 0.1 and found[1] > 0.7 * found[0]
 
 
+def test_memoryless_hidden_layer_descends_the_gradient_of_its_mean_activation():
+    rng = np.random.default_rng(9)
+    weights, pixels = network((7, 8, 4), rng), rng.random(7)
+    # every pattern of input spikes in a step, and its probability
+    patterns = np.array(list(itertools.product([0, 1], repeat=7)), float)
+    chance = np.prod(np.where(patterns > 0, pixels, 1 - pixels), axis=1)
+    u = patterns @ weights["W1"]
+    activity, ann = chance @ np.clip(u, 0, THETA), equivalent_ann(weights, THETA)
+    delta = (np.arange(4) == 1) - softmax(activity @ ann["W2"])
+    derivative = np.einsum("s,si,sj->ij", chance, patterns, (u > 0) & (u < THETA))
+    steps = {"W1": derivative * (ann["W2"] @ delta), "W2": np.outer(activity, delta)}
+    found = present(
+        weights,
+        np.tile(pixels, (300, 1)),
+        np.full(300, 1),
+        steps=512,
+        theta=THETA,
+        constants=scaling((1.0, 1.0), 512, THETA, 0.3),
+        output="mean",
+        apply=False,
+        rng=rng,
+    )
+    _, other = clipped_relu_gradient(ann, pixels[np.newaxis], np.array([1]), THETA)
+    for name, updates in equivalent_ann(found.updates, THETA).items():
+        mean, size = updates.mean(axis=0), np.linalg.norm(steps[name])
+        assert np.linalg.norm(mean - steps[name]) < 0.03 * size
+        assert np.linalg.norm(mean + other[name]) > 0.06 * size, "the trial must tell it from the clipped rectifier"
+
+
 def test_running_mean_of_the_backward_drive_undoes_saturation():
     rng = np.random.default_rng(7)
     target, gain = np.arange(4) == 1, 1.5
