@@ -30,7 +30,8 @@ derivative of the clipped rectifier, average to G_l delta^l with
 
     c_l = G_l / (theta G_(l+1)),  as long as c_l abs(B) <= 1.
 
-With one gain gb for all hidden layers, c_L = gb / theta, and c_l = 1 / theta for l < L.
+With one gain gb for all hidden layers, c_L = gb / theta, and c_l = 1 / theta for l < L. A smaller gb thus keeps only the last
+hidden layer from saturating; the earlier ones need gains that fall towards the input, or a running mean of B.
 
 Updates: the forward spike and the gradient spikes of one step are independent but for terms of order 1 / k. So T steps change
 W^1 by eta_1 T x_i gb delta_j, which is to be a_1 x_i delta_j, gradient descent of M^1 with learning rate a_1; and W^l by
@@ -49,8 +50,12 @@ How fast
 One presentation misses the step of gradient descent by sampling noise of order 1 / sqrt(T). The mean of many misses it by
 less, log(T) / T: the means of the first k steps, with noise of order 1 / sqrt(k), pass through the curvature of the softmax and
 of the clip, and the spikes of a step are part of the means of that step. Only where u lies within the noise of 0 or theta is
-the gate wrong so often that the mean falls no faster than 1 / sqrt(T). With a memoryless hidden layer or output, the noise
-that passes through the curvature stays: such a network descends the gradient of another function.
+the gate wrong so often that the mean falls no faster than 1 / sqrt(T).
+A memoryless hidden layer, fed by pixels, below running means of the output descends another gradient, and that exactly. Its
+rate is the mean over the input spikes of a step, a_j = E[clip(u_j, 0, theta)], a smooth function of the weights; the gate is
+paired with the input spikes of its own step, and E[s_i gate_j] is the derivative of a_j by W_ij. So it is the ANN with the
+activation E[clip(u)]. It needs no means to settle, and a rate has the noise of one draw of spikes rather than of two.
+A memoryless output does neither: in single steps the softmax sees membranes that are made of a few spikes.
 
 The backward drive may be memoryless, since gradient spikes are linear in B up to saturation. Its running mean gives the same
 expectation there, and is needed only where c abs(B) exceeds 1 in single steps but not on average.
@@ -209,7 +214,7 @@ class Scaling:
     eta_bias: tuple[float, ...]
 
 
-def scaling(rates: Sequence[float], steps: int, theta: float, gain: float, dropout: float = 0.0) -> Scaling:
+def scaling(rates: Sequence[float], steps: int, theta: float, gain: float | Sequence[float], dropout: float = 0.0) -> Scaling:
     """Constants for learning rates of the equivalent ANN; derivation in the module's docstring.
 
     Parameters
@@ -220,13 +225,13 @@ def scaling(rates: Sequence[float], steps: int, theta: float, gain: float, dropo
         Time steps T of a presentation.
     theta : float
         Clip of the hidden drive.
-    gain : float
-        gb, the gradient spikes per step and unit of gradient, the same in all hidden layers.
+    gain : float, or sequence of L floats
+        gb, the gradient spikes per step and unit of gradient, of all hidden layers or of each.
     dropout : float
         Probability p of dropping a hidden neuron.
     """
     last = len(rates) - 1
-    gains = [gain] * last + [1.0]
+    gains = [*(gain if isinstance(gain, Sequence) else [gain] * last), 1.0]
     return Scaling(
         c=tuple(gains[layer] / (theta * gains[layer + 1]) for layer in range(last)),
         eta=tuple(a * (theta**2 / (1 - dropout) if layer else 1.0) / (steps * gains[layer]) for layer, a in enumerate(rates)),
