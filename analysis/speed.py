@@ -103,8 +103,8 @@ def draw(folder: Path) -> list[Path]:
         ) from error
     written = []
     with matplotlib.style.context(STYLE):
-        figures = {"speed": plot_speed(found["speed"])}
-        if found["scaling"]:
+        figures = {"speed": plot_speed(found["speed"], found.get("chip", {}))}
+        if found.get("scaling"):
             figures["scaling"] = plot_scaling(found["scaling"])
         if found["profile"]:
             figures["profile"] = plot_profile(found["profile"])
@@ -118,14 +118,16 @@ def draw(folder: Path) -> list[Path]:
     return written
 
 
-def plot_speed(rows: Sequence[Mapping]) -> Figure:
-    """Draw the time per sample as bars on a logarithmic axis, beside the published time of the chip.
+def plot_speed(rows: Sequence[Mapping], chip: Mapping[str, float] = CHIP) -> Figure:
+    """Draw the time per sample as bars on a logarithmic axis, beside the published time of a chip.
 
     Parameters
     ----------
     rows : sequence of mapping
         With ``circuit`` (training or inference), ``weights`` (initial or trained), ``variant`` (stock, dense or kernel),
         and ``median``, ``low``, ``high`` [us per sample].
+    chip : mapping of str to float
+        Published time per sample [us] by circuit; may be empty.
 
     Returns
     -------
@@ -137,9 +139,11 @@ def plot_speed(rows: Sequence[Mapping]) -> Figure:
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     states = ("initial", "trained")
-    for axes, (circuit, chip) in zip(panels, CHIP.items(), strict=True):
-        axes.bar(0, chip, width=0.8, color=COLOURS["chip"])
-        _label(axes, 0, chip)
+    names = ["Brian2,\nstock", "Brian2,\ndense", "kernel,\nno circuit"]
+    for axes, circuit in zip(panels, ("training", "inference"), strict=True):
+        if chip:
+            axes.bar(0, chip[circuit], width=0.8, color=COLOURS["chip"])
+            _label(axes, 0, chip[circuit])
         for place, variant in enumerate(("stock", "dense", "kernel"), start=1):
             for state, shift, alpha in zip(states, (-0.2, 0.2), (0.45, 1.0), strict=True):
                 for row in rows:
@@ -148,7 +152,9 @@ def plot_speed(rows: Sequence[Mapping]) -> Figure:
                         axes.bar(place + shift, row["median"], width=0.4, color=COLOURS[variant], alpha=alpha)
                         axes.errorbar(place + shift, row["median"], error, color="black", linewidth=0.8)
                         _label(axes, place + shift, row["high"], row["median"])
-        axes.set_xticks(range(4), ["chip, published\n(400-400-10)", "Brian2,\nstock", "Brian2,\ndense", "kernel,\nno circuit"])
+        ticks = {0: "chip, published\n(400-400-10)"} if chip else {}
+        ticks |= dict(enumerate(names, start=1))
+        axes.set_xticks(list(ticks), ticks.values())
         axes.set(yscale="log", title=circuit)
         axes.grid(True, axis="y")
     panels[0].set_ylabel("time per sample (µs)")

@@ -35,6 +35,7 @@ from experiments.train import Part, load_data
 from models.circuit import Circuit
 from models.device import Simulator, simulator
 from models.errors import ParameterError, RunError
+from models.model import Model, Result
 from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
 from models.nbp_model import NBPModel, NBPResult
 
@@ -241,8 +242,8 @@ def _environment(**values: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def observe(simulated: Simulator, run: Callable[[Simulator], NBPResult], keep: Path) -> tuple[NBPResult, dict[str, int]]:
-    """Run a circuit and look at what its binary leaves in its results directory, which is removed after a run.
+def observe(simulated: Simulator, run: Callable[[Simulator], Result], keep: Path) -> tuple[Result, dict[str, int]]:
+    """Run a model and look at what its binary leaves in its results directory, which is removed after a run.
 
     Parameters
     ----------
@@ -255,7 +256,7 @@ def observe(simulated: Simulator, run: Callable[[Simulator], NBPResult], keep: P
 
     Returns
     -------
-    tuple of the NBPResult and a dict of the sizes of all files [bytes] by name
+    tuple of the Result and a dict of the sizes of all files [bytes] by name
     """
     # a script in place of the binary: it sees the results directory before it goes
     script = keep / "main"
@@ -274,7 +275,7 @@ def observe(simulated: Simulator, run: Callable[[Simulator], NBPResult], keep: P
     return result, {words[8]: int(words[4]) for words in lines if len(words) == 9}
 
 
-def group(timed: dict[str, float], total: float) -> dict[str, float]:
+def group(timed: dict[str, float], total: float, patterns: dict[str, str] = PARTS) -> dict[str, float]:
     """Sum times of code objects by part of the circuit.
 
     Parameters
@@ -283,6 +284,8 @@ def group(timed: dict[str, float], total: float) -> dict[str, float]:
         Time of each code object by its name, such as ``plastic_x_h_propagate_codeobject``.
     total : float
         Time of the whole loop, in the same unit.
+    patterns : dict of str
+        Part of the circuit by a pattern of the name; the first that is found counts.
 
     Returns
     -------
@@ -291,23 +294,24 @@ def group(timed: dict[str, float], total: float) -> dict[str, float]:
     """
     parts: dict[str, float] = {}
     for name, value in timed.items():
-        part = next((part for pattern, part in PARTS.items() if re.search(pattern, name)), REST)
+        part = next((part for pattern, part in patterns.items() if re.search(pattern, name)), REST)
         parts[part] = parts.get(part, 0.0) + value
     parts[REST] = parts.get(REST, 0.0) + total - sum(timed.values())
     return parts
 
 
 def profile(
-    circuit: Circuit, parameters: NBP, seed: int, run: Callable[[Simulator], NBPResult], message=print
+    model: Model, run: Callable[[Simulator], Result], patterns: dict[str, str] = PARTS, message=print
 ) -> dict[str, float]:
-    """Time of each part of the dense code of a circuit [s], from a build whose loop reads the clock around every code object.
+    """Time of each part of the dense code of a model [s], from a build whose loop reads the clock around every code object.
 
     Parameters
     ----------
-    circuit, parameters, seed
-        As for `models.device.simulator`.
+    model : Model
     run : callable
         Runs the simulator that it is given.
+    patterns : dict of str
+        As for `group`.
 
     Returns
     -------
@@ -318,7 +322,7 @@ def profile(
     flags = f"{os.environ.get('CXXFLAGS', '')} -DBRIANPROP_PROFILE".strip()
     with (
         _environment(CXXFLAGS=flags),
-        simulator(NBPModel(circuit, parameters, seed), message=message) as profiled,
+        simulator(model, message=message) as profiled,
         tempfile.TemporaryDirectory(prefix="brianprop-") as folder,
     ):
         result, _ = observe(profiled, run, Path(folder))
@@ -326,7 +330,7 @@ def profile(
             rows = list(csv.reader((Path(folder) / "profile.csv").read_text().splitlines()))
         except FileNotFoundError:
             return {}
-    return group({name: float(seconds) for name, seconds, _ in rows}, result.seconds)
+    return group({name: float(seconds) for name, seconds, _ in rows}, result.seconds, patterns)
 
 
 class PeakMemory:
@@ -546,7 +550,7 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
 
     everything = np.arange(len(bench.train.labels))
     message("Measuring memory with the whole training set ...")
-    small = _peak(simulated, lambda: simulated.run(start, bench.stimuli["training"], everything))
+    small = peak_memory(simulated, lambda: simulated.run(start, bench.stimuli["training"], everything))
     if small:
         add("peak memory", small / 2**20, "MiB")
     with tempfile.TemporaryDirectory(prefix="brianprop-") as folder:
@@ -559,8 +563,9 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
         grown = training_circuit(large)
         with simulator(NBPModel(grown, large, settings.seed), message=message) as other:
             values = matrices(grown, initial_weights(large, settings.seed))
+            few = everything[: settings.samples]
             peak = {
-                one: _peak(one, lambda one=one, w=w: one.run(w, bench.stimuli["training"], everything[: settings.samples]))
+                one: peak_memory(one, lambda one=one, w=w: one.run(w, bench.stimuli["training"], few))
                 for one, w in ((simulated, start), (other, values))
             }
         growth = peak[other] - peak[simulated]
@@ -574,7 +579,8 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
     return found
 
 
-def _peak(simulated: Simulator, run: Callable[[], NBPResult]) -> int:
+def peak_memory(simulated: Simulator, run: Callable[[], Result]) -> int:
+    """Largest resident memory [bytes] of the binary of a simulator while it runs; 0 where the system does not tell."""
     with PeakMemory(simulated.folder / "main") as memory:
         run()
     return memory.peak
@@ -634,17 +640,8 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
         As `experiments.train.load_data` and `models.device.simulator` do.
     """
     out = settings.out
-    try:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise RunError(f"{out} exists already; choose another --out.")
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"Cannot make the folder {out}: {error.strerror}; choose another --out.") from error
-    dataset = settings.dataset
-    if dataset is None:
-        dataset = "mnist" if datasets.find("mnist", settings.data_dir) else "digits"
-        if dataset == "digits":
-            message("MNIST is not found: timing on the digits; set --data-dir or --dataset mnist for the paper's size.")
+    prepare(out)
+    dataset = settings.dataset or default_dataset(settings.data_dir, message)
     data = load_data(dataset, settings.data_dir, validation=0, test_samples=1)
     train = data.parts["train"]
     parameters = NBP(n_in=train.images.shape[1], n_hid=settings.hidden, n_out=len(data.classes))
@@ -657,7 +654,7 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
     order = _order(len(train.labels), settings.samples, settings.seed + 1)
     speed = measure_speed(bench, states, order, settings.repeats, message)
     found = {
-        "settings": {name: _plain(value) for name, value in dataclasses.asdict(settings).items()},
+        "settings": plain(settings),
         "environment": describe(),
         "dataset": {"name": dataset, "origin": data.origin, "training samples": len(train.labels)},
         "sizes": parameters.sizes,
@@ -673,7 +670,8 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
         message("Measuring the parts of the circuit ...")
         circuit = bench.circuits["training"]
         values, stimuli = matrices(circuit, states["trained"]), bench.stimuli["training"]
-        parts = profile(circuit, parameters, settings.seed, lambda one: one.run(values, stimuli, order), message)
+        model = NBPModel(circuit, parameters, settings.seed)
+        parts = profile(model, lambda one: one.run(values, stimuli, order), message=message)
         found["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
     if settings.scaling:
         found["scaling"] = measure_scaling(train, data.image_shape, settings, message)
@@ -681,20 +679,44 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
     if settings.resources:
         found["resources"] = measure_resources(bench, states["trained"], settings, dataset, message)
     rows = table(found)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    atomic_write(out / "benchmark.csv", lambda file: file.write(text.getvalue().encode()))
-    atomic_write(out / "benchmark.json", lambda file: file.write(json.dumps(found, indent=1, ensure_ascii=False).encode()))
+    write(out, found, rows)
     for line in lines(found, rows):
         message(line)
     draw(out)
     return out
 
 
-def _plain(value):
-    return str(value) if isinstance(value, Path) else value
+def prepare(out: Path) -> None:
+    """Make the folder of a benchmark. Raises RunError if it holds files or cannot be made."""
+    try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise RunError(f"{out} exists already; choose another --out.")
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"Cannot make the folder {out}: {error.strerror}; choose another --out.") from error
+
+
+def default_dataset(data_dir: Path | None, message) -> str:
+    """MNIST where it is found, else the digits."""
+    if datasets.find("mnist", data_dir):
+        return "mnist"
+    message("MNIST is not found: timing on the digits; set --data-dir or --dataset mnist for the paper's size.")
+    return "digits"
+
+
+def write(out: Path, found: dict, rows: list[dict]) -> None:
+    """Write benchmark.csv from the rows and benchmark.json from everything that was found."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    atomic_write(out / "benchmark.csv", lambda file: file.write(text.getvalue().encode()))
+    atomic_write(out / "benchmark.json", lambda file: file.write(json.dumps(found, indent=1, ensure_ascii=False).encode()))
+
+
+def plain(settings) -> dict:
+    """The settings of a benchmark as JSON can hold them."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(settings).items()}
 
 
 def table(found: dict) -> list[dict]:

@@ -316,3 +316,45 @@ def test_benchmark_of_the_digits(tmp_path):
     for name in ("speed", "profile"):
         for kind in ("png", "pdf"):
             assert (settings.out / f"{name}.{kind}").stat().st_size > 5000
+
+
+def test_ssnn_bp_benchmark_on_digits(tmp_path):
+    """The whole command in its smallest size: numbers of every variant, ratios from the same rounds, both figures."""
+    from experiments.benchmark_ssnn_bp import BenchmarkSSNN
+    from experiments.benchmark_ssnn_bp import benchmark as benchmark_ssnn_bp
+    from models.ssnn_bp import SSNNRules
+
+    text = []
+    out = benchmark_ssnn_bp(
+        BenchmarkSSNN(
+            out=tmp_path / "speed",
+            dataset="digits",
+            hidden=(20,),
+            samples=60,
+            repeats=2,
+            profile=False,
+            rules=SSNNRules(steps=8, annealed=False),
+        ),
+        text.append,
+    )
+    found = json.loads((out / "benchmark.json").read_text())
+    assert {(row["circuit"], row["variant"]) for row in found["speed"]} == {
+        (circuit, variant) for circuit in ("training", "inference") for variant in ("stock", "dense", "kernel")
+    }
+    rounds = {(row["circuit"], row["weights"], row["variant"]): row["rounds"] for row in found["speed"]}
+    for row in found["ratios"]:
+        above, below = (rounds[row["circuit"], row["weights"], variant] for variant in row["ratio"].split(" / "))
+        assert row["median"] == pytest.approx(np.median(np.array(above) / np.array(below)))
+    # one epoch of training is enough to be better than chance
+    wrong = {row["weights"]: row["wrong"] for row in found["speed"]}
+    assert wrong["trained"] < 0.7 < wrong["initial"]
+    assert any("stock / dense" in line for line in text)
+    assert (out / "speed.png").stat().st_size > 5000
+
+
+def test_ssnn_bp_benchmark_refuses_what_the_kernel_lacks(tmp_path):
+    from experiments.benchmark_ssnn_bp import BenchmarkSSNN
+    from models.ssnn_bp import SSNNRules
+
+    with pytest.raises(ParameterError, match="asymmetry"):
+        BenchmarkSSNN(out=tmp_path, rules=SSNNRules(asymmetry=0.1))
