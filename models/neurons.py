@@ -98,8 +98,8 @@ spike = int(v_read > theta_read and rest_read <= 0*second) : 1
 READOUT_EVENT = "phase == readout_phase and turn >= 0"
 
 # ---------------------------------------------------------------------------------------------------------------------
-# SSNN-BP (Biswas et al. 2023). Euler steps of dx/dt = (a - x) / (k * dt) give x = (1 - 1/k) x + a/k: with k = 1 a drive that
-# lasts one step, with k = 1, 2, 3, ... within a presentation the mean over its steps, which starts anew with every sample.
+# SSNN-BP (Biswas et al. 2023). What synapses bring is summed: over one step (memoryless), or since the sample began, and then
+# divided by the number of steps k, which makes a running mean. Euler steps of dz/dt = -z / dt set z to 0.
 # ---------------------------------------------------------------------------------------------------------------------
 
 #: Where in the presentation of a sample a time step lies.
@@ -136,13 +136,14 @@ BERNOULLI_SAMPLE = "p = stimulus(turn, i) / 255"  # in the first step of every p
 COMPOSITE = (
     PRESENTATION
     + """
-du/dt = (b - u) / (k_u * dt) : 1              # forward drive
-dB/dt = -B / (k_B * dt) : 1                   # backward drive
+dz/dt = -int(step * mean_u == 0) * z / dt : 1 # sum of forward input
+dq/dt = -int(step * mean_B == 0) * q / dt : 1 # sum of backward input, signed
 ds/dt = -s / dt : 1                           # forward spike trace of one step
+u = b + scale * z / (1 + mean_u * step) : 1   # forward drive
+B = q / (1 + mean_B * step) : 1               # backward drive
 gate = int(u > 0) * int(u < theta) : 1        # derivative of the clipped ReLU
-k_u = 1 + mean_u * step : 1 (shared)
-k_B = 1 + mean_B * step : 1 (shared)
 b : 1                                         # bias
+scale : 1 (shared, constant)                  # 1 / (1 - dropout) of the layer before
 theta : 1 (shared, constant)                  # drive at which the neuron fires in every step
 c : 1 (shared, constant)                      # gradient spikes per step and unit of backward drive
 mean_u : integer (shared, constant)           # 0: u lasts one step; 1: running mean
@@ -171,14 +172,15 @@ DROPOUT_GRADIENT = {"plus": "rand() < c * kept * gate * B", "minus": "rand() < -
 COMPETITOR = (
     PRESENTATION
     + """
-dV/dt = (b - V) / (k_V * dt) : 1              # membrane
+dz/dt = -int(step * mean_V == 0) * z / dt : 1 # sum of input
+V = b + scale * z / (1 + mean_V * step) : 1   # membrane
 dbeaten/dt = -beaten / dt : 1                 # inhibition by those that were faster in this step
 dwon/dt = -won / dt : 1                       # spike trace of one step
 dwins/dt = -int(step == 0) * wins / dt : 1  # spikes since the sample began
 dV_sum/dt = -int(step == 0) * V_sum / dt : 1  # membrane summed since the sample began
 latency : 1                                   # logarithm of the latency
-k_V = 1 + mean_V * step : 1 (shared)
 b : 1                                         # bias
+scale : 1 (shared, constant)                  # 1 / (1 - dropout) of the layer before
 mean_V : integer (shared, constant)           # 0: V lasts one step; 1: running mean
 """
 )

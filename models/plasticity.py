@@ -89,11 +89,10 @@ def coincidence_pathways(learns: bool = True) -> dict[str, str]:
 CROSSBAR = """
 w : 1
 w_max : 1 (shared, constant)                   # bound of the weights; may be infinite
-amplitude : 1 (shared, constant)               # 1 / (1 - dropout) of the neurons before it
 """
 CROSSBAR_STEP = """
 eta_0 : 1 (shared, constant)                   # step of an update at the start of the training
-eta = eta_0 * amplitude * left_post : 1 (shared)
+eta = eta_0 * left_post : 1 (shared)
 """
 
 #: Weight decay, once per sample; `rate_0` is the learning rate of the equivalent network.
@@ -134,25 +133,21 @@ def crossbar_pulse(sign: str, options: frozenset[str]) -> str:
     return f"level * floor({pulse} / level + rand())" if "levels" in options else pulse
 
 
-def crossbar_pathways(target: str, k: str, backward: str | None, learns: bool, options: frozenset[str]) -> dict[str, str]:
+def crossbar_pathways(back: bool, learns: bool, options: frozenset[str]) -> dict[str, str]:
     """The code of a crossbar by pathway: ``forward`` on a presynaptic spike, the others on the post group's events.
 
     Parameters
     ----------
-    target : str
-        Variable of the neurons behind the crossbar that a forward spike adds to: ``u`` or ``V``.
-    k : str
-        Their variable that counts the steps of a running mean.
-    backward : str, optional
-        Variable of the neurons before it that an error or gradient spike adds to; None for input neurons, which have none.
+    back : bool
+        Whether spikes travel back through it: not to input neurons, which have no backward part.
     learns : bool
     options : frozenset of str
         See `crossbar_model`.
     """
-    pathways = {"forward": f"{target}_post += w * amplitude / {k}_post"}
+    pathways = {"forward": "z_post += w"}
     if learns:
         for event, sign in (("plus", "+"), ("minus", "-")):
-            if backward:
-                pathways[f"back_{event}"] = f"{backward}_pre {sign}= w * amplitude / k_B_pre"
+            if back:
+                pathways[f"back_{event}"] = f"q_pre {sign}= w"
             pathways[f"learn_{event}"] = f"w = clip(w {sign} {crossbar_pulse(sign, options)} * s_pre, -w_max, w_max)"
     return pathways

@@ -21,7 +21,8 @@ It learns what a network of clipped ReLUs learns by gradient descent on the cros
 activations h = clip(u, 0, theta), spike rates h / theta and weights V_l = w_l / f_l, where f_l is 1 behind the input and theta
 behind composite neurons: the gradient streams have the mean gain_l delta_l with c_l = gain_l / (theta gain_(l+1)), where the
 error's own gain is 1; hence eta_l = rate_l f_l^2 / (T gain_l) gives the mean update -rate_l dL/dV_l f_l of T steps. A bias
-acts in every step: its eta is rate_l / (T gain_l).
+acts in every step: its eta is rate_l / (T gain_l). With dropout p, weights behind hidden neurons act as w / (1 - p) in both
+directions, and their steps take the same factor.
 """
 
 from __future__ import annotations
@@ -175,8 +176,9 @@ class SSNN(SSNNRules):
     def weight_steps(self) -> tuple[float, ...]:
         """Step eta of one coincidence, for each weight matrix, at the start of the training."""
         last = len(self.hidden)
+        hidden = self.theta**2 / (1 - self.dropout)  # behind hidden neurons
         return tuple(
-            rate * (self.theta**2 if place else 1) / (self.steps * (1 if place == last else self.gain))
+            rate * (hidden if place else 1) / (self.steps * (1 if place == last else self.gain))
             for place, rate in enumerate(self.learning_rates)
         )
 
@@ -191,8 +193,8 @@ class SSNN(SSNNRules):
     @property
     def gradient_gains(self) -> tuple[float, ...]:
         """c of each hidden layer: gradient spikes per step and unit of backward drive."""
-        last = len(self.hidden) - 1
-        return tuple((self.gain if place == last else 1.0) / self.theta for place in range(len(self.hidden)))
+        last, unit = len(self.hidden) - 1, self.theta * (1 - self.dropout)
+        return tuple((self.gain if place == last else 1.0) / unit for place in range(len(self.hidden)))
 
 
 def initial_weights(parameters: SSNN, seed: int) -> dict[str, np.ndarray]:
@@ -397,7 +399,7 @@ class SSNNModel(Model):
             )
         self._signs(group, f"gradient_{place}")
         for sign in SIGNS if self.learns else ():
-            silent_where_zero(group, sign, "B")
+            silent_where_zero(group, sign, "q")
         return _fires(group, f"fire_{place}")
 
     def _output(self, **common):
@@ -445,8 +447,7 @@ class SSNNModel(Model):
 
         parameters, learns = self.parameters, self.learns
         decays = learns and parameters.weight_decay > 0
-        target, k = ("V", "k_V") if behind.name == "output" else ("u", "k_u")
-        pathways = crossbar_pathways(target, k, "B" if place > 1 else None, learns, parameters.options)
+        pathways = crossbar_pathways(place > 1, learns, parameters.options)
         forward = {"forward": pathways.pop("forward")}
         synapses = b2.Synapses(
             before,
@@ -490,6 +491,7 @@ class SSNNModel(Model):
             group = {"T": parameters.steps}
             if place:
                 group["b"] = weights.get(f"b{place}", np.zeros(parameters.sizes[place]))
+                group["scale"] = 1 / (1 - parameters.dropout) if learns and place > 1 else 1.0
                 if learns:
                     group |= annealing
                 if self._learns_biases:
@@ -510,7 +512,6 @@ class SSNNModel(Model):
             crossbar = {
                 "w": weights[name].ravel(),
                 "w_max": parameters.w_max,
-                "amplitude": 1 / (1 - parameters.dropout) if learns and place else 1.0,
             }
             if learns:
                 crossbar["eta_0"] = parameters.weight_steps[place]
