@@ -88,6 +88,32 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Compare:
+    """Draw what settings do, over many runs of SSNN-BP, with runs of the ANN as a band.
+
+    Written to --out, as PNG, PDF and a table of all values (compare.csv):
+    length, the accuracy against the number T of time steps;
+    activity, the spikes and weight updates of a presentation against T, from the first presentations of one epoch;
+    step, the accuracy against the size of an update and against the number of levels of a weight.
+    A figure needs at least two values of what it shows, and is left out otherwise. Runs that differ in something else besides
+    the seed get lines of their own.
+    """
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories, finished ones."""
+    out: Path
+    """Folder for the figures."""
+    split: Literal["train", "validation", "test"] = "test"
+    """Images that the accuracy after the last epoch is of."""
+
+    def __call__(self) -> None:
+        from analysis.figures import compare
+
+        for path in compare(list(self.runs), self.out, self.split):
+            print(path)
+
+
+@dataclass(frozen=True)
 class Table:
     """Accuracy over several runs as Markdown: mean and standard deviation over seeds, in per cent."""
 
@@ -158,6 +184,7 @@ Command = (
     | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Table, tyro.conf.subcommand("table")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Info, tyro.conf.subcommand("info")]
