@@ -1,11 +1,11 @@
-"""Accuracy and loss over epochs, of one run or of several with their mean.
+"""Accuracy and loss over epochs, of one run or of several with their mean, and of several systems side by side.
 
 In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figure 3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,20 +21,20 @@ SPLITS = {"test": ("-", "o", 1.3), "validation": ("--", "s", 1.3), "train": (":"
 #: Up to how many epochs get a marker each: a single epoch would not show as a line.
 FEW = 12
 
-#: What is read out: column, title, colour.
-READOUTS = (("accuracy_membrane", "membrane", "C0"), ("accuracy_spikes", "spikes", "C1"))
+#: What is read out, as far as a system has it: column and title. All output spikes at once (accuracy_exact) is left to tables.
+READOUTS = {"accuracy_membrane": "membrane", "accuracy_rates": "rates", "accuracy_spikes": "spikes", "accuracy": "accuracy"}
 
 PERCENT = 100
 
 
-def plot_accuracy(frames: Sequence[pandas.DataFrame]) -> Figure:
-    """Draw the accuracy of both readouts, and the loss, over epochs.
+def plot_accuracy(groups: Mapping[str, Sequence[pandas.DataFrame]]) -> Figure:
+    """Draw the accuracy of each readout, and the loss, over epochs.
 
     Parameters
     ----------
-    frames : sequence of pandas.DataFrame
-        Metrics of one run each (`analysis.runs.Run.metrics_frame`); accuracies between 0 and 1. With several runs, each
-        is a thin line, and their mean over the epochs that all of them have a thick one.
+    groups : mapping of str to sequence of pandas.DataFrame
+        By label, the metrics of runs that differ in their seed only (`analysis.runs.Run.metrics_frame`); accuracies between 0
+        and 1. With several runs, each is a thin line, and their mean over the epochs that all of them have a thick one.
 
     Returns
     -------
@@ -46,30 +46,45 @@ def plot_accuracy(frames: Sequence[pandas.DataFrame]) -> Figure:
 
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
     left, right = figure.subplots(1, 2)
-    present = [split for split in SPLITS if any((frame["split"] == split).any() for frame in frames)]
-    for split in present:
-        for column, _, colour in READOUTS:
-            _draw_lines(left, frames, split, column, colour, PERCENT)
-        _draw_lines(right, frames, split, "loss", "0.2", 1)
+    everything = [frame for frames in groups.values() for frame in frames]
+    present = [split for split in SPLITS if any((frame["split"] == split).any() for frame in everything)]
+    lines, number = [], 0
+    for label, frames in groups.items():
+        readouts = [column for column in READOUTS if column in frames[0].columns]
+        # of a single group the loss belongs to no readout; of several it has the colour of the group's first one
+        colour_of_loss = f"C{number}" if len(groups) > 1 else "0.2"
+        for column in readouts:
+            colour = f"C{number}"
+            number += 1
+            for split in present:
+                _draw_lines(left, frames, split, column, colour, PERCENT)
+            words = READOUTS[column] if len(groups) == 1 else label if len(readouts) == 1 else f"{label}: {READOUTS[column]}"
+            lines.append(Line2D([], [], color=colour, label=words))
+        for split in present:
+            _draw_lines(right, frames, split, "loss", colour_of_loss, 1)
+    squared = {"accuracy_exact" in frame.columns for frame in everything}
+    ylabel = "mean squared error" if squared == {True} else "cross-entropy (nat)" if squared == {False} else "loss"
     left.set(xlabel="epoch", ylabel="accuracy (%)", title="accuracy")
-    right.set(xlabel="epoch", ylabel="mean squared error", title="loss")
+    right.set(xlabel="epoch", ylabel=ylabel, title="loss")
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(True, axis="y")
     # the legend shows what the lines show: markers only where there are few epochs
-    few = max(frame["epoch"].nunique() for frame in frames) <= FEW
+    few = max(frame["epoch"].nunique() for frame in everything) <= FEW
     handles = [
-        *(Line2D([], [], color=colour, label=title) for _, title, colour in READOUTS),
+        *lines,
         *(
             Line2D([], [], color="0.2", linestyle=style, marker=marker if few else "", label=split)
             for split, (style, marker, _) in SPLITS.items()
             if split in present
         ),
     ]
-    if len(frames) > 1:
-        handles.append(Line2D([], [], color="0.2", linewidth=2.2, label=f"mean of {len(frames)} runs"))
+    most = max(map(len, groups.values()))
+    if most > 1:
+        label = f"mean of {most} runs" if len(groups) == 1 else "mean of runs"
+        handles.append(Line2D([], [], color="0.2", linewidth=2.2, label=label))
         handles.append(Line2D([], [], color="0.2", linewidth=0.6, alpha=0.5, label="one run"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if len(groups) == 1 else 4)
     return figure
 
 
@@ -78,6 +93,9 @@ def _draw_lines(axes: Axes, frames: Sequence[pandas.DataFrame], split: str, colu
 
     style, marker, width = SPLITS[split]
     series = [frame[frame["split"] == split].set_index("epoch")[column] * scale for frame in frames]
+    series = [line for line in series if len(line)]
+    if not series:
+        return
     if max(map(len, series)) > FEW:
         marker = ""
     if len(series) > 1:

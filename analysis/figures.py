@@ -1,13 +1,17 @@
-"""All figures of a run, written as PNG and PDF."""
+"""All figures of a run, and those over many runs, written as PNG and PDF."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis import accuracy, connectivity, images, raster, weights
-from analysis.runs import Run, atomic_write
+import numpy as np
+
+from analysis import accuracy, connectivity, images, presentations, raster, sweeps, weights
+from analysis.activity import answer
+from analysis.groups import group_runs
+from analysis.runs import INFINITE, Recording, Run, atomic_write
 from models.circuit import Circuit
 from models.errors import RunError
 from models.nbp import NBP, training_circuit
@@ -15,7 +19,7 @@ from models.nbp import NBP, training_circuit
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "circuit_of", "draw"]
+__all__ = ["STYLE", "circuit_of", "compare", "draw"]
 
 #: The Matplotlib style of all figures.
 STYLE = Path(__file__).with_name("style.mplstyle")
@@ -29,22 +33,16 @@ class _MissingError(Exception):
 
 
 def circuit_of(run: Run) -> Circuit:
-    """The circuit that a run trained.
+    """The circuit that a run of nBP trained.
 
     Raises
     ------
     RunError
-        If the configuration names an unknown system or parameter.
+        If the configuration names another system or an unknown parameter.
     """
-    system, parameters = run.config.get("system"), run.config.get("parameters")
-    if system != "nbp":
-        raise RunError(f"{run.path / 'config.json'} names the system {system!r}; the figures know 'nbp'.")
-    try:
-        return training_circuit(NBP(**parameters))
-    except TypeError as error:
-        raise RunError(
-            f"{run.path / 'config.json'} does not fit this version ({error}); use the version that wrote it."
-        ) from error
+    if run.system != "nbp":
+        raise RunError(f"{run.path} holds a run of the system {run.system!r}, but only 'nbp' has such a circuit.")
+    return training_circuit(run.parameters(NBP))
 
 
 def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
@@ -53,7 +51,8 @@ def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
     Parameters
     ----------
     run_paths : sequence of path-like
-        Run directories. The accuracy shows all of them, the other figures the first.
+        Run directories. The accuracy shows all of them, the other figures the first. Runs that differ in more than their seed,
+        also of several systems, have lines of their own.
     out : path-like, optional
         Folder for the figures, by default ``figures`` in the first run directory.
 
@@ -67,31 +66,97 @@ def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
     RunError
         If a run cannot be read or a file cannot be written.
     """
-    import matplotlib.style
+    runs = _open(run_paths)
+    first = runs[0]
+    if first.system == "nbp":
+        circuit = circuit_of(first)
+        figures: dict[str, Callable[[], Figure]] = {
+            "raster": lambda: raster.plot_raster(_recording(first), circuit),
+            "accuracy": lambda: _accuracy(runs),
+            "functional": lambda: connectivity.plot_functional(circuit),
+            "anatomy": lambda: connectivity.plot_anatomy(circuit),
+            "weights": lambda: _weights(first),
+            "images": lambda: _images(first),
+        }
+    elif first.system == "ssnn-bp":
+        figures = {
+            "raster": lambda: presentations.plot_presentations(_recording(first), first.config["dataset"]["classes"]),
+            "accuracy": lambda: _accuracy(runs),
+            "weights": lambda: _fields(first),
+            "images": lambda: _counts(first),
+        }
+    else:
+        figures = {
+            "accuracy": lambda: _accuracy(runs),
+            "weights": lambda: _fields(first),
+            "images": lambda: _rates(first),
+        }
+    return _write(figures, first.path / "figures" if out is None else Path(out))
 
+
+def compare(run_paths: Sequence[Path], out: Path, split: str = "test") -> list[Path]:
+    """Write the figures over many runs of SSNN-BP, with the ANN beside them, and a table of all values, compare.csv.
+
+    A line on standard output names each figure that is left out, since the runs do not differ in what it shows.
+
+    Parameters
+    ----------
+    run_paths : sequence of path-like
+        Run directories of SSNN-BP and of the ANN, of one data set.
+    out : path-like
+        Folder for the files.
+    split : {"test", "validation", "train"}
+        Images that the accuracy after the last epoch is of.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written.
+
+    Raises
+    ------
+    RunError
+        If a run cannot be read, is not finished or of another system or data set, or a file cannot be written.
+    """
+    runs = _open(run_paths)
+    for run in runs:
+        if run.system not in ("ssnn-bp", "ann"):
+            raise RunError(f"{run.path} holds a run of {run.system}, but SSNN-BP and the ANN are compared; leave it out.")
+    found = sorted({Path(run.config["dataset"]["name"]).name for run in runs})
+    if len(found) > 1:
+        raise RunError(f"The runs are of several data sets ({', '.join(found)}); compare those of one at a time.")
+    table = sweeps.values(runs, split)
+    figures = {
+        "length": lambda: sweeps.plot_length(runs, split),
+        "activity": lambda: sweeps.plot_activity(runs),
+        "step": lambda: sweeps.plot_step(runs, split),
+    }
+    written = _write(figures, Path(out))
+    path = Path(out) / "compare.csv"
+    atomic_write(path, lambda file: file.write(table.to_csv(index=False, lineterminator="\n").encode()))
+    return [*written, path]
+
+
+def _open(run_paths: Sequence[Path]) -> list[Run]:
     runs = [Run.open(path) for path in run_paths]
     if not runs:
         raise RunError("There is nothing to draw, since no run directory was given; give at least one.")
-    first, circuit = runs[0], circuit_of(runs[0])
-    folder = first.path / "figures" if out is None else Path(out)
+    return runs
+
+
+def _write(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
+    import matplotlib.style
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"Cannot make the folder {folder}: {error.strerror}; choose another --out.") from error
-    figures: dict[str, Callable[[], Figure]] = {
-        "raster": lambda: _raster(first, circuit),
-        "accuracy": lambda: _accuracy(runs),
-        "functional": lambda: connectivity.plot_functional(circuit),
-        "anatomy": lambda: connectivity.plot_anatomy(circuit),
-        "weights": lambda: _weights(first),
-        "images": lambda: _images(first),
-    }
     written = []
     with matplotlib.style.context(STYLE):
         for name, make in figures.items():
             try:
                 figure = make()
-            except _MissingError as error:
+            except (_MissingError, sweeps.NothingToCompareError) as error:
                 print(f"{name}: left out, since {error}")
                 continue
             written += [_save(figure, folder / f"{name}.{suffix}") for suffix in ("png", "pdf")]
@@ -104,32 +169,63 @@ def _save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def _raster(run: Run, circuit: Circuit) -> Figure:
+def _recording(run: Run) -> Recording:
     recording = run.load_spikes("raster") or run.load_spikes()
     if recording is None or not len(recording.step):
         raise _MissingError(f"{run.path} holds no spikes (raster.npz or spikes.npz)")
-    return raster.plot_raster(recording, circuit)
+    return recording
 
 
 def _accuracy(runs: Sequence[Run]) -> Figure:
-    frames = [frame for frame in (run.metrics_frame() for run in runs) if len(frame)]
-    if not frames:
+    begun = [run for run in runs if run.metrics()]
+    if not begun:
         raise _MissingError(f"{runs[0].path} has no finished epoch (metrics.csv)")
-    return accuracy.plot_accuracy(frames)
+    groups = group_runs(begun)
+    return accuracy.plot_accuracy({group.label: [run.metrics_frame() for run in group.runs] for group in groups})
 
 
-def _weights(run: Run) -> Figure:
+def _before_and_after(run: Run) -> tuple[dict, dict]:
+    """Initial weights, which may be missing, and the last ones."""
     final = run.load_weights() if (run.path / "weights.npz").is_file() else run.load_checkpoint()[1]
     if not final:
         raise _MissingError(f"{run.path} holds no weights (weights.npz or checkpoints)")
-    initial = run.load_checkpoint(0)[1] if 0 in run.checkpoints else {}
+    return run.load_checkpoint(0)[1] if 0 in run.checkpoints else {}, final
+
+
+def _weights(run: Run) -> Figure:
+    initial, final = _before_and_after(run)
     parameters = run.config["parameters"]
     return weights.plot_weights(initial, final, bound=parameters["w_max"], step=parameters["w_step"])
 
 
-def _images(run: Run) -> Figure:
+def _fields(run: Run) -> Figure:
+    initial, final = _before_and_after(run)
+    if not initial:
+        raise _MissingError(f"{run.path} holds no initial weights (checkpoint of epoch 0)")
+    bound = run.config["parameters"].get("w_max")  # the ANN has none
+    return weights.plot_fields(initial, final, run.config["dataset"]["image_shape"], None if bound == INFINITE else bound)
+
+
+def _loaded_images(run: Run) -> dict[str, np.ndarray]:
     arrays = run.load_images()
     if arrays is None or not len(arrays["images"]):
         raise _MissingError(f"{run.path} holds no test images (images.npz)")
+    return arrays
+
+
+def _images(run: Run) -> Figure:
     dataset = run.config["dataset"]
-    return images.plot_images(arrays, dataset["image_shape"], dataset["classes"])
+    return images.plot_images(_loaded_images(run), dataset["image_shape"], dataset["classes"])
+
+
+def _counts(run: Run) -> Figure:
+    dataset, arrays = run.config["dataset"], _loaded_images(run)
+    label = f"spikes in {run.config['parameters']['steps']} steps"
+    winner = answer(arrays["counts"], arrays["membrane"])
+    return images.plot_answers(arrays, arrays["counts"], winner, label, dataset["image_shape"], dataset["classes"])
+
+
+def _rates(run: Run) -> Figure:
+    dataset, arrays = run.config["dataset"], _loaded_images(run)
+    rates = arrays["rates"]
+    return images.plot_answers(arrays, rates, rates.argmax(axis=1), "probability", dataset["image_shape"], dataset["classes"])

@@ -5,11 +5,11 @@
     RUN/
       config.json         everything needed to repeat the run; written last when a run is created: it marks a valid one
       environment.json    versions, compiler, processor
-      metrics.csv         one row per epoch and split, columns `METRIC_COLUMNS`
+      metrics.csv         one row per epoch and split, columns `METRIC_COLUMNS` of the system
       checkpoints/        epoch_0000.npz (initial weights), epoch_0001.npz, ...
-      weights.npz         final weights, W1 of shape (n_in, n_hid) and W2 of shape (n_hid, n_out)
-      spikes.npz          spikes of a whole run, where asked; raster.npz: of a few turns of the chain
-      images.npz          a few test images with the answers of the circuit
+      weights.npz         final weights, W1, W2, ... of shape (n_pre, n_post), and biases b1, b2, ... where there are any
+      raster.npz          spikes of the first turns of one epoch; spikes.npz: of a whole run, where asked
+      images.npz          a few test images with the answers to them, arrays `IMAGE_ARRAYS` of the system
       lock                held by the process that writes the run
       figures/            made by `analysis.figures`
 
@@ -20,10 +20,12 @@ part.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import errno
 import fcntl
 import io
 import json
+import math
 import os
 import re
 import warnings
@@ -33,7 +35,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -42,21 +44,48 @@ from models.errors import RunError
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["FORMAT", "METRIC_COLUMNS", "Recording", "Run", "atomic_write"]
+__all__ = [
+    "ACCURACIES",
+    "FORMAT",
+    "IMAGE_ARRAYS",
+    "INFINITE",
+    "METRIC_COLUMNS",
+    "TITLES",
+    "Recording",
+    "Run",
+    "as_json",
+    "atomic_write",
+    "require_vacant",
+]
 
 #: Version of the layout above; a reader refuses any other.
 FORMAT = 1
 
-METRIC_COLUMNS = (
-    "epoch",
-    "split",
-    "accuracy_exact",
-    "accuracy_spikes",
-    "accuracy_membrane",
-    "loss",
-    "samples",
-    "seconds",
-)
+#: Name of each system in text and figures.
+TITLES = {"nbp": "nBP", "ssnn-bp": "SSNN-BP", "ann": "ANN"}
+
+#: The accuracies that are kept of each system, by their columns. nBP: all output spikes equal the target; argmax of the output
+#: spikes; argmax of the output's drive. SSNN-BP: argmax of the spike counts; argmax of the mean of softmax(V).
+ACCURACIES = {
+    "nbp": ("accuracy_exact", "accuracy_spikes", "accuracy_membrane"),
+    "ssnn-bp": ("accuracy_spikes", "accuracy_rates"),
+    "ann": ("accuracy",),
+}
+
+#: Columns of metrics.csv. The loss is the mean squared error of nBP's output spikes, else the mean cross-entropy [nat];
+#: ``samples`` is how many images the scores are of; ``seconds`` is the wall time of learning in a row of the split ``train``,
+#: else of the answers.
+METRIC_COLUMNS = {
+    system: ("epoch", "split", *accuracies, "loss", "samples", "seconds") for system, accuracies in ACCURACIES.items()
+}
+
+#: Arrays of images.npz besides ``images`` (k, n_in) uint8 and ``target`` (k,), the index of the class; all (k, n_out).
+#: nBP: output ``spikes`` of 0 and 1, and their ``drive`` in units of weight. SSNN-BP: output spike ``counts`` of T steps, mean
+#: ``membrane`` V and mean ``rates`` softmax(V). ANN: ``rates``, the softmax of the output.
+IMAGE_ARRAYS = {"nbp": ("spikes", "drive"), "ssnn-bp": ("counts", "membrane", "rates"), "ann": ("rates",)}
+
+#: How JSON, which has no infinite numbers, holds one.
+INFINITE = "inf"
 
 #: How a cell of metrics.csv is read and written; `float` where nothing is said.
 METRIC_TYPES = {"epoch": int, "split": str, "samples": int}
@@ -82,6 +111,14 @@ def _cannot_write(path: Path, error: OSError) -> RunError:
 
 def _is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(".tmp")
+
+
+def as_json(parameters: Any) -> dict:
+    """Fields of a dataclass of parameters as JSON holds them: an infinite number as "inf"; see `Run.parameters`."""
+    return {
+        name: INFINITE if isinstance(value, float) and value == math.inf else value
+        for name, value in dataclasses.asdict(parameters).items()
+    }
 
 
 def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> None:
@@ -126,12 +163,13 @@ def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> 
 
 @dataclass(frozen=True)
 class Recording:
-    """Spikes of some turns of the chain.
+    """Spikes of some turns: of the chain in nBP, presentations of a sample in SSNN-BP.
 
     Parameters
     ----------
     populations : tuple of str
-        Names of all populations of the circuit, in the order of their layout.
+        Names of all populations of the circuit, in the order of their layout; in SSNN-BP of the layers, and of the streams of
+        their error or gradient spikes, such as ``hidden1 plus``.
     sizes : tuple of int
         Number of neurons of each population.
     population : ndarray of int16, shape (n_spikes,)
@@ -208,14 +246,14 @@ class Run:
             If the path exists and is not an empty folder, or cannot be written.
         """
         path = Path(path)
-        _require_vacant(path)
+        require_vacant(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _cannot_write(path, error) from error
         run = cls(path, {"format": FORMAT, **config}, dict(environment))
         with run.lock():
-            _require_vacant(path)  # again: another process may have been quicker
+            require_vacant(path)  # again: another process may have been quicker
             run._write_json("environment.json", run.environment)
             run._write_json("config.json", run.config)
         return run
@@ -280,6 +318,42 @@ class Run:
             os.close(descriptor)
 
     @property
+    def system(self) -> str:
+        """The system that was trained, a key of `TITLES`.
+
+        Raises
+        ------
+        RunError
+            If this version does not know it.
+        """
+        system = self.config.get("system")
+        if system not in TITLES:
+            raise RunError(
+                f"{self.path / 'config.json'} names the system {system!r}, but this version knows {', '.join(TITLES)}; "
+                "use the version that wrote it."
+            )
+        return system
+
+    def parameters(self, kind: type) -> Any:
+        """The parameters of the run as an instance of `kind`, a dataclass.
+
+        Raises
+        ------
+        RunError
+            If the configuration lacks parameters or has some that `kind` does not know.
+        """
+        try:
+            values = {
+                name: math.inf if value == INFINITE else tuple(value) if isinstance(value, list) else value
+                for name, value in self.config["parameters"].items()
+            }
+            return kind(**values)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise RunError(
+                f"{self.path / 'config.json'} does not fit this version ({error}); use the version that wrote it."
+            ) from error
+
+    @property
     def finished(self) -> bool:
         """Whether the last epoch of the configuration has a checkpoint and the final weights are written."""
         last = max(self.checkpoints, default=-1)
@@ -309,7 +383,7 @@ class Run:
         Parameters
         ----------
         rows : list of dict
-            Each with the keys `METRIC_COLUMNS`.
+            Each with the keys `METRIC_COLUMNS` of the system.
 
         Raises
         ------
@@ -318,9 +392,10 @@ class Run:
         RunError
             If the present file is damaged or the new one cannot be written.
         """
+        columns = METRIC_COLUMNS[self.system]
         for row in rows:
-            if set(row) != set(METRIC_COLUMNS):
-                raise ValueError(f"a row of metrics has the columns {sorted(row)} instead of {sorted(METRIC_COLUMNS)}")
+            if set(row) != set(columns):
+                raise ValueError(f"a row of metrics has the columns {sorted(row)} instead of {sorted(columns)}")
         self._write_metrics(self.metrics() + list(rows))
 
     def metrics(self) -> list[dict]:
@@ -331,16 +406,16 @@ class Run:
         RunError
             If the file is damaged.
         """
-        path = self.path / "metrics.csv"
+        path, columns = self.path / "metrics.csv", METRIC_COLUMNS[self.system]
         if not path.is_file():
             return []
         remedy = "remove it and use 'brianprop resume' to go on without the earlier rows"
         try:
             with open(path, newline="", encoding="utf-8") as file:
                 reader = csv.DictReader(file)
-                if tuple(reader.fieldnames or ()) != METRIC_COLUMNS:
-                    raise RunError(f"{path} has the columns {reader.fieldnames}, not {list(METRIC_COLUMNS)}; {remedy}.")
-                return [{column: METRIC_TYPES.get(column, float)(row[column]) for column in METRIC_COLUMNS} for row in reader]
+                if tuple(reader.fieldnames or ()) != columns:
+                    raise RunError(f"{path} has the columns {reader.fieldnames}, not {list(columns)}; {remedy}.")
+                return [{column: METRIC_TYPES.get(column, float)(row[column]) for column in columns} for row in reader]
         except (OSError, ValueError, TypeError, csv.Error) as error:
             raise RunError(f"{path} is damaged ({error}); {remedy}.") from error
 
@@ -348,7 +423,7 @@ class Run:
         """Metrics as a table, one row per epoch and split."""
         import pandas
 
-        return pandas.DataFrame(self.metrics(), columns=list(METRIC_COLUMNS))
+        return pandas.DataFrame(self.metrics(), columns=list(METRIC_COLUMNS[self.system]))
 
     def truncate_metrics(self, epoch: int) -> None:
         """Drop the rows of epochs after `epoch`.
@@ -361,12 +436,12 @@ class Run:
             self._write_metrics(kept)
 
     def _write_metrics(self, rows: list[dict]) -> None:
-        text = io.StringIO()
+        text, columns = io.StringIO(), METRIC_COLUMNS[self.system]
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(METRIC_COLUMNS)
+        writer.writerow(columns)
         for row in rows:
             # the conversion turns NumPy's scalars, whose repr names their type, into Python's
-            values = [METRIC_TYPES.get(column, float)(row[column]) for column in METRIC_COLUMNS]
+            values = [METRIC_TYPES.get(column, float)(row[column]) for column in columns]
             writer.writerow([repr(value) if isinstance(value, float) else value for value in values])
         atomic_write(self.path / "metrics.csv", lambda file: file.write(text.getvalue().encode()))
 
@@ -386,7 +461,7 @@ class Run:
         epoch : int
             Number of epochs done; 0 for the initial state.
         arrays : dict of ndarray
-            For nBP: ``W1`` of shape (n_in, n_hid) and ``W2`` of shape (n_hid, n_out), int32.
+            ``W1``, ``W2``, ... of shape (n_pre, n_post), int32 for nBP, else float32; biases ``b1``, ... of shape (n_post,).
         """
         try:
             (self.path / "checkpoints").mkdir(exist_ok=True)
@@ -426,7 +501,7 @@ class Run:
         return 0, {}
 
     def save_weights(self, arrays: dict[str, np.ndarray]) -> None:
-        """Write the final weights, ``W1`` and ``W2`` as in a checkpoint."""
+        """Write the final weights, named as in a checkpoint."""
         self._write_npz("weights.npz", arrays)
 
     def load_weights(self) -> dict[str, np.ndarray]:
@@ -443,7 +518,7 @@ class Run:
         return _read_npz(path, f"remove it and use 'brianprop resume {self.path}'")
 
     def save_spikes(self, recording: Recording, name: str = "spikes") -> None:
-        """Write recorded spikes to ``NAME.npz``: ``spikes`` for a whole run, ``raster`` for a few turns."""
+        """Write recorded spikes to ``NAME.npz``: ``spikes`` for a whole run, ``raster`` for the first turns of an epoch."""
         arrays = {
             "populations": np.array(recording.populations, dtype=np.str_),
             "sizes": np.array(recording.sizes, dtype=np.int64),
@@ -482,14 +557,7 @@ class Run:
             raise RunError(f"{path} is no recording of spikes ({error}); {remedy}.") from error
 
     def save_images(self, arrays: dict[str, np.ndarray]) -> None:
-        """Write a few test images with the answers of the circuit.
-
-        Parameters
-        ----------
-        arrays : dict of ndarray
-            ``images`` (k, n_in) uint8 of 0 and 1, ``target`` (k,) int index of the class, ``spikes`` (k, n_out) uint8,
-            and ``drive`` (k, n_out) float in units of weight.
-        """
+        """Write a few test images with the answers to them: ``images``, ``target`` and the `IMAGE_ARRAYS` of the system."""
         self._write_npz("images.npz", arrays)
 
     def load_images(self) -> dict[str, np.ndarray] | None:
@@ -505,7 +573,7 @@ class Run:
             return None
         remedy = "remove it"
         arrays = _read_npz(path, remedy)
-        missing = {"images", "target", "spikes", "drive"} - set(arrays)
+        missing = {"images", "target", *IMAGE_ARRAYS[self.system]} - set(arrays)
         if missing:
             raise RunError(f"{path} lacks {', '.join(sorted(missing))}; {remedy}.")
         return arrays
@@ -515,7 +583,7 @@ class Run:
         atomic_write(self.path / name, lambda file: np.savez_compressed(file, **arrays))
 
     def _write_json(self, name: str, value: dict) -> None:
-        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         atomic_write(self.path / name, lambda file: file.write(text.encode()))
 
 
@@ -523,8 +591,14 @@ def _checkpoint_name(epoch: int) -> str:
     return f"checkpoints/epoch_{epoch:04d}.npz"
 
 
-def _require_vacant(path: Path) -> None:
-    """Raise a RunError unless a run may be created at `path`."""
+def require_vacant(path: Path) -> None:
+    """Make sure that a run may be created at a path: nothing is there, or what a killed creation left.
+
+    Raises
+    ------
+    RunError
+        If it holds anything else or cannot be looked at.
+    """
     try:
         if not os.path.lexists(path):
             return

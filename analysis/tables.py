@@ -3,20 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.errors import ParameterError
+from analysis.groups import group_runs
+from analysis.runs import Run
+from models.errors import ParameterError, RunError
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["ACCURACIES", "markdown", "summary"]
+__all__ = ["markdown", "summary", "table"]
 
-ACCURACIES = ("accuracy_exact", "accuracy_spikes", "accuracy_membrane")
+
+def table(run_paths: Sequence[Path], epochs: Sequence[int] = (), split: str = "test") -> pandas.DataFrame:
+    """`summary` of runs of any systems and settings, one below the other.
+
+    Parameters
+    ----------
+    run_paths : sequence of path-like
+        Run directories. Those that differ in more than their seed get rows of their own, with a label before the epoch.
+    epochs : sequence of int
+        By default, for each kind of run, the last epoch that all of them have.
+    split : {"test", "validation", "train"}
+
+    Raises
+    ------
+    RunError
+        If a run cannot be read or has no finished epoch.
+    ParameterError
+        If a run lacks an epoch.
+    """
+    import pandas
+
+    if not run_paths:
+        raise RunError("There is nothing to show, since no run directory was given; give at least one.")
+    groups = group_runs([Run.open(path) for path in run_paths])
+    parts = []
+    for group in groups:
+        frames = [run.metrics_frame() for run in group.runs]
+        for run, frame in zip(group.runs, frames, strict=True):
+            if frame.empty:
+                raise RunError(f"{run.path} has no finished epoch; use 'brianprop resume {run.path}'.")
+        part = summary(frames, epochs or (min(int(frame.epoch.max()) for frame in frames),), split)
+        parts.append(part.rename(index=lambda row, label=group.label: f"{label}: {row}") if len(groups) > 1 else part)
+    return pandas.concat(parts)
 
 
 def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: str = "test") -> pandas.DataFrame:
-    """Accuracy over runs, in per cent.
+    """Accuracy over runs of one system, in per cent.
 
     Parameters
     ----------
@@ -39,17 +74,18 @@ def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: st
     """
     import pandas
 
+    accuracies = [name for name in frames[0].columns if name.startswith("accuracy")]
     rows = {}
     for epoch in epochs:
         values = [frame[(frame.epoch == epoch) & (frame.split == split)] for frame in frames]
         if any(part.empty for part in values):
             raise ParameterError(f"Epoch {epoch} is not in every run; give --epochs that all runs have.")
-        rows[f"epoch {epoch}"] = {name: [100 * part[name].iloc[0] for part in values] for name in ACCURACIES}
-    chosen: dict[str, list[float]] = {name: [] for name in ACCURACIES}
+        rows[f"epoch {epoch}"] = {name: [100 * part[name].iloc[0] for part in values] for name in accuracies}
+    chosen: dict[str, list[float]] = {name: [] for name in accuracies}
     for frame in frames:
         validation = frame[frame.split == "validation"].set_index("epoch")
         reported = frame[frame.split == split].set_index("epoch")
-        for name in ACCURACIES:
+        for name in accuracies:
             if len(validation):
                 chosen[name].append(100 * reported.loc[validation[name].idxmax(), name])
     if all(chosen.values()):
@@ -66,10 +102,13 @@ def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: st
 
 
 def markdown(table: pandas.DataFrame) -> str:
-    """The table as Markdown, one cell ``mean ± sd`` per accuracy."""
-    names = [name.removeprefix("accuracy_") for name in ACCURACIES]
-    lines = ["| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
+    """The table as Markdown, one cell ``mean ± sd`` per accuracy, and a dash where a system has none of that name."""
+    accuracies = [name.removesuffix("_mean") for name in table.columns if name.endswith("_mean")]
+    titles = [name.removeprefix("accuracy_") for name in accuracies]
+    lines = ["| | " + " | ".join(titles) + " |", "|---|" + "---|" * len(titles)]
     for label, row in table.iterrows():
-        cells = (f"{row[f'{name}_mean']:.2f} ± {row[f'{name}_sd']:.2f}" for name in ACCURACIES)
+        cells = (
+            "–" if row.isna()[f"{name}_mean"] else f"{row[f'{name}_mean']:.2f} ± {row[f'{name}_sd']:.2f}" for name in accuracies
+        )
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

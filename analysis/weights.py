@@ -1,8 +1,8 @@
-"""Distribution of the learned weights before and after training."""
+"""The learned weights before and after training: their distribution, and receptive fields of hidden neurons."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +10,15 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["plot_weights", "share_at_bound"]
+__all__ = ["most_changed", "plot_fields", "plot_weights", "share_at_bound"]
 
 #: About how many bins span the range of the weights.
 BINS = 64
+#: The same of few weights.
+FEWEST_BINS = 16
+
+#: Receptive fields that are drawn.
+FIELDS = 9
 
 
 def share_at_bound(weights: np.ndarray, bound: float) -> float:
@@ -74,4 +79,83 @@ def plot_weights(initial: Mapping[str, np.ndarray], final: Mapping[str, np.ndarr
     panels[0].set_ylabel("share of the synapses per bin")
     handles, titles = panels[0].get_legend_handles_labels()
     figure.legend(handles, titles, loc="outside lower center", ncols=len(titles))
+    return figure
+
+
+def most_changed(initial: np.ndarray, final: np.ndarray, number: int = FIELDS) -> np.ndarray:
+    """Hidden neurons whose incoming weights changed most (Euclidean norm), in descending order.
+
+    Parameters
+    ----------
+    initial, final : ndarray, shape (n_in, n_hid)
+    number : int
+        How many, or all if there are fewer.
+
+    Returns
+    -------
+    int array
+    """
+    change = np.linalg.norm(final.astype(float) - initial, axis=0)
+    return np.argsort(-change, kind="stable")[:number]
+
+
+def plot_fields(
+    initial: Mapping[str, np.ndarray], final: Mapping[str, np.ndarray], shape: Sequence[int], bound: float | None = None
+) -> Figure:
+    """Draw histograms of real-valued weights, and the receptive fields of the hidden neurons that changed most.
+
+    Parameters
+    ----------
+    initial, final : mapping of str to ndarray
+        Weight matrices W1, W2, ... of shape (n_pre, n_post), and biases, which are left out.
+    shape : sequence of int
+        Rows and columns of an image.
+    bound : float, optional
+        Largest absolute value that a weight may take.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    names = [name for name in final if name.startswith("W")]
+    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[1.15, 1.0])
+    for axes, name in zip(above.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        both = [np.asarray(weights[name], float).ravel() for weights in (initial, final)]
+        reach = max(np.abs(values).max() for values in both)
+        edges = np.linspace(-reach, reach, int(np.clip(both[1].size ** 0.5, FEWEST_BINS, BINS)) + 1)
+        for values, colour, filled in zip(both, ("0.55", "C0"), (True, False), strict=True):
+            share = np.full(values.size, 1 / values.size)
+            style = {"histtype": "stepfilled", "alpha": 0.5} if filled else {"histtype": "step", "linewidth": 1.2}
+            axes.hist(values, bins=edges, weights=share, color=colour, **style)
+        title = f"${name[0]}_{{{name[1:]}}}$"
+        if bound is not None:
+            title += f": {share_at_bound(final[name], bound):.1%} at the bound"
+            for side in (-bound, bound):
+                axes.axvline(side, color="C1", linestyle="--", linewidth=0.8)
+        axes.set(title=title, xlabel="weight", yscale="log")
+        if name == names[0]:
+            axes.set_ylabel("share of the synapses per bin")
+    handles = [Patch(color="0.55", alpha=0.5, label="initial"), Line2D([], [], color="C0", label="final")]
+    if bound is not None:
+        handles.append(Line2D([], [], color="C1", linestyle="--", label="bound"))
+    above.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+    chosen = most_changed(initial["W1"], final["W1"])
+    panels = below.subplots(2, len(chosen), squeeze=False)
+    limit = np.quantile(np.abs(final["W1"][:, chosen]), 0.995) or 1.0
+    for row, (weights, title) in enumerate(((initial, "initial"), (final, "final"))):
+        for axes, neuron in zip(panels[row], chosen, strict=True):
+            image = axes.imshow(np.reshape(weights["W1"][:, neuron], shape), cmap="RdBu", vmin=-limit, vmax=limit)
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(True)
+            if row == 0:
+                axes.set_title(f"{neuron}")
+        panels[row, 0].set_ylabel(title)
+    below.suptitle("$W_1$ of the hidden neurons that changed most")
+    below.colorbar(image, ax=panels, shrink=0.8, label="weight")
     return figure

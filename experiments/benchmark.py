@@ -31,7 +31,7 @@ from analysis.speed import CHIP, Spread, affine, draw, ratio, slope
 from experiments import datasets, encoding
 from experiments.environment import describe
 from experiments.kernels import Kernel
-from experiments.train import Part, load_data
+from experiments.training import Part, load_data
 from models.circuit import Circuit
 from models.device import Simulator, simulator
 from models.errors import ParameterError, RunError
@@ -637,7 +637,7 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
     RunError
         If the folder holds files, cannot be written, or the variants disagree.
     DataError, ParameterError, BuildError
-        As `experiments.train.load_data` and `models.device.simulator` do.
+        As `experiments.training.load_data` and `models.device.simulator` do.
     """
     out = settings.out
     prepare(out)

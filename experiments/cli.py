@@ -11,8 +11,10 @@ from typing import Annotated, Literal
 import tyro
 
 from experiments.benchmark import BenchmarkNBP
-from experiments.train import TrainNBP
-from models.errors import BrianpropError, RunError
+from experiments.train_ann import TrainANN
+from experiments.train_nbp import TrainNBP
+from experiments.train_ssnn_bp import TrainSSNN
+from models.errors import BrianpropError
 
 __all__ = ["main"]
 
@@ -23,9 +25,11 @@ RunPath = tyro.conf.Positional[Path]
 class Train:
     """Train a network and keep everything in a run directory."""
 
-    system: tyro.conf.Positional[Literal["nbp"]]
-    """nbp: the synfire-gated circuit of Renner et al. 2024."""
-    settings: TrainNBP
+    settings: (
+        Annotated[TrainNBP, tyro.conf.subcommand("nbp")]
+        | Annotated[TrainSSNN, tyro.conf.subcommand("ssnn-bp")]
+        | Annotated[TrainANN, tyro.conf.subcommand("ann")]
+    )
 
     def __call__(self) -> None:
         from experiments.train import train
@@ -41,7 +45,7 @@ class Resume:
     run: RunPath
     """Run directory."""
     epochs: int | None = None
-    """Go on up to this number of epochs, also after the end of the run."""
+    """Go on up to this number of epochs, also after the end of the run; not where learning rates fall over the epochs."""
 
     def __call__(self) -> None:
         from experiments.train import resume
@@ -69,10 +73,10 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Figures:
-    """Draw the figures of one run or, with mean, of several."""
+    """Draw the figures of one run, and the accuracy of several: mean over seeds, and other systems and settings beside."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run directories; the first gives the raster, the connectivity, the weights and the images."""
+    """Run directories; the first gives all figures but that of the accuracy."""
     out: Path | None = None
     """Folder for the figures (default: figures in the first run directory)."""
 
@@ -84,34 +88,53 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Accuracy over several runs as Markdown: mean and standard deviation, in per cent."""
+class Compare:
+    """Draw what settings do, over many runs of SSNN-BP, with runs of the ANN as a band.
+
+    Written to --out, as PNG, PDF and a table of all values (compare.csv):
+    length, the accuracy against the number T of time steps;
+    activity, the spikes and weight updates of a presentation against T, from the first presentations of one epoch;
+    step, the accuracy against the size of an update and against the number of levels of a weight.
+    A figure needs at least two values of what it shows, and is left out otherwise. Runs that differ in something else besides
+    the seed get lines of their own.
+    """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run directories that differ in their seed."""
+    """Run directories, finished ones."""
+    out: Path
+    """Folder for the figures."""
+    split: Literal["train", "validation", "test"] = "test"
+    """Images that the accuracy after the last epoch is of."""
+
+    def __call__(self) -> None:
+        from analysis.figures import compare
+
+        for path in compare(list(self.runs), self.out, self.split):
+            print(path)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Accuracy over several runs as Markdown: mean and standard deviation over seeds, in per cent."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories; those that differ in more than their seed get rows of their own."""
     epochs: tuple[int, ...] = ()
-    """Epochs to report (default: the last that all runs have); a checkpoint chosen on validation is added."""
+    """Epochs to report (default: the last that all runs of a kind have); a checkpoint chosen on validation is added."""
     split: Literal["train", "validation", "test"] = "test"
     """Images that the accuracy is reported on."""
 
     def __call__(self) -> None:
-        from analysis.runs import Run
-        from analysis.tables import markdown, summary
+        from analysis.tables import markdown, table
 
-        if not self.runs:
-            raise RunError("There is nothing to show, since no run directory was given; give at least one.")
-        frames = [Run.open(path).metrics_frame() for path in self.runs]
-        for path, frame in zip(self.runs, frames, strict=True):
-            if frame.empty:
-                raise RunError(f"{path} has no finished epoch; use 'brianprop resume {path}'.")
-        epochs = self.epochs or (min(int(frame.epoch.max()) for frame in frames),)
-        print(markdown(summary(frames, epochs, self.split)))
+        print(markdown(table(list(self.runs), self.epochs, self.split)))
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """Measure the speed of a system against Brian2's own code and a hand-written kernel."""
 
+    # a union of at least two becomes subcommands, as in Train; of the one system that there is, a word of its own
     system: tyro.conf.Positional[Literal["nbp"]]
     """nbp: the synfire-gated circuit of Renner et al. 2024."""
     settings: BenchmarkNBP
@@ -127,7 +150,7 @@ class Info:
     """Show versions, compiler, devices, caches, and which data sets are found."""
 
     data_dir: Path | None = None
-    """Where to look for mnist and fashion-mnist first."""
+    """Where to look for named data sets first."""
 
     def __call__(self) -> None:
         import shutil
@@ -152,7 +175,8 @@ class Info:
         builds = cache_root() / "builds"
         print(f"{'cache':15} {cache_root()} ({len(list(builds.glob('*/manifest.json')))} builds)")
         for name in datasets.NAMES:
-            print(f"{'data':15} {name}: {datasets.find(name, self.data_dir) or 'not found; it is downloaded on first use'}")
+            lacking = "not found; it is downloaded on first use" if name in datasets.MIRRORS else "not found"
+            print(f"{'data':15} {name}: {datasets.find(name, self.data_dir) or lacking}")
 
 
 Command = (
@@ -160,6 +184,7 @@ Command = (
     | Annotated[Resume, tyro.conf.subcommand("resume")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Figures, tyro.conf.subcommand("figures")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Table, tyro.conf.subcommand("table")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Info, tyro.conf.subcommand("info")]

@@ -1,11 +1,11 @@
-"""Images and labels: scikit-learn's digits, MNIST, Fashion-MNIST, and any folder in MNIST's IDX format.
+"""Images and labels: scikit-learn's digits, MNIST, Fashion-MNIST, EMNIST Letters, and any folder in MNIST's IDX format.
 
 Sources
 -------
 MNIST: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition",
-Proceedings of the IEEE 86, 2278 (1998). Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf, arXiv:1708.07747 (2017). Digits:
-E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository (1998), the test
-part, which scikit-learn carries.
+Proceedings of the IEEE 86, 2278 (1998). Fashion-MNIST: H. Xiao, K. Rasul, R. Vollgraf, arXiv:1708.07747 (2017). EMNIST:
+G. Cohen, S. Afshar, J. Tapson, A. van Schaik, arXiv:1702.05373 (2017). Digits: E. Alpaydin, C. Kaynak, "Optical
+Recognition of Handwritten Digits", UCI Machine Learning Repository (1998), the test part, which scikit-learn carries.
 
 IDX is a big-endian header (magic number, then one 32-bit length per dimension) and then the bytes of the array.
 """
@@ -13,6 +13,7 @@ IDX is a big-endian header (magic number, then one 32-bit length per dimension) 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
 import hashlib
 import importlib.util
@@ -21,8 +22,10 @@ import os
 import sys
 import tempfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -32,7 +35,7 @@ from models.errors import DataError, ParameterError
 __all__ = ["NAMES", "Dataset", "Split", "Splits", "find", "load", "split"]
 
 #: Data sets that are known by name; any folder with the four IDX files works too.
-NAMES = ("digits", "mnist", "fashion-mnist")
+NAMES = ("digits", "mnist", "fashion-mnist", "emnist-letters")
 
 #: The four files of a data set, and how many dimensions each has.
 FILES = {
@@ -41,6 +44,13 @@ FILES = {
     "t10k-images-idx3-ubyte": 3,
     "t10k-labels-idx1-ubyte": 1,
 }
+
+#: EMNIST Letters is found and not downloaded: the official archive holds all of EMNIST, half a gigabyte. Its files are named
+#: otherwise, and their images are transposed.
+LETTERS = "emnist-letters"
+LETTERS_FILES = {stem: f"{LETTERS}-{stem.replace('t10k', 'test')}" for stem in FILES}
+LETTERS_ARCHIVE = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
+LETTERS_CLASSES = np.arange(1, 27)
 
 #: SHA-256 of the payloads. The gzip wrappers differ from mirror to mirror; what is inside does not.
 SHA256 = {
@@ -135,13 +145,15 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     ``mnist`` and ``fashion-mnist`` are searched in ``data_dir``, $BRIANPROP_DATA, the system's packages and the cache;
     of the first two, in the subfolder of that name and in the folder itself. Their payloads are checked against known
     SHA-256 wherever they come from. With ``data_dir`` nothing else is searched and nothing downloaded.
+    ``emnist-letters`` is searched in the first two places: the files of the official archive, whose images are turned
+    upright, or in a subfolder of that name the usual four files with upright images.
 
     Parameters
     ----------
     name : str
         One of `NAMES`, or a folder that holds the four IDX files, each plain or with the suffix .gz.
     data_dir : Path, optional
-        Where to look for ``mnist`` and ``fashion-mnist``.
+        Where to look for a data set that is named.
 
     Returns
     -------
@@ -154,6 +166,8 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     """
     if name == "digits":
         return _digits()
+    if name == LETTERS:
+        return _letters(data_dir)
     if name not in SHA256:
         folder = Path(name).expanduser().absolute()
         if not folder.is_dir():
@@ -187,6 +201,9 @@ def find(name: str, data_dir: Path | None = None) -> str | None:
     """
     if name == "digits":
         return "scikit-learn" if importlib.util.find_spec("sklearn") else None
+    if name == LETTERS:
+        place = _locate_letters(data_dir)
+        return str(place[0]) if place and all(_file(place[0], stem) for stem in place[1].values()) else None
     folder = _locate(name, data_dir) if name in SHA256 else Path(name).expanduser().absolute()
     return str(folder) if folder is not None and all(_file(folder, stem) for stem in FILES) else None
 
@@ -272,13 +289,16 @@ def _locate(name: str, data_dir: Path | None) -> Path | None:
     return None
 
 
-def _read_folder(name: str, folder: Path) -> Dataset:
-    """Read the four files of a folder, check that they fit each other, and map labels to class indices."""
+def _read_folder(name: str, folder: Path, names: Mapping[str, str] = MappingProxyType({})) -> Dataset:
+    """Read the four files of a folder, check that they fit each other, and map labels to class indices.
+
+    `names` are those of the files, where they are not the usual ones.
+    """
     arrays, paths = {}, {}
     for stem, dimensions in FILES.items():
-        path = _file(folder, stem)
+        path = _file(folder, names.get(stem, stem))
         if path is None:
-            raise DataError(f"File {stem} (plain or .gz) is missing in {folder}; put it there.")
+            raise DataError(f"File {names.get(stem, stem)} (plain or .gz) is missing in {folder}; put it there.")
         arrays[stem] = _read(path, dimensions, SHA256.get(name, {}).get(stem))
         paths[stem] = path
     train_images, train_labels, test_images, test_labels = arrays.values()
@@ -310,6 +330,42 @@ def _read_folder(name: str, folder: Path) -> Dataset:
         classes=classes.astype(np.int64),
         origin=str(folder),
     )
+
+
+def _locate_letters(data_dir: Path | None) -> tuple[Path, dict[str, str]] | None:
+    """Return the folder of EMNIST Letters, or of a part of it, and the names of its files."""
+    place = data_dir or os.environ.get("BRIANPROP_DATA")
+    if not place:
+        return None
+    place = Path(place).expanduser().absolute()
+    usual = {stem: stem for stem in FILES}
+    # the usual names say nothing of what is in the files: they count in a folder of the right name only
+    for folder, names in ((place / LETTERS, LETTERS_FILES), (place / LETTERS, usual), (place, LETTERS_FILES)):
+        if any(_file(folder, stem) for stem in names.values()):
+            return folder, names
+    return None
+
+
+def _letters(data_dir: Path | None) -> Dataset:
+    found = _locate_letters(data_dir)
+    if found is None:
+        place = "--data-dir" if data_dir else "BRIANPROP_DATA"
+        raise DataError(
+            f"Data set {LETTERS} is not in {data_dir or 'a folder that BRIANPROP_DATA names'}: take "
+            f"{', '.join(f'{stem}.gz' for stem in LETTERS_FILES.values())} out of {LETTERS_ARCHIVE} into a folder, and name "
+            f"it with {place}."
+        )
+    folder, names = found
+    dataset = _read_folder(LETTERS, folder, names)
+    if not np.array_equal(dataset.classes, LETTERS_CLASSES):
+        raise DataError(
+            f"Folder {folder} holds the labels {dataset.classes[0]} to {dataset.classes[-1]} of {len(dataset.classes)} "
+            f"classes, but {LETTERS} has 1 to 26; replace the files, or name the folder itself as the data set."
+        )
+    if names is not LETTERS_FILES:
+        return dataset
+    upright = {part: getattr(dataset, part).transpose(0, 2, 1) for part in ("train_images", "test_images")}
+    return dataclasses.replace(dataset, **upright)
 
 
 def _digits() -> Dataset:

@@ -1,7 +1,7 @@
-"""From images and labels to spikes: crop, binarise, one-hot.
+"""From images and labels to spikes: crop, binarise or keep grey values, one-hot.
 
-A pixel is one source neuron: it spikes once in a turn of the chain if the pixel is bright, else never. A label is
-one spike, of the target neuron of its class.
+A pixel is one source neuron. In nBP it spikes once in a turn of the chain if the pixel is bright, else never; in SSNN-BP it
+spikes in each time step with a probability that is its grey value. A label is one spike, of the target neuron of its class.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 from models.errors import DataError, ParameterError
 
-__all__ = ["binarise", "crop", "default_crop", "one_hot"]
+__all__ = ["binarise", "crop", "default_crop", "grey", "one_hot"]
 
 #: Pixels cut off each side where nothing else is asked. MNIST's border is empty: the paper cuts 28 x 28 to 20 x 20.
 DEFAULT_CROP = {"mnist": 4}
@@ -79,6 +79,31 @@ def binarise(images: np.ndarray, level: float) -> np.ndarray:
     lowest = np.count_nonzero(np.arange(256) / 255 <= level)
     count, rows, cols = images.shape
     return (images >= lowest).reshape(count, rows * cols).view(np.uint8)
+
+
+def grey(images: np.ndarray, level: float | None = None) -> np.ndarray:
+    """Lay out the grey values of images pixel by pixel: the probability of a spike is value / 255.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, rows, cols)
+    level : float, optional
+        Where it is given, pixels become 255 if they exceed it as in `binarise`, else 0.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, rows * cols)
+        From 0 to 255, pixels row by row.
+
+    Raises
+    ------
+    ParameterError
+        When the level is not a finite number in [0, 1).
+    """
+    if level is not None:
+        return 255 * binarise(images, level)
+    count, rows, cols = images.shape
+    return images.reshape(count, rows * cols)
 
 
 def one_hot(labels: np.ndarray, n_classes: int) -> np.ndarray:

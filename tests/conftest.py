@@ -1,14 +1,19 @@
 """What the tests share: data on disk, small circuits, and the digits as a circuit sees them."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from analysis.runs import Recording, Run, as_json
 from experiments import datasets, encoding
-from experiments.train import load_data
+from experiments.training import load_data
+from models import ann, ssnn_bp
+from models.ann import ANN
 from models.nbp import NBP, initial_weights
+from models.ssnn_bp import SSNN
 
 #: One size for all tests on the digits, so that they share builds.
 DIGITS = {"n_in": 64, "n_hid": 60, "n_out": 10}
@@ -54,3 +59,110 @@ def restless_weights(parameters: NBP, seed: int = 0) -> dict[str, np.ndarray]:
         name: np.clip(weight + 2 * rng.integers(-20, 30, weight.shape), -parameters.w_max, parameters.w_max).astype(np.int32)
         for name, weight in weights.items()
     }
+
+
+def comparable_metrics(run: Run) -> list[dict]:
+    """Metrics without the times."""
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in run.metrics()]
+
+
+def assert_same_run(one: Run, other: Run):
+    """Equal metrics and equal weights, bit for bit."""
+    assert comparable_metrics(one) == comparable_metrics(other)
+    first, second = one.load_weights(), other.load_weights()
+    assert set(first) == set(second)
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+def back_to(run: Run, path: Path, epoch: int) -> Run:
+    """A copy of a finished run as a kill would leave it between the metrics of the epoch after `epoch` and its checkpoint."""
+    shutil.copytree(run.path, path)
+    for later in range(epoch + 1, run.config["training"]["epochs"] + 1):
+        (path / "checkpoints" / f"epoch_{later:04d}.npz").unlink()
+    for name in ("weights.npz", "images.npz"):
+        (path / name).unlink()
+    copied = Run.open(path)
+    copied.truncate_metrics(epoch + 1)
+    return copied
+
+
+def composite_recording(spikes: list[tuple[str, int, int]], sizes: dict[str, int], period: int, epoch: int = 2) -> Recording:
+    """A recording of SSNN-BP from (population, neuron, step); `sizes` are those of the layers."""
+    layers = list(sizes)
+    populations = [*layers, *(f"{layer} {sign}" for layer in layers[1:] for sign in ("plus", "minus"))]
+    names, neuron, step = zip(*spikes, strict=True)
+    return Recording(
+        tuple(populations),
+        tuple(sizes[name.partition(" ")[0]] for name in populations),
+        [populations.index(name) for name in names],
+        neuron,
+        step,
+        np.full(len(step), epoch),
+        period,
+    )
+
+
+def composite_run(path: Path, *, seed: int = 0, accuracy: float = 0.5, epochs: int = 2, turns: int = 6, **settings) -> Run:
+    """A finished run of SSNN-BP with made-up spikes and scores: test accuracy `accuracy` by spikes, 0.1 more by rates."""
+    parameters = SSNN(n_in=16, n_out=3, **{"hidden": (5,), "steps": 4} | settings)
+    config = {
+        "system": "ssnn-bp",
+        "dataset": {"name": "digits", "classes": ["A", "B", "C"], "image_shape": [4, 4]},
+        "parameters": as_json(parameters),
+        "training": {"epochs": epochs, "seed": seed},
+    }
+    run = Run.create(path, config, {})
+    rng = np.random.default_rng(seed)
+    run.save_checkpoint(0, ssnn_bp.initial_weights(parameters, seed))
+    for epoch in range(1, epochs + 1):
+        scores = {
+            "accuracy_spikes": accuracy,
+            "accuracy_rates": accuracy + 0.1,
+            "loss": 1 / epoch,
+            "samples": 10,
+            "seconds": 1.0,
+        }
+        run.append_metrics([{"epoch": epoch, "split": split, **scores} for split in ("train", "validation", "test")])
+        run.save_checkpoint(epoch, ssnn_bp.initial_weights(parameters, seed + epoch))
+    run.save_weights(ssnn_bp.initial_weights(parameters, seed + epochs))
+    sizes = dict(zip(parameters.layers, parameters.sizes, strict=True))
+    spikes = [
+        (name, int(n), t) for t in range(turns * parameters.steps) for name in sizes for n in rng.integers(sizes[name], size=1)
+    ]
+    spikes += [("output plus", 1, t) for t in range(turns * parameters.steps) if rng.random() < 0.3]
+    spikes += [("hidden1 minus", int(rng.integers(5)), t) for t in range(turns * parameters.steps) if rng.random() < 0.3]
+    run.save_spikes(composite_recording(spikes, sizes, parameters.steps), "raster")
+    counts = rng.multinomial(parameters.steps, [0.5, 0.3, 0.2], 6)
+    run.save_images(
+        {
+            "images": rng.integers(0, 256, (6, 16), dtype=np.uint8),
+            "target": np.array([0, 1, 2, 0, 1, 2]),
+            "counts": counts,
+            "membrane": rng.normal(0, 1, (6, 3)),
+            "rates": counts / parameters.steps,
+        }
+    )
+    return run
+
+
+def ann_run(path: Path, *, seed: int = 0, accuracy: float = 0.8, epochs: int = 2, **settings) -> Run:
+    """A finished run of the ANN with made-up scores."""
+    parameters = ANN(n_in=16, n_hid=(5,), n_out=3, **settings)
+    config = {
+        "system": "ann",
+        "dataset": {"name": "digits", "classes": ["A", "B", "C"], "image_shape": [4, 4]},
+        "parameters": as_json(parameters),
+        "training": {"epochs": epochs, "seed": seed},
+    }
+    run = Run.create(path, config, {})
+    for epoch in range(epochs + 1):
+        run.save_checkpoint(epoch, ann.initial_weights(parameters, seed + epoch))
+        scores = {"accuracy": accuracy, "loss": 1.0, "samples": 10, "seconds": 1.0}
+        if epoch:
+            run.append_metrics([{"epoch": epoch, "split": split, **scores} for split in ("train", "validation", "test")])
+    run.save_weights(ann.initial_weights(parameters, seed + epochs))
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (6, 16), dtype=np.uint8)
+    run.save_images({"images": images, "target": np.arange(6) % 3, "rates": rng.dirichlet([1, 1, 1], 6)})
+    return run

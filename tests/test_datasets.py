@@ -93,7 +93,7 @@ def test_a_relative_folder_has_an_absolute_origin(tmp_path, payloads, monkeypatc
 
 
 def test_an_unknown_name(tmp_path):
-    with pytest.raises(DataError, match=r"'mnits' is neither one of digits, mnist, fashion-mnist nor a folder"):
+    with pytest.raises(DataError, match=r"'mnits' is neither one of digits, mnist, fashion-mnist, emnist-letters nor a folder"):
         load("mnits")
     assert find("mnits") is None
 
@@ -219,6 +219,59 @@ def test_files_that_do_not_fit_each_other(tmp_path, payloads, name, array, messa
     folder = write(tmp_path / "mine", {**payloads, name: idx(array)})
     with pytest.raises(DataError, match=message):
         load(str(folder))
+
+
+# ---------------------------------------------------------------------------------------------------- EMNIST Letters
+
+
+@pytest.fixture
+def letters():
+    """Payloads with all 26 letters, in the four usual files."""
+    rng = np.random.default_rng(2)
+    found = {}
+    for prefix, count in (("train", 52), ("t10k", 26)):
+        found[f"{prefix}-images-idx3-ubyte"] = idx(rng.integers(0, 256, (count, 5, 5)))
+        found[f"{prefix}-labels-idx1-ubyte"] = idx(np.arange(count) % 26 + 1)
+    return found
+
+
+@pytest.mark.parametrize("subfolder", ["", "emnist-letters"])
+@pytest.mark.parametrize("variable", [False, True])
+def test_the_official_files_of_letters_are_turned_upright(tmp_path, letters, subfolder, variable, monkeypatch):
+    official = {f"emnist-letters-{name.replace('t10k', 'test')}": payload for name, payload in letters.items()}
+    folder = write(tmp_path / "data" / subfolder, official)
+    data_dir = None if variable else tmp_path / "data"
+    if variable:
+        monkeypatch.setenv("BRIANPROP_DATA", str(tmp_path / "data"))
+    assert find("emnist-letters", data_dir) == str(folder)
+    dataset = load("emnist-letters", data_dir)
+    in_file = np.frombuffer(letters[TRAIN_IMAGES][16:], np.uint8).reshape(52, 5, 5)
+    assert all(np.array_equal(image, stored.T) for image, stored in zip(dataset.train_images, in_file, strict=True))
+    assert dataset.test_images.shape == (26, 5, 5)
+    assert dataset.classes.tolist() == list(range(1, 27)) and dataset.train_labels.tolist() == [*range(26), *range(26)]
+
+
+def test_letters_under_the_usual_names_are_upright_and_need_a_folder_of_their_name(tmp_path, letters):
+    write(tmp_path, letters)
+    # train-images-idx3-ubyte may be anything, as MNIST
+    assert find("emnist-letters", tmp_path) is None
+    with pytest.raises(DataError, match=r"emnist-letters-test-labels-idx1-ubyte.gz out of https://\S*gzip.zip .* --data-dir"):
+        load("emnist-letters", tmp_path)
+    write(tmp_path / "emnist-letters", letters)
+    check_payloads(load("emnist-letters", tmp_path), letters)
+
+
+def test_letters_that_are_none_or_incomplete_are_refused(tmp_path, letters, payloads):
+    with pytest.raises(DataError, match="BRIANPROP_DATA"):
+        load("emnist-letters")
+    folder = write(tmp_path / "emnist-letters", payloads)
+    with pytest.raises(DataError, match=r"labels 5 to 200 of 4 classes, but emnist-letters has 1 to 26"):
+        load("emnist-letters", tmp_path)
+    write(folder, letters)
+    (folder / f"{TEST_LABELS}.gz").unlink()
+    assert find("emnist-letters", tmp_path) is None
+    with pytest.raises(DataError, match=f"{TEST_LABELS} .* is missing in {folder}"):
+        load("emnist-letters", tmp_path)
 
 
 # ------------------------------------------------------------------------------------- where named sets are searched

@@ -7,13 +7,15 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+from conftest import ann_run, composite_recording, composite_run
 
 from analysis.accuracy import plot_accuracy
 from analysis.connectivity import arriving, counts, plot_anatomy, plot_functional, symbol
 from analysis.figures import circuit_of, draw
+from analysis.presentations import plot_presentations, select_presentations, targets
 from analysis.raster import find_events, plot_raster, select_turns
 from analysis.runs import Recording, Run
-from analysis.weights import plot_weights, share_at_bound
+from analysis.weights import most_changed, plot_fields, plot_weights, share_at_bound
 from models.circuit import Circuit, Population, Projection
 from models.errors import RunError
 from models.nbp import NBP, inference_circuit, initial_weights, training_circuit
@@ -274,11 +276,11 @@ def test_the_raster_shows_each_spike_once_in_its_colour(small):
 
 def test_accuracy_of_one_epoch_is_visible_and_several_runs_have_a_mean(tmp_path):
     one = make_run(tmp_path / "one", epochs=1).metrics_frame()
-    axes = plot_accuracy([one]).axes[0]
+    axes = plot_accuracy({"nBP": [one]}).axes[0]
     assert len(axes.lines) == 6
     assert all(line.get_marker() not in ("", "None") for line in axes.lines)
     frames = [make_run(tmp_path / str(seed), epochs=2 + seed, seed=seed).metrics_frame() for seed in (1, 2)]
-    lines = plot_accuracy(frames).axes[0].lines
+    lines = plot_accuracy({"nBP": frames}).axes[0].lines
     assert len(lines) == 18
     runs, mean = [line.get_ydata() for line in lines[:2]], lines[2].get_ydata()
     np.testing.assert_allclose(mean, (runs[0][:3] + runs[1][:3]) / 2)
@@ -370,6 +372,86 @@ def test_draw_names_what_is_wrong(tmp_path):
     run.config["system"] = "other"
     with pytest.raises(RunError, match="'other'"):
         circuit_of(run)
+    with pytest.raises(RunError, match="'ssnn-bp'"):
+        circuit_of(composite_run(tmp_path / "composite"))
+
+
+# SSNN-BP and the ANN
+
+
+def presented(*errors, turns=4, period=3):
+    """A recording in which output 1 is the target of all, and wins but in `errors`: (turn, step), where output 0 does."""
+    wrong = {turn * period + step for turn, step in errors}
+    spikes = [("output", int(step not in wrong), step) for step in range(turns * period)]
+    spikes += [(name, neuron, step) for step in wrong for name, neuron in (("output plus", 1), ("output minus", 0))]
+    return composite_recording([*spikes, ("input", 2, 1)], {"input": 4, "hidden1": 3, "output": 2}, period)
+
+
+def test_targets_are_read_off_errors_and_outputs():
+    assert targets(presented((0, 2), (1, 0), (1, 1), (1, 2))).tolist() == [1, 1, 1, 1]
+
+
+def test_the_presentations_with_most_errors_are_selected():
+    assert select_presentations(presented(), 2) == 0
+    assert select_presentations(presented((1, 0), (1, 1), (2, 0), (3, 2)), 2) == 1
+    assert select_presentations(presented((3, 0)), 2) == 2
+    assert select_presentations(presented((3, 0)), 9) == 0
+
+
+def test_the_raster_of_presentations_shows_each_spike_in_its_strip():
+    recording = presented((1, 0), (2, 1), turns=4)
+    figure = plot_presentations(recording, ["A", "B"], 2)
+    source, hidden, output, error, gradient = figure.axes
+    drawn = [
+        [(float(np.mean(part[:, 0])), float(part[0, 1])) for part in axes.collections[0].get_segments()]
+        for axes in (source, hidden, output)
+    ]
+    # presentations 1 and 2: steps 3 to 8
+    assert drawn == [[], [], [(3, 0), (4, 1), (5, 1), (6, 1), (7, 0), (8, 1)]]
+    plus, minus = ((line.get_xdata().tolist(), line.get_ydata().tolist()) for line in error.lines[:2])
+    assert (plus, minus) == (([3, 7], [1, 1]), ([3, 7], [0, 0]))
+    assert all(len(line.get_xdata()) == 0 for line in gradient.lines[:2])
+    # the target's band spans both presentations
+    bands = [path.get_extents() for collection in output.collections[1:] for path in collection.get_paths()]
+    assert [(band.x0, band.x1, band.y0, band.y1) for band in bands] == [(2.5, 5.5, 0.5, 1.5), (5.5, 8.5, 0.5, 1.5)]
+    assert source.texts[0].get_text() == "target B: 2 of 3\n2 error, 0 gradient\n0 updates"
+
+
+def test_receptive_fields_are_of_the_neurons_that_changed_most():
+    rng = np.random.default_rng(0)
+    initial = {"W1": rng.normal(size=(12, 5)), "W2": rng.normal(size=(5, 3))}
+    final = {name: weights.copy() for name, weights in initial.items()}
+    final["W1"][:, 3] += 2
+    final["W1"][:, 1] -= 1
+    assert most_changed(initial["W1"], final["W1"], 2).tolist() == [3, 1]
+    figure = plot_fields(initial, final, (3, 4), bound=5.0)
+    images = [axes.images[0].get_array() for axes in figure.axes if axes.images]
+    np.testing.assert_array_equal(images[0], initial["W1"][:, 3].reshape(3, 4))
+    np.testing.assert_array_equal(images[5], final["W1"][:, 3].reshape(3, 4))
+
+
+def test_draw_writes_the_figures_of_composite_neurons_and_of_the_ann(tmp_path):
+    composite, ann = composite_run(tmp_path / "composite"), ann_run(tmp_path / "ann")
+    for run, names in ((composite, ["raster", "accuracy", "weights", "images"]), (ann, ["accuracy", "weights", "images"])):
+        written = draw([run.path])
+        assert [path.name for path in written] == [f"{name}.{suffix}" for name in names for suffix in ("png", "pdf")]
+        for path in written:
+            assert_drawn(path)
+
+
+def test_systems_stand_side_by_side_with_labels(tmp_path):
+    runs = [composite_run(tmp_path / str(seed), seed=seed) for seed in (0, 1)] + [ann_run(tmp_path / "ann", accuracy=0.25)]
+    frames = [run.metrics_frame() for run in runs]
+    figure = plot_accuracy({"SSNN-BP": frames[:2], "ANN": frames[2:]})
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert words[:3] == ["SSNN-BP: rates", "SSNN-BP: spikes", "ANN"]
+    left, right = figure.axes
+    # three splits: of two runs and their mean by both readouts, and one of the ANN
+    assert len(left.lines) == 3 * (2 * 3 + 1)
+    np.testing.assert_allclose(left.lines[-1].get_ydata(), 25)
+    assert right.get_ylabel() == "cross-entropy (nat)"
+    mixed = plot_accuracy({"nBP": [make_run(tmp_path / "nbp").metrics_frame()], "ANN": frames[2:]})
+    assert mixed.axes[1].get_ylabel() == "loss"
 
 
 def test_the_command_line_starts_without_the_heavy_libraries():

@@ -2,16 +2,20 @@
 
 import errno
 import json
+import math
 import multiprocessing
 import os
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from analysis.runs import FORMAT, METRIC_COLUMNS, Recording, Run, atomic_write
+from analysis import runs
+from analysis.runs import FORMAT, Recording, Run, atomic_write
 from models.errors import RunError
 
 CONFIG = {"system": "nbp", "training": {"epochs": 2, "seed": 0}}
+METRIC_COLUMNS = runs.METRIC_COLUMNS["nbp"]
 
 
 @pytest.fixture
@@ -148,6 +152,36 @@ def test_metrics_round_trip_in_full_precision(run):
     assert [type(rows[0][column]) for column in METRIC_COLUMNS] == [int, str, float, float, float, float, int, float]
     assert (run.path / "metrics.csv").read_text().splitlines()[0] == ",".join(METRIC_COLUMNS)
     assert "float64" not in (run.path / "metrics.csv").read_text()
+
+
+def test_each_system_has_its_columns_and_arrays(tmp_path):
+    for system, columns in runs.METRIC_COLUMNS.items():
+        run = Run.create(tmp_path / system, {"system": system}, {})
+        values = {name: 0.5 for name in columns} | {"epoch": 1, "split": "test", "samples": 3}
+        run.append_metrics([values])
+        assert run.metrics() == [values] and list(run.metrics_frame().columns) == list(columns)
+        arrays = {name: np.ones((2, 3)) for name in ("images", "target", *runs.IMAGE_ARRAYS[system])}
+        run.save_images(arrays)
+        assert_equal_arrays(run.load_images(), arrays)
+    other = Run.create(tmp_path / "other", {"system": "other"}, {})
+    with pytest.raises(RunError, match="names the system 'other'"):
+        other.metrics()
+
+
+@dataclass(frozen=True)
+class Parameters:
+    bound: float = 1.0
+    sizes: tuple[int, ...] = ()
+
+
+def test_parameters_go_through_strict_json(tmp_path):
+    for parameters in (Parameters(), Parameters(math.inf, (3, 4))):
+        run = Run.create(tmp_path / str(parameters.bound), {"system": "ann", "parameters": runs.as_json(parameters)}, {})
+        assert Run.open(run.path).parameters(Parameters) == parameters
+        json.loads((run.path / "config.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    run.config["parameters"]["new"] = 1
+    with pytest.raises(RunError, match="does not fit this version"):
+        run.parameters(Parameters)
 
 
 def test_metrics_frame(run):

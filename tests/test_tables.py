@@ -2,9 +2,11 @@
 
 import pandas
 import pytest
+from conftest import ann_run, composite_run
 
-from analysis.tables import markdown, summary
-from models.errors import ParameterError
+from analysis.tables import markdown, summary, table
+from experiments.cli import main
+from models.errors import ParameterError, RunError
 
 
 def metrics(validation, test):
@@ -33,3 +35,25 @@ def test_one_run_has_no_spread_and_a_missing_epoch_is_named():
     assert table.loc["epoch 1", "accuracy_spikes_sd"] == 0
     with pytest.raises(ParameterError, match="Epoch 7"):
         summary([metrics([0.5], [0.6])], [7])
+
+
+def test_systems_and_settings_have_rows_of_their_own(tmp_path, capsys):
+    paths = [composite_run(tmp_path / str(seed), seed=seed, accuracy=0.5 + seed / 10).path for seed in (0, 1)]
+    assert table(paths).index.tolist() == ["epoch 2", "chosen on validation"]
+    paths += [composite_run(tmp_path / "longer", steps=8).path, ann_run(tmp_path / "ann", accuracy=0.75).path]
+    capsys.readouterr()
+    assert main(["table", *map(str, paths), "--epochs", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| | spikes | rates | accuracy |"
+    assert lines[2] == "| SSNN-BP, T = 4: epoch 1 | 55.00 ± 7.07 | 65.00 ± 7.07 | – |"
+    assert lines[6] == "| ANN: epoch 1 | – | – | 75.00 ± 0.00 |"
+    assert len(lines) == 8
+
+
+def test_nothing_to_show_is_one_sentence(tmp_path):
+    with pytest.raises(RunError, match="at least one"):
+        table([])
+    run = ann_run(tmp_path / "run", epochs=1)
+    (run.path / "metrics.csv").unlink()
+    with pytest.raises(RunError, match="no finished epoch"):
+        table([run.path])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DIGITS, restless_weights
+from conftest import DIGITS, assert_same_run, back_to, restless_weights
 
 from analysis.runs import METRIC_COLUMNS, Run
 from experiments.cli import main
@@ -35,25 +35,13 @@ def finished(tmp_path_factory):
     return run_small(tmp_path_factory.mktemp("train") / "run", "--seed", "5", "--record-spikes")
 
 
-def comparable_metrics(run):
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in run.metrics()]
-
-
-def assert_same_run(one: Run, other: Run):
-    assert comparable_metrics(one) == comparable_metrics(other)
-    first, second = one.load_weights(), other.load_weights()
-    assert set(first) == set(second)
-    for name in first:
-        np.testing.assert_array_equal(first[name], second[name])
-
-
 def test_run_directory_holds_what_is_promised(finished):
     names = {path.name for path in finished.path.iterdir()}
     assert {"config.json", "environment.json", "metrics.csv", "weights.npz", "spikes.npz", "images.npz"} <= names
     assert finished.checkpoints == [0, 1, 2, 3] and finished.finished
     with (finished.path / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == METRIC_COLUMNS
+    assert tuple(rows[0]) == METRIC_COLUMNS["nbp"]
     assert [(row["epoch"], row["split"]) for row in rows] == [
         (str(epoch), split) for epoch in (1, 2, 3) for split in ("train", "validation", "test")
     ]
@@ -137,13 +125,7 @@ def test_no_shuffle_and_given_weights(tmp_path, digits):
 
 def test_resume_after_each_epoch_equals_uninterrupted(finished, tmp_path, capsys):
     for epoch in (0, 1, 2):
-        path = tmp_path / str(epoch)
-        shutil.copytree(finished.path, path)
-        # as a kill would leave it between the metrics of the next epoch and its checkpoint
-        for later in range(epoch + 1, 4):
-            (path / "checkpoints" / f"epoch_{later:04d}.npz").unlink()
-        (path / "weights.npz").unlink()
-        Run.open(path).truncate_metrics(epoch + 1)
+        path = back_to(finished, tmp_path / str(epoch), epoch).path
         assert main(["resume", str(path)]) == 0
         assert_same_run(finished, Run.open(path))
         recordings = finished.load_spikes(), Run.open(path).load_spikes()
@@ -322,6 +304,12 @@ def test_existing_run_is_not_touched(finished, capsys):
     error = capsys.readouterr().err
     assert "exists" in error and "resume" in error
     assert before == {path: path.stat().st_mtime_ns for path in finished.path.rglob("*")}
+
+
+def test_what_a_killed_creation_left_is_no_run(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "lock").touch()
+    assert main([*SMALL, "--epochs", "1", "--out", str(tmp_path / "out")]) == 0
 
 
 def test_debug_shows_the_traceback(tmp_path):

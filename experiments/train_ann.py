@@ -1,0 +1,134 @@
+"""Training of the ANN beside SSNN-BP: the same data, sizes, initial weights and regularisation."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from experiments.training import Learned, System, TrainOptions, cross_entropy
+from models import ann
+from models.ann import ANN
+from models.model import Weights
+
+__all__ = ["ANNSystem", "TrainANN", "scores", "softmax"]
+
+
+@dataclass(frozen=True)
+class TrainANN(TrainOptions):
+    """Train the ANN beside SSNN-BP: rectified linear units, backpropagation, one sample a step."""
+
+    system: ClassVar[str] = "ann"
+
+    hidden: tuple[int, ...] = (200,)
+    """Number of hidden neurons, one for each hidden layer."""
+    rate_hidden: float = 0.05
+    """Learning rate of the hidden layers; it falls linearly to 0 over the whole training."""
+    rate_out: float = 0.1
+    """The same of the output layer."""
+    clip: float = math.inf
+    """Upper bound of a hidden activation: theta of the SSNN-BP that it stands beside, or inf for plain rectified units."""
+    dropout: float = 0.0
+    """Share of the hidden neurons left out of a presentation."""
+    weight_decay: float = 0.0
+    """Weight decay, once per sample: w falls by the learning rate times this times w."""
+    biases: bool = False
+    """Whether neurons have biases."""
+
+    def parameters(self, n_in: int, n_out: int) -> ANN:
+        return ANN(
+            n_in=n_in,
+            n_hid=self.hidden,
+            n_out=n_out,
+            rates=(self.rate_hidden,) * len(self.hidden) + (self.rate_out,),
+            clip=self.clip,
+            dropout=self.dropout,
+            weight_decay=self.weight_decay,
+            bias=self.biases,
+        )
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of the classes.
+
+    Parameters
+    ----------
+    logits : float array of shape (n, n_out)
+
+    Returns
+    -------
+    float64 array of shape (n, n_out)
+    """
+    odds = np.exp(logits.astype(float) - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Accuracy and cross-entropy of answers.
+
+    Parameters
+    ----------
+    logits : float array of shape (n, n_out)
+    labels : int array of shape (n,)
+
+    Returns
+    -------
+    dict with ``accuracy`` and ``loss``, the `experiments.training.cross_entropy` of the softmax
+    """
+    return {
+        "accuracy": float(np.mean(np.argmax(logits, axis=1) == labels)),
+        "loss": cross_entropy(softmax(logits), labels),
+    }
+
+
+class ANNSystem(System):
+    """The network with its splits."""
+
+    name = "ann"
+    grey = True
+    kind = ANN
+    headline = ("accuracy",)
+
+    parameters: ANN
+
+    @staticmethod
+    def initial_weights(parameters: ANN, seed: int) -> Weights:
+        return ann.initial_weights(parameters, seed)
+
+    @staticmethod
+    def fixed_epochs(parameters: ANN) -> bool:
+        return True
+
+    def prepare(self) -> None:
+        """There is nothing to build."""
+
+    def learn(self, weights, epoch, order, n_recorded, progress) -> Learned:
+        train = self.parts["train"]
+        start = time.perf_counter()
+        learned, _ = ann.train_epoch(
+            self.parameters,
+            weights,
+            train.images,
+            train.labels,
+            order,
+            (epoch - 1) * len(order),
+            self.settings["epochs"] * len(order),
+            np.random.default_rng(self.noise_seed(epoch, "train")),
+            progress,
+        )
+        # scored without dropout on a part of the training images, as SSNN-BP is, to be comparable
+        return Learned(learned, time.perf_counter() - start)
+
+    def score(self, weights, split, epoch, first=None):
+        start = time.perf_counter()
+        logits = ann.infer(self.parameters, weights, self.parts[split].images[:first])
+        seconds = time.perf_counter() - start
+        return scores(logits, self.parts[split].labels[:first]), seconds
+
+    def images(self, weights, epoch, first):
+        test = self.parts["test"]
+        rates = softmax(ann.infer(self.parameters, weights, test.images[:first]))
+        return {"images": test.images[:first], "target": test.labels[:first], "rates": rates}

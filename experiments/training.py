@@ -1,0 +1,440 @@
+"""What the training of all systems shares: options, data, the loop over epochs, and what a system must offer for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from analysis.runs import Recording, Run
+from experiments import datasets, encoding
+from models.errors import DataError, ParameterError, RunError
+from models.model import Recorded, Weights
+
+__all__ = [
+    "Data",
+    "Learned",
+    "Message",
+    "Part",
+    "System",
+    "TrainOptions",
+    "Training",
+    "cross_entropy",
+    "dataset_name",
+    "load_data",
+    "metrics_row",
+    "noise_seed",
+    "read_weights",
+    "recording_of",
+]
+
+#: The epoch from whose first turns every run keeps the spikes: early enough to show errors.
+RASTER_EPOCH = 2
+#: Test images that every run keeps together with the answers to them.
+KEPT_IMAGES = 12
+
+#: Names of the independent random streams of one seed; 0 and 2 are drawn by models (initial weights, thresholds).
+SHUFFLE_STREAM, NOISE_STREAM = 1, 3
+
+#: Least probability of the label that the cross-entropy counts: a mean of softmax may round to 0, whose logarithm is infinite.
+PROBABILITY_FLOOR = 1e-12
+
+Message = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Options of all systems.
+
+    Attributes
+    ----------
+    system : str
+        Name of the system that they train.
+    """
+
+    system: ClassVar[str]
+
+    out: Path
+    """Run directory to make."""
+    dataset: str = "digits"
+    """digits, mnist, fashion-mnist, emnist-letters, or a folder with the four IDX files."""
+    data_dir: Path | None = None
+    """Where to look for a data set that is named (else $BRIANPROP_DATA, system packages, download)."""
+    epochs: int = 10
+    """Presentations of the whole training set."""
+    seed: int = 0
+    """Seed of the initial weights, the order of the samples and all noise."""
+    samples: int | None = None
+    """Train on the first N training images (default: all that validation leaves)."""
+    validation: int | None = None
+    """Validate on the last N images of the training set (default: a twelfth)."""
+    test_samples: int | None = None
+    """Test on the first N test images (default: all)."""
+    crop: int | None = 0
+    """Pixels to cut off each side."""
+    binarise: float | None = None
+    """Pixels become 255 if value / 255 exceeds this level, else 0 (default: grey values)."""
+    shuffle: bool = True
+    """Present the samples in a new order in every epoch."""
+    init_weights: Path | None = None
+    """Start from the arrays W1 (n_in, n_1), W2 (n_1, n_2), ... of an .npz file, and biases b1, b2, ... where there are any."""
+
+    def __post_init__(self):
+        for name, least in (("epochs", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be at least {least}; set --{name}.")
+
+    def parameters(self, n_in: int, n_out: int) -> Any:
+        """Parameters of the network for data of this size; raises ParameterError."""
+        raise NotImplementedError
+
+    def training(self) -> dict:
+        """What config.json holds under ``training`` besides the options of all systems."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split, encoded: images (n, n_in), uint8, either 0 and 1 or grey values from 0 to 255, and class indices (n,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set as a network sees it."""
+
+    parts: dict[str, Part]
+    classes: list[int]
+    image_shape: tuple[int, int]
+    crop: int
+    origin: str
+    digest: str
+
+
+def load_data(
+    name: str,
+    data_dir: Path | None = None,
+    *,
+    samples: int | None = None,
+    validation: int | None = None,
+    test_samples: int | None = None,
+    crop: int | None = None,
+    binarise: float | None = 0.5,
+    grey: bool = False,
+) -> Data:
+    """Load, divide, crop and encode a data set.
+
+    Parameters
+    ----------
+    name, data_dir
+        See `experiments.datasets.load`.
+    samples, validation, test_samples : int, optional
+        See `experiments.datasets.split`.
+    crop : int, optional
+        Pixels to cut off each side; by default those of `experiments.encoding.default_crop`.
+    binarise : float, optional
+        Level that makes pixels bright or dark; without it grey values stay.
+    grey : bool
+        Whether pixels go from 0 to 255 and not from 0 to 1.
+
+    Raises
+    ------
+    DataError, ParameterError
+        As `experiments.datasets` and `experiments.encoding` do.
+    """
+    dataset = datasets.load(name, data_dir)
+    splits = datasets.split(dataset, samples, validation, test_samples)
+    crop = encoding.default_crop(name) if crop is None else crop
+    parts, digest = {}, hashlib.sha256()
+    for part in ("train", "validation", "test"):
+        split = getattr(splits, part)
+        images = encoding.crop(split.images, crop)
+        shape = images.shape[1:]
+        pixels = encoding.grey(images, binarise) if grey else encoding.binarise(images, binarise)
+        parts[part] = Part(pixels, split.labels)
+        digest.update(parts[part].images.tobytes() + parts[part].labels.tobytes())
+    return Data(parts, [int(label) for label in dataset.classes], shape, crop, dataset.origin, digest.hexdigest())
+
+
+def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Mean cross-entropy [nat]: -log of the probability of the label, which counts as at least `PROBABILITY_FLOOR`.
+
+    Parameters
+    ----------
+    probabilities : float array of shape (n, n_out)
+    labels : int array of shape (n,)
+    """
+    chosen = probabilities[np.arange(len(labels)), labels].astype(float)
+    return float(-np.mean(np.log(np.maximum(chosen, PROBABILITY_FLOOR))))
+
+
+def noise_seed(seed: int, epoch: int, purpose: str) -> int:
+    """Seed of the noise of one pass: another for every epoch and purpose, so that a resumed run draws the same."""
+    return int(np.random.default_rng([seed, NOISE_STREAM, epoch, *purpose.encode()]).integers(2**31))
+
+
+def read_weights(path: Path, expected: Weights) -> Weights:
+    """Read weights from an .npz file.
+
+    Parameters
+    ----------
+    path : Path
+    expected : dict of arrays
+        Names and shapes of what the network needs.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, or an array is missing, of another shape or not of finite numbers.
+    """
+    wanted = ", ".join(f"{name} {array.shape}" for name, array in expected.items())
+    remedy = f"give an .npz file with the arrays {wanted}"
+    try:
+        with np.load(path) as file:
+            found = {name: file[name] for name in expected}
+    except FileNotFoundError as error:
+        raise DataError(f"--init-weights {path} does not exist; {remedy}.") from error
+    except Exception as error:
+        raise DataError(f"--init-weights {path} cannot be read ({error}); {remedy}.") from error
+    for name, array in found.items():
+        if array.shape != expected[name].shape:
+            raise DataError(f"{name} in {path} has shape {array.shape}, not {expected[name].shape}; {remedy}.")
+        if not np.issubdtype(array.dtype, np.number) or not np.all(np.isfinite(array)):
+            raise DataError(f"{name} in {path} holds values that are not finite numbers; {remedy}.")
+    return found
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What one epoch of learning gave.
+
+    Attributes
+    ----------
+    weights : dict of arrays
+        Afterwards.
+    seconds : float
+        Wall time of learning alone.
+    scores : dict of float, or None
+        Accuracies and loss of the answers while learning; None where these mean nothing.
+    recording : Recording, or None
+        Spikes of the turns that were to be recorded.
+    """
+
+    weights: Weights
+    seconds: float
+    scores: dict[str, float] | None = None
+    recording: Recording | None = None
+
+
+class System(ABC):
+    """One network with the data of some splits, as the loop over epochs needs it.
+
+    Attributes
+    ----------
+    name : str
+        As in config.json.
+    grey : bool
+        Whether pixels are grey values from 0 to 255 and not 0 and 1.
+    kind : type
+        Dataclass of the parameters.
+    headline : tuple of str
+        Metrics that are shown after each epoch, beside the loss.
+    raster_turns : int
+        Turns whose spikes every run keeps; 0 where nothing spikes.
+
+    Parameters
+    ----------
+    parameters : an instance of `kind`
+    settings : dict
+        ``training`` of config.json.
+    parts : dict of Part
+        Splits; empty ones are left out.
+    message : callable
+        Called with a line of text before a long build.
+    """
+
+    name: ClassVar[str]
+    grey: ClassVar[bool]
+    kind: ClassVar[type]
+    headline: ClassVar[tuple[str, ...]]
+    raster_turns: ClassVar[int] = 0
+
+    def __init__(self, parameters: Any, settings: dict, parts: dict[str, Part], message: Message = print):
+        self.parameters, self.settings, self.message = parameters, settings, message
+        self.parts = {name: part for name, part in parts.items() if len(part.labels)}
+
+    @staticmethod
+    @abstractmethod
+    def initial_weights(parameters: Any, seed: int) -> Weights:
+        """Weights at the start of a training."""
+
+    @staticmethod
+    def given_weights(parameters: Any, weights: Weights, path: Path) -> Weights:
+        """Weights of a file whose shapes fit, as the network takes them. Raises DataError where it cannot hold them."""
+        return weights
+
+    @staticmethod
+    def fixed_epochs(parameters: Any) -> bool:
+        """Whether the number of epochs decides how each of them learns, so that none can be added."""
+        return False
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Build all that a training needs, so that what fails does so before the first epoch."""
+
+    @abstractmethod
+    def learn(
+        self, weights: Weights, epoch: int, order: np.ndarray, n_recorded: int, progress: Callable[[int], None]
+    ) -> Learned:
+        """One epoch.
+
+        Parameters
+        ----------
+        weights : dict of arrays
+            At its start.
+        epoch : int
+            From 1.
+        order : int array of shape (n_train,)
+            Training samples in the order of their presentation.
+        n_recorded : int
+            Turns, from the first, whose spikes are recorded.
+        progress : callable
+            Called with the number of samples done.
+        """
+
+    @abstractmethod
+    def score(self, weights: Weights, split: str, epoch: int, first: int | None = None) -> tuple[dict[str, float], float]:
+        """Accuracies and loss of the answers to a split or its first images, and the wall time of answering [s]."""
+
+    @abstractmethod
+    def images(self, weights: Weights, epoch: int, first: int) -> dict[str, np.ndarray]:
+        """The first test images with the answers to them, as `analysis.runs.Run.save_images` takes them."""
+
+    def noise_seed(self, epoch: int, purpose: str) -> int:
+        """Seed of the noise of one pass of this run."""
+        return noise_seed(self.settings["seed"], epoch, purpose)
+
+
+def recording_of(recorded: Recorded, populations: Sequence[tuple[str, int]], period: int, epoch: int) -> Recording:
+    """What a run of a model recorded; `populations` are names and sizes."""
+    names, sizes = zip(*populations, strict=True)
+    return Recording(names, sizes, *recorded, np.full(len(recorded[2]), epoch), period)
+
+
+def metrics_row(epoch: int, split: str, scores: dict[str, float], samples: int, seconds: float) -> dict:
+    """One row of metrics.csv."""
+    return {"epoch": epoch, "split": split, **scores, "samples": samples, "seconds": seconds}
+
+
+class Training:
+    """The rest of one run: goes on after its last checkpoint.
+
+    Parameters
+    ----------
+    run : Run
+    system : System
+        With all splits.
+    message : callable
+        Called with a line of text after each epoch.
+    """
+
+    def __init__(self, run: Run, system: System, message: Message = print):
+        self.run, self.system, self.message = run, system, message
+        settings = run.config["training"]
+        self.seed, self.epochs, self.shuffle = settings["seed"], settings["epochs"], settings["shuffle"]
+        self.keeps_spikes = settings.get("record_spikes", False)
+        self.n_train = len(system.parts["train"].labels)
+        # of systems whose answers while learning mean nothing, as many training images are scored as there are for validation
+        chosen = system.parts.get("validation", system.parts["test"])
+        self.n_scored = min(self.n_train, len(chosen.labels))
+
+    def go(self) -> None:
+        """Train the epochs that are missing and write the final files."""
+        run, system = self.run, self.system
+        system.prepare()
+        done, weights = run.load_checkpoint()
+        if not weights:
+            raise RunError(f"{run.path} has no readable checkpoint; remove it and train again.")
+        run.truncate_metrics(done)
+        for epoch in range(done + 1, self.epochs + 1):
+            learned = self._learn(epoch, weights)
+            weights = learned.weights
+            rows = [self._train_row(epoch, learned)]
+            for split in system.parts:
+                if split != "train":
+                    scores, seconds = system.score(weights, split, epoch)
+                    rows.append(metrics_row(epoch, split, scores, len(system.parts[split].labels), seconds))
+            if self.keeps_spikes:
+                self._keep_spikes(epoch, learned.recording)
+            if self._shows_raster(epoch):
+                run.save_spikes(_first_turns(learned.recording, system.raster_turns), "raster")
+            # the checkpoint comes last: it says that all else of this epoch is on disk
+            run.append_metrics(rows)
+            run.save_checkpoint(epoch, weights)
+            self.message(self._line(epoch, rows))
+        run.save_images(system.images(weights, self.epochs, KEPT_IMAGES))
+        run.save_weights(weights)
+
+    def _learn(self, epoch: int, weights: Weights) -> Learned:
+        from tqdm import tqdm
+
+        n_recorded = self.n_train if self.keeps_spikes else self.system.raster_turns if self._shows_raster(epoch) else 0
+        with tqdm(total=self.n_train, desc=f"epoch {epoch}/{self.epochs}", unit=" samples", disable=None, leave=False) as bar:
+            return self.system.learn(
+                weights, epoch, self._order(epoch), min(n_recorded, self.n_train), lambda done: bar.update(done - bar.n)
+            )
+
+    def _shows_raster(self, epoch: int) -> bool:
+        return self.system.raster_turns > 0 and epoch == min(RASTER_EPOCH, self.epochs)
+
+    def _train_row(self, epoch: int, learned: Learned) -> dict:
+        if learned.scores is not None:
+            return metrics_row(epoch, "train", learned.scores, self.n_train, learned.seconds)
+        scores, _ = self.system.score(learned.weights, "train", epoch, self.n_scored)
+        return metrics_row(epoch, "train", scores, self.n_scored, learned.seconds)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Order of the training samples: a stream of its own for every epoch, so that a resumed run draws the same."""
+        if not self.shuffle:
+            return np.arange(self.n_train)
+        return np.random.default_rng([self.seed, SHUFFLE_STREAM, epoch]).permutation(self.n_train)
+
+    def _keep_spikes(self, epoch: int, new: Recording) -> None:
+        """Add an epoch to spikes.npz, in place of what an interrupted run left of it."""
+        old = self.run.load_spikes("spikes")
+        if old is not None:
+            kept = old.epoch < epoch
+            columns = ("population", "neuron", "step", "epoch")
+            new = dataclasses.replace(
+                new, **{name: np.concatenate([getattr(old, name)[kept], getattr(new, name)]) for name in columns}
+            )
+        self.run.save_spikes(new, "spikes")
+
+    def _line(self, epoch: int, rows: list[dict]) -> str:
+        parts = [f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"]
+        for row in rows:
+            values = (f"{100 * row[name]:.2f} % {name.partition('_')[2]}".strip() for name in self.system.headline)
+            parts.append(f"{row['split']} {' '.join(values)}")
+        seconds = rows[0]["seconds"]
+        speed = f"{seconds:.1f} s ({1e6 * seconds / self.n_train:.0f} us/sample)"
+        return " | ".join([*parts, f"loss {rows[0]['loss']:.4f}", speed])
+
+
+def _first_turns(recording: Recording, turns: int) -> Recording:
+    kept = recording.step < turns * recording.period
+    columns = ("population", "neuron", "step", "epoch")
+    return dataclasses.replace(recording, **{name: getattr(recording, name)[kept] for name in columns})
+
+
+def dataset_name(name: str) -> str:
+    """A data set as config.json names it: folders by their absolute path, so that a run can be resumed from anywhere."""
+    return name if name in datasets.NAMES else os.path.abspath(name)
