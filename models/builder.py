@@ -14,7 +14,7 @@ import numpy as np
 
 from models import neurons as equations
 from models.circuit import Circuit, Projection
-from models.codegen.dense import dense_codeobj_class, may_rest, only_where
+from models.codegen.dense import any_order, dense_codeobj_class, may_rest, only_where
 from models.nbp import NBP
 from models.plasticity import FIXED_ON_PRE, FIXED_SYNAPSE, coincidence_model, coincidence_on_pre, coincidence_pathways
 
@@ -272,6 +272,8 @@ def create(
         if split and learns:
             synapses.learn.order = synapses.propagate.order + (1 if parameters.order == "propagate-first" else -1)
             only_where(synapses.learn, "y0_post")
+        if split and weight_dtype is not None:
+            any_order(synapses.propagate, parts=len(block.targets))
         synapses.connect()
         objects[block.name] = synapses
 

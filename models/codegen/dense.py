@@ -7,6 +7,7 @@ Any Brian2 script can use them::
     dense = dense_codeobj_class()                       # None where it does not apply: then Brian2's own code is used
     synapses = Synapses(source, target, model, on_pre={"propagate": ..., "learn": ...}, codeobj_class=dense)
     only_where(synapses.learn, "y0_post")               # optional: the code changes nothing where y0_post is 0
+    any_order(synapses.propagate)                       # optional: "v_post += w", sums of whole numbers
     may_rest(group)                                     # optional: all that writes to its neurons is dense
 
 The equations, rules and results stay as they are; what changes is the code generated for them:
@@ -15,6 +16,8 @@ The equations, rules and results stay as they are; what changes is the code gene
   the compiler vectorises, and delayed ones wait in a ring; Brian2's queue of single synapses is not used;
 - a pathway returns at once in steps without spikes, and with `only_where` touches just those neurons that can make a
   difference;
+- with `any_order`, weights are summed over all spikes before they are added, and the sums of a packet of spikes that comes
+  again are used again while the weights are the same;
 - a threshold sets flags in a loop without branches and then collects the indices;
 - after ``may_rest(group)``, blocks of neurons in which nothing changes are left out until something is written to them.
 
@@ -33,9 +36,11 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
+
 from models.errors import BuildError
 
-__all__ = ["HEADERS", "SUPPORTED", "dense_codeobj_class", "dense_supported", "may_rest", "only_where"]
+__all__ = ["HEADERS", "SUPPORTED", "any_order", "dense_codeobj_class", "dense_supported", "may_rest", "only_where"]
 
 #: Brian2 versions (major, minor) whose templates these extend, each tested.
 SUPPORTED = ((2, 9), (2, 10))
@@ -44,6 +49,18 @@ SUPPORTED = ((2, 9), (2, 10))
 HEADERS = tuple(Path(__file__).with_name(name) for name in ("runs.h", "turns.h"))
 
 RANDOM = {"rand", "randn", "poisson", "binomial"}
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A pathway that only adds weights to what its targets hold, in any order."""
+
+    target: str  # array of what is added to
+    weights: str
+    name: str  # of the weights
+    type: str  # of a weight
+    id: int  # of the array of weights
+    parts: int
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,10 @@ class Plan:
     independent: bool  # whether the synapses of a run write to places of their own
     wakes: str | None  # blocks of neurons to wake at the other end
     wakes_spiking: str | None  # ... and at the spiking end
+    writes: list[int]  # synaptic arrays that it writes to
+    parts: int  # parts of these that are equal as long as what is written to them is
+    alike: list[str] | None  # ... namely as long as these arrays of the other end are; None where this is not known
+    sum: Sum | None
     only_where: str | None
     where_array: str
     where_start: int
@@ -91,6 +112,44 @@ def only_where(pathway, variable: str) -> None:
         raise BuildError(f"only_where({pathway.name}, {variable!r}): {pathway.target.name} has no variable {name!r}.")
     pathway.add_attribute("only_where")
     pathway.only_where = variable
+
+
+#: What `any_order` allows: a sum of one synaptic variable.
+ADDS = r"(\w+)_(pre|post) \+= (\w+)"
+
+
+def any_order(pathway, parts: int = 1) -> None:
+    """Promise that a pathway adds numbers whose sum is exact in any order, and that only its Synapses changes them.
+
+    Such are whole numbers (or multiples of a power of two) as long as all sums stay below 2**24 such units in single precision
+    and 2**53 in double precision. The weights of all neurons that spike are then summed before they are added, and a sum is
+    used again as long as the same neurons spike and no pathway of the same Synapses has changed a weight.
+
+    Parameters
+    ----------
+    pathway : brian2 SynapticPathway
+        Whose code is ``X_post += w`` (or ``X_pre += w`` for an on_post pathway), with `w` a variable of the synapses. Other
+        objects must not write to `w` during a run.
+    parts : int
+        Set it where the targets are `parts` populations of one size side by side that often receive the same weights: as long
+        as they do, which is checked while it runs, the rows of the first part alone are summed for all of them.
+
+    Raises
+    ------
+    BuildError
+        If the code is another, or the targets cannot be divided into these parts.
+    """
+    found = re.fullmatch(ADDS, pathway.code.strip())
+    weights = pathway.synapses.variables.get(found[3]) if found else None
+    if not found or found[2] == pathway.prepost or weights not in pathway.synapses._registered_variables:
+        raise BuildError(
+            f"any_order({pathway.name}): its code {pathway.code.strip()!r} must add a variable of the synapses to one of the "
+            "neurons that do not spike, as in 'X_post += w'."
+        )
+    if parts < 1 or len(pathway.target) % parts:
+        raise BuildError(f"any_order({pathway.name}, parts={parts}): {len(pathway.target)} targets are no {parts} equal parts.")
+    pathway.add_attribute("any_order")
+    pathway.any_order = parts
 
 
 def may_rest(group) -> None:
@@ -142,6 +201,49 @@ def _condition(vector_code) -> list[str]:
     return [re.sub(r"^(\s*const) char _cond = ", r"\1 bool _cond = ", line) for line in lines]
 
 
+def _identity(array: str) -> int:
+    """A number that stands for an array in the types of `runs.h`."""
+    return zlib.crc32(array.encode())
+
+
+def _sum(pathway, own: list[str], other_index: str) -> Sum | None:
+    """Where the weights of an `any_order` pathway are and where they go; None for other pathways."""
+    from brian2.codegen.generators.cpp_generator import c_data_type
+
+    parts = getattr(pathway, "any_order", 0)
+    if not parts:
+        return None
+    name = re.fullmatch(ADDS, pathway.code.strip())[3]
+    for item in pathway.synapses.contained_objects:
+        code = str(getattr(item, "abstract_code", None) or "")
+        if not hasattr(item, "eventspace_name") and re.search(rf"\b{name}\s*([-+*/]|//|%|\*\*)?=[^=]", code):
+            raise BuildError(f"any_order({pathway.name}): {item.name} changes {name!r} too; leave any_order away.")
+    text = "\n".join(own)
+    weights = pathway.synapses.variables[name]
+    kind = np.dtype(weights.dtype)
+    return Sum(
+        target=re.search(rf"(\w+)\[{other_index}\] = ", text)[1],
+        weights=re.search(rf"{name} = (\w+)\[_idx\];", text)[1],
+        name=name,
+        type=c_data_type(kind),
+        id=_identity(re.search(rf"{name} = (\w+)\[_idx\];", text)[1]),
+        parts=parts,
+    )
+
+
+def _alike(own: list[str], written: set[str], other_index: str, spiking_index: str) -> list[str] | None:
+    """The arrays whose values at the other end decide, with the spikes, what a pathway writes to its synapses.
+
+    None if it also depends on other variables of the synapse or on the index of a neuron.
+    """
+    text = "\n".join(own)
+    if {array for array in re.findall(r"(\w+)\[_idx\]", text)} - written:
+        return None
+    if re.search(rf"\b({other_index}|{spiking_index}|_idx|_vectorisation_idx)\b(?!\])", text):
+        return None
+    return sorted(set(re.findall(rf"(\w+)\[{other_index}\]", text)))
+
+
 def _plan(pathway, vector_code) -> Plan:
     """Plan a pathway's code, or say why it cannot be dense."""
     from brian2 import get_device, prefs
@@ -164,6 +266,9 @@ def _plan(pathway, vector_code) -> Plan:
     # the two ends of a synapse follow from the run
     own = [line for line in lines if not re.search(r"\b_(pre|post)synaptic_idx = ", line)]
     written = re.findall(r"^\s*\S+\[(\w+)\] [-+*/]?= ", "\n".join(own), flags=re.MULTILINE)
+    changed = set(re.findall(r"(\w+)\[_idx\] [-+*/]?= ", "\n".join(own)))
+    siblings = [item for item in pathway.synapses.contained_objects if hasattr(item, "eventspace_name")]
+    parts = max(getattr(item, "any_order", 1) for item in siblings)
     hint = getattr(pathway, "only_where", None)
     target = pathway.target
     array = device.get_array_name(target.variables[hint.rpartition("_")[0]]) if hint else ""
@@ -182,6 +287,10 @@ def _plan(pathway, vector_code) -> Plan:
         independent=all(index in ("_idx", other_index) for index in written),
         wakes=_blocks(target) if other_index in written else None,
         wakes_spiking=_blocks(pathway.source) if spiking_index in written else None,
+        writes=[_identity(array) for array in sorted(changed)],
+        parts=parts if changed else 1,
+        alike=_alike(own, changed, other_index, spiking_index),
+        sum=_sum(pathway, own, other_index),
         only_where=hint,
         where_array=array,
         where_start=target.start,

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -126,9 +127,25 @@ class Runs {
             first_[run.neuron - start + 1]++;
         std::partial_sum(first_.begin(), first_.end(), first_.begin());
         ring_.resize(longest + 1);
+        matrix_ = longest == 0 && diagonals_.empty() && !rows_.empty();
+        for (const Run &run : rows_)
+            matrix_ &= run.stride == 1 && run.other == rows_[0].other && run.length == rows_[0].length;
     }
 
     bool delayed() const { return ring_.size() > 1; }
+
+    // Whether all synapses are rows without delay to the same neurons.
+    bool matrix() const { return matrix_; }
+    const std::vector<Run> &rows() const { return rows_; }
+
+    // Writes where the rows of a matrix begin whose neurons spike; `spikes` is sorted.
+    void begins(const int32_t *spikes, const int32_t n_spikes, std::vector<int64_t> &found) const {
+        found.clear();
+        const int32_t *const end = std::lower_bound(spikes, spikes + n_spikes, stop_);
+        for (const int32_t *spike = std::lower_bound(spikes, end, start_); spike != end; spike++)
+            for (int32_t index = first_[*spike - start_]; index < first_[*spike - start_ + 1]; index++)
+                found.push_back(rows_[index].synapse);
+    }
 
     bool any(const int32_t *spikes, const int32_t n_spikes) const {
         const int32_t *spike = std::lower_bound(spikes, spikes + n_spikes, start_);
@@ -232,6 +249,140 @@ class Runs {
     std::vector<int32_t> places_, flags_;
     size_t now_ = 0;
     int32_t start_ = 0, stop_ = 0;
+    bool matrix_ = false;
+};
+
+// What has happened to the synaptic variable that Id stands for: how often it may have changed, and how often in such a way that
+// equal parts of it may have become different.
+struct History {
+    int64_t changes, divergences;
+};
+template <uint32_t Id> History &history() {
+    static History history = {};
+    return history;
+}
+
+// Whether `parts` stretches of `length` values that lie side by side are the same, bit for bit.
+template <class T> bool repeats(const T *values, const int32_t length, const int32_t parts) {
+    for (int32_t part = 1; part < parts; part++)
+        if (std::memcmp(values, values + part * length, length * sizeof(T)))
+            return false;
+    return true;
+}
+
+// The sum of 64 bytes of weights of each of several rows: vectors of GCC and Clang, which translate them for whatever the
+// processor has.
+template <class W> struct Tile {
+    typedef W Sum;
+    typedef W Vector __attribute__((vector_size(64)));
+    static constexpr int32_t length = 64 / sizeof(W);
+    Vector sums = {};
+    void add(const W *weights) {
+        Vector loaded;
+        std::memcpy(&loaded, weights, sizeof(loaded));
+        sums += loaded;
+    }
+    void write(Sum *result) const { std::memcpy(result, &sums, sizeof(sums)); }
+};
+
+// Two weights of 16 bits lie in each word of 32. They are taken apart by shifts, which cost less than a conversion.
+template <> struct Tile<int16_t> {
+    typedef int32_t Sum;
+    typedef int32_t Vector __attribute__((vector_size(64)));
+    static constexpr int32_t length = 32;
+    Vector upper = {}, lower = {};
+    void add(const int16_t *weights) {
+        Vector loaded;
+        std::memcpy(&loaded, weights, sizeof(loaded));
+        upper += loaded >> 16;
+        lower += (loaded << 16) >> 16;
+    }
+    void write(Sum *result) const {
+        const bool big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+        for (int32_t lane = 0; lane < 16; lane++) {
+            result[2 * lane] = big ? upper[lane] : lower[lane];
+            result[2 * lane + 1] = big ? lower[lane] : upper[lane];
+        }
+    }
+};
+
+// Sums of rows of weights. Only for numbers whose sum does not depend on the order.
+template <class W> class Sums {
+  public:
+    typedef typename Tile<W>::Sum Sum;
+
+    // Columns of which sums are made: all, or those of one of `parts` as long as all parts of every row are known to be equal.
+    // Rows are compared when it is not known, but the more rarely the more often they were found to differ.
+    int32_t columns(const Runs &runs, const W *weights, const int32_t length, const int32_t parts, const History &history) {
+        constexpr int32_t tile = Tile<W>::length;
+        if (length % parts || (length / parts + tile - 1) / tile == (length + tile - 1) / tile)
+            return length;
+        if (history.divergences != compared_) {
+            if (wait_-- > 0)
+                return length;
+            for (const Run &run : runs.rows())
+                if (!repeats(weights + run.synapse, length / parts, parts)) {
+                    wait_ = patience_;
+                    patience_ = std::min<int64_t>(2 * patience_, 1 << 20);
+                    return length;
+                }
+            compared_ = history.divergences;
+        }
+        return length / parts;
+    }
+
+    // The sums of the rows that begin at `begins`: those of the last call where neither rows nor weights have changed.
+    const Sum *of(std::vector<int64_t> &begins, const W *weights, const int64_t n_weights, const int32_t length,
+                  const History &history) {
+        if (history.changes != changes_ || length > length_ || begins != rows_) {
+            changes_ = history.changes;
+            length_ = length;
+            rows_.swap(begins);
+            sum(weights, n_weights, length);
+        }
+        return sums_.data();
+    }
+
+  private:
+    void sum(const W *weights, const int64_t n_weights, const int32_t length) {
+        constexpr int32_t tile = Tile<W>::length;
+        sums_.resize(length + tile);
+        int32_t column = 0;
+        // the sums of some columns stay in registers over all rows
+        for (; column + 4 * tile <= length; column += 4 * tile) {
+            Tile<W> a, b, c, d;
+            for (const int64_t row : rows_) {
+                const W *const here = weights + row + column;
+                a.add(here);
+                b.add(here + tile);
+                c.add(here + 2 * tile);
+                d.add(here + 3 * tile);
+            }
+            a.write(&sums_[column]);
+            b.write(&sums_[column + tile]);
+            c.write(&sums_[column + 2 * tile]);
+            d.write(&sums_[column + 3 * tile]);
+        }
+        for (; column < length; column += tile) {
+            Tile<W> a;
+            for (const int64_t row : rows_) {
+                const int64_t here = row + column;
+                if (here + tile <= n_weights) { // what lies beyond the row is not used
+                    a.add(weights + here);
+                } else {
+                    W last[tile] = {};
+                    std::copy(weights + here, weights + n_weights, last);
+                    a.add(last);
+                }
+            }
+            a.write(&sums_[column]);
+        }
+    }
+
+    std::vector<int64_t> rows_;
+    std::vector<Sum> sums_;
+    int64_t changes_ = -1, compared_ = -1, wait_ = 0, patience_ = 1000;
+    int32_t length_ = 0;
 };
 
 // Which blocks of a group's neurons are awake. A block whose update changed nothing, bit for bit, and that nothing has
@@ -246,6 +397,7 @@ template <uint32_t Id, int32_t N> struct Blocks {
         static std::vector<char> states(count, AWAKE);
         return states.data();
     }
+    static void wake_all() { wake(0, N); }
     static void wake(const int32_t first, const int32_t length) {
         char *const here = states();
         for (int32_t block = first / BLOCK; block <= (first + length - 1) / BLOCK; block++)

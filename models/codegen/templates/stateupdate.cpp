@@ -34,7 +34,7 @@
     }
     {% else %}
     {% if _blocks %}
-    {{_blocks}}::wake(0, _N);
+    {{_blocks}}::wake_all();
     {% endif %}
     for(int _idx=0; _idx<_N; _idx++)
     {

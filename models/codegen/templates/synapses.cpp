@@ -33,6 +33,44 @@
     if (_n_where == 0 && !_runs.delayed())
         return;
     {% endif %}
+    {% for id in _plan.writes %}
+    brianprop::history<{{id}}u>().changes++;
+    {% endfor %}
+    {% if _plan.parts > 1 %}
+    {# what writes the same to all parts keeps them equal #}
+    {% set size = (_plan.where_stop - _plan.where_start) // _plan.parts %}
+    if (!({{'_runs.matrix()' if _plan.alike is not none else 'false'}}
+          {% for array in _plan.alike or [] %}
+          && brianprop::repeats({{array}} + {{_plan.where_start}}, {{size}}, {{_plan.parts}})
+          {% endfor %}
+          )) {
+        {% for id in _plan.writes %}
+        brianprop::history<{{id}}u>().divergences++;
+        {% endfor %}
+    }
+    {% endif %}
+    {% if _plan.sum %}
+    if (_runs.matrix()) {
+        static brianprop::Sums<{{_plan.sum.type}}> _sums;
+        static std::vector<int64_t> _begins;
+        const brianprop::History &_history = brianprop::history<{{_plan.sum.id}}u>();
+        const int32_t _other = _runs.rows()[0].other, _length = _runs.rows()[0].length;
+        const bool _all = _other == {{_plan.where_start}} && _length == {{_plan.where_stop - _plan.where_start}};
+        const int32_t _columns =
+            _sums.columns(_runs, {{_plan.sum.weights}}, _length, _all ? {{_plan.sum.parts}} : 1, _history);
+        _runs.begins(_spikes, _n_spikes, _begins);
+        const auto *__restrict _sum = _sums.of(_begins, {{_plan.sum.weights}}, _num{{_plan.sum.name}}, _columns, _history);
+        {% if _plan.wakes %}
+        {{_plan.wakes}}::wake(_other, _length);
+        {% endif %}
+        for (int32_t _part = 0; _part < _length; _part += _columns) {
+            #pragma GCC ivdep
+            for (int32_t _k = 0; _k < _columns; _k++)
+                {{_plan.sum.target}}[_other + _part + _k] += _sum[_k];
+        }
+        return;
+    }
+    {% endif %}
     const auto _row = [&](const brianprop::Run &_run) {
         const int32_t {{_plan.spiking_index}} = _run.neuron;
         {% if _plan.only_where %}
@@ -141,8 +179,24 @@
     _runs.due(_spikes, _n_spikes, _row, _four, _some, _many);
 {% endblock %}
 
+{# Between two runs of a network, weights may be set by others. #}
+{% block after_code %}
+    {% if _plan.sum %}
+    void _forget_{{codeobj_name}}();
+    _forget_{{codeobj_name}}();
+    {% else %}
+    // EMPTY_CODE_BLOCK
+    {% endif %}
+{% endblock %}
+
 {% block extra_functions_cpp %}
 void _debugmsg_{{codeobj_name}}() {}
+{% if _plan.sum %}
+void _forget_{{codeobj_name}}() {
+    brianprop::history<{{_plan.sum.id}}u>().changes++;
+    brianprop::history<{{_plan.sum.id}}u>().divergences++;
+}
+{% endif %}
 {% endblock %}
 
 {% block extra_functions_h %}

@@ -58,4 +58,15 @@
 {% block after_code %}
 {% set _eventspace = get_array_name(eventspace_variable) %}
 {{_eventspace}}[N] = 0;
+{% if _blocks %}
+{# Between two runs of a network, others may write to the neurons. #}
+void _wake_{{codeobj_name}}();
+_wake_{{codeobj_name}}();
+{% endif %}
+{% endblock %}
+
+{% block extra_functions_cpp %}
+{% if _blocks %}
+void _wake_{{codeobj_name}}() { {{_blocks}}::wake_all(); }
+{% endif %}
 {% endblock %}
