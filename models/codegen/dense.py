@@ -78,8 +78,10 @@ class Plan:
     delays: str
     dt: str
     independent: bool  # whether the synapses of a run write to places of their own
-    wakes: str | None  # blocks of neurons to wake at the other end
-    wakes_spiking: str | None  # ... and at the spiking end
+    blocks: str | None  # blocks of neurons at the other end
+    wakes: list[int]  # parts of their variables to wake
+    blocks_spiking: str | None  # the same for the spiking end
+    wakes_spiking: list[int]
     writes: list[int]  # synaptic arrays that it writes to
     parts: int  # parts of these that are equal as long as what is written to them is
     alike: list[str] | None  # ... namely as long as these arrays of the other end are; None where this is not known
@@ -176,29 +178,134 @@ def may_rest(group) -> None:
     unsteady |= {name for name in names if isinstance(group.namespace.get(name), Function) and name not in DEFAULT_FUNCTIONS}
     if unsteady:
         raise BuildError(f"The group {group.name} cannot rest, since it depends on {', '.join(sorted(unsteady))}.")
+    if group._refractory is not False:
+        raise BuildError(
+            f"The group {group.name} cannot rest, since the refractory period depends on time; write it as an equation, such as "
+            "'drest/dt = -int(rest > 0*second) : second'."
+        )
+    if not group.equations.diff_eq_names:
+        raise BuildError(f"The group {group.name} cannot rest, since it has no differential equations; there is nothing to save.")
     group.add_attribute("may_rest")
+    group.add_attribute("rests")
     group.may_rest = True
+    group.rests = _independent_parts(group)
+
+
+def _independent_parts(group) -> list[set[str]]:
+    """Divide the variables on which a group's updates and events depend such that no part's equations read another part."""
+    from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
+    from brian2.utils.stringtools import get_identifiers
+
+    expressions = dict(group.equations.get_substituted_expressions(group.variables))
+    differential = {name for name, equation in group.equations.items() if equation.type == DIFFERENTIAL_EQUATION}
+    changing = differential | {
+        name
+        for name, equation in group.equations.items()
+        if equation.type == PARAMETER and not {"constant", "shared"} & set(equation.flags)
+    }
+    groups = [{name, *(changing & get_identifiers(str(expressions[name])))} for name in sorted(differential)]
+    groups += [{name} for event in sorted(group.events) for name in sorted(_watched_names(group, event) & changing)]
+    parts: list[set[str]] = []
+    for names in groups:
+        joined = [part for part in parts if part & names]
+        parts = [part for part in parts if not part & names] + [names.union(*joined)]
+    return parts
+
+
+def _watched_names(group, event: str) -> set[str]:
+    """The variables that the condition of an event reads, those of its subexpressions among them."""
+    from brian2.utils.stringtools import get_identifiers
+
+    names = get_identifiers(str(group.events[event]))
+    while True:
+        inside = {name for item in names if item in group.equations and group.equations[item].expr is not None
+                  and group.equations[item].type == "subexpression"
+                  for name in get_identifiers(str(group.equations[item].expr))}
+        if inside <= names:
+            return names
+        names |= inside
+
+
+def _whole(group):
+    """The group that may rest which a group or subgroup belongs to, or None."""
+    whole = getattr(group, "source", group)
+    return whole if getattr(whole, "may_rest", False) else None
 
 
 def _blocks(group) -> str | None:
     """The C++ type of the blocks of a group that may rest, or of the group that a subgroup is part of."""
-    whole = getattr(group, "source", group)
-    if not getattr(whole, "may_rest", False):
+    whole = _whole(group)
+    if whole is None:
         return None
-    return f"brianprop::Blocks<{zlib.crc32(whole.name.encode())}u, {len(whole)}>"
+    return f"brianprop::Blocks<{_identity(whole.name)}u, {len(whole)}, {max(1, len(whole.rests))}>"
 
 
-def _watched(vector_code) -> list[str]:
-    """The lines of an update that also tell, in `_changed`, whether any of them changed what is stored."""
-    lines = vector_code.split("\n") if isinstance(vector_code, str) else vector_code
-    return [re.sub(r"^(\s*)(\w+\[_idx\]) = (\w+);", r"\1_changed |= \2 != \3;\n\2 = \3;", line) for line in lines]
+def _woken(group, arrays: set[str]) -> list[int]:
+    """The parts of a group's variables that change when something is written to some of its arrays."""
+    from brian2 import get_device
+    from brian2.core.variables import ArrayVariable
+
+    whole = _whole(group)
+    if whole is None:
+        return []
+    names = {
+        name
+        for name, variable in whole.variables.items()
+        if isinstance(variable, ArrayVariable) and f"_ptr{get_device().get_array_name(variable)}" in arrays
+    }
+    return [number for number, part in enumerate(whole.rests) if part & names]
 
 
-def _condition(vector_code) -> list[str]:
-    """The lines of a threshold with a condition as wide as the values, and a neuron's index not read but known."""
+def _watches(group, eventspace: str) -> list[int]:
+    """The parts of a group's variables on which the condition of an event depends."""
+    names = _watched_names(group, eventspace.removeprefix("_").removesuffix("space"))
+    return [number for number, part in enumerate(group.rests) if part & names]
+
+
+def _parts(group, vector_code) -> list[list[str]]:
+    """For each part of a group's variables, the lines of an update that it needs.
+
+    They also tell, in `_changed`, whether any of them changed what is stored.
+    """
+    from brian2.utils.stringtools import get_identifiers
+
+    lines = vector_code.split("\n") if isinstance(vector_code, str) else list(vector_code)
+    lines = [line for line in lines if line.strip()]
+    stored = re.findall(r"^\s*\w+\[_idx\] = (\w+);", "\n".join(lines), flags=re.MULTILINE)
+    result = []
+    for part in group.rests:
+        needed, kept = part & set(stored), []
+        for line in reversed(lines):
+            target = re.match(r"\s*\w+\[_idx\] = (\w+);|\s*(?:const )?(?:\w+ )?(\w+)(?: [-+*/]?= .*)?;$", line)
+            if target is None:
+                raise BuildError(f"The group {group.name} cannot rest: the line {line.strip()!r} of its update is not understood.")
+            if (target[1] or target[2]) in needed:
+                needed |= get_identifiers(line.partition("=")[2])
+                kept.append(line)
+        if needed & set(stored) - part:
+            raise BuildError(f"The group {group.name} cannot rest: {', '.join(sorted(part))} depend on more than its equations say.")
+        result.append(
+            [re.sub(r"^(\s*)(\w+\[_idx\]) = (\w+);", r"\1_changed |= \2 != \3;\n\2 = \3;", line) for line in reversed(kept)]
+        )
+    if set(stored) - set().union(*group.rests):
+        raise BuildError(f"The group {group.name} cannot rest: its update writes to more than its equations say.")
+    return result
+
+
+def _condition(vector_code) -> tuple[list[str], list[str]]:
+    """The lines of a threshold, and those of a necessary condition that is cheaper.
+
+    The condition is made as wide as the values, and a neuron's index is not read but known. The second list is empty where the
+    condition is no conjunction, and defines `_may` otherwise.
+    """
     lines = vector_code.split("\n") if isinstance(vector_code, str) else vector_code
     lines = [re.sub(r"^(\s*const int32_t i) = \w+\[_idx\];", r"\1 = _idx;", line) for line in lines]
-    return [re.sub(r"^(\s*const) char _cond = ", r"\1 bool _cond = ", line) for line in lines]
+    lines = [re.sub(r"^(\s*const) char _cond = ", r"\1 bool _cond = ", line) for line in lines]
+    last = [line for line in lines if line.strip()][-1]
+    first = re.fullmatch(r"\s*const bool _cond = (\([^()]*\)) && \([^()]*\);", last)
+    if first is None or sum("_cond" in line for line in lines) > 1:
+        return lines, []
+    return lines, [line for line in lines if "_cond" not in line] + [f"const bool _may = {first[1]};"]
 
 
 def _identity(array: str) -> int:
@@ -265,8 +372,8 @@ def _plan(pathway, vector_code) -> Plan:
     lines = vector_code.split("\n") if isinstance(vector_code, str) else list(vector_code)
     # the two ends of a synapse follow from the run
     own = [line for line in lines if not re.search(r"\b_(pre|post)synaptic_idx = ", line)]
-    written = re.findall(r"^\s*\S+\[(\w+)\] [-+*/]?= ", "\n".join(own), flags=re.MULTILINE)
-    changed = set(re.findall(r"(\w+)\[_idx\] [-+*/]?= ", "\n".join(own)))
+    written = re.findall(r"^\s*(\S+)\[(\w+)\] [-+*/]?= ", "\n".join(own), flags=re.MULTILINE)
+    changed = {array for array, index in written if index == "_idx"}
     siblings = [item for item in pathway.synapses.contained_objects if hasattr(item, "eventspace_name")]
     parts = max(getattr(item, "any_order", 1) for item in siblings)
     hint = getattr(pathway, "only_where", None)
@@ -284,9 +391,11 @@ def _plan(pathway, vector_code) -> Plan:
         n_events=events.size - 1,
         delays=device.get_array_name(delays, access_data=False),
         dt=repr(float(pathway.source.clock.dt_)),
-        independent=all(index in ("_idx", other_index) for index in written),
-        wakes=_blocks(target) if other_index in written else None,
-        wakes_spiking=_blocks(pathway.source) if spiking_index in written else None,
+        independent=all(index in ("_idx", other_index) for _, index in written),
+        blocks=_blocks(target),
+        wakes=_woken(target, {array for array, index in written if index == other_index}),
+        blocks_spiking=_blocks(pathway.source),
+        wakes_spiking=_woken(pathway.source, {array for array, index in written if index == spiking_index}),
         writes=[_identity(array) for array in sorted(changed)],
         parts=parts if changed else 1,
         alike=_alike(own, changed, other_index, spiking_index),
@@ -315,7 +424,7 @@ def dense_supported() -> bool:
 def _codeobj_class():
     from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
-    helpers = {"dense_plan": _plan, "dense_blocks": _blocks, "dense_watched": _watched, "dense_condition": _condition}
+    helpers = {"dense_plan": _plan, "dense_blocks": _blocks, "dense_parts": _parts, "dense_watches": _watches, "dense_condition": _condition}
 
     class DenseCodeObject(CPPStandaloneCodeObject):
         """C++ standalone code objects with the templates of this package in front of Brian2's."""

@@ -385,25 +385,27 @@ template <class W> class Sums {
     int32_t length_ = 0;
 };
 
-// Which blocks of a group's neurons are awake. A block whose update changed nothing, bit for bit, and that nothing has
-// written to since, need not be updated again, and its neurons cannot cross a threshold. One set of blocks for each group:
-// Id tells the groups apart.
+// Which blocks of neurons have to be updated, for each of the `Parts` of a group's variables that do not depend on one another. A
+// block is AWAKE once something has been written to it and as long as updates change it, and it is ASLEEP after an update that
+// changed nothing, bit for bit. In between, it is DOZING for one step, in which thresholds are tested once more. One set of
+// blocks for each group: Id tells the groups apart.
 enum : char { ASLEEP = 0, DOZING = 1, AWAKE = 2 };
 constexpr int32_t BLOCK = 64;
 
-template <uint32_t Id, int32_t N> struct Blocks {
+template <uint32_t Id, int32_t N, int32_t Parts> struct Blocks {
     static constexpr int32_t count = (N + BLOCK - 1) / BLOCK;
-    static char *states() {
-        static std::vector<char> states(count, AWAKE);
-        return states.data();
+    static char states[Parts][count];
+    static void wake(const int32_t part, const int32_t first, const int32_t length) {
+        const int32_t block = first / BLOCK;
+        std::memset(states[part] + block, AWAKE, (first + length - 1) / BLOCK - block + 1);
     }
-    static void wake_all() { wake(0, N); }
-    static void wake(const int32_t first, const int32_t length) {
-        char *const here = states();
-        for (int32_t block = first / BLOCK; block <= (first + length - 1) / BLOCK; block++)
-            here[block] = AWAKE;
+    static void wake_block(const int32_t block) {
+        for (int32_t part = 0; part < Parts; part++)
+            states[part][block] = AWAKE;
     }
+    static void wake_all() { std::memset(states, AWAKE, sizeof(states)); }
 };
+template <uint32_t Id, int32_t N, int32_t Parts> char Blocks<Id, N, Parts>::states[Parts][Blocks<Id, N, Parts>::count] = {};
 
 } // namespace brianprop
 

@@ -15,22 +15,30 @@
     const int _N = {{constant_or_scalar('N', variables['N'])}};
     {% if _blocks and '_stateupdater_codeobject' in codeobj_name %}
     using brianprop::BLOCK;
-    char *_states = {{_blocks}}::states();
-    for (int32_t _block = 0; _block < {{_blocks}}::count; _block++) {
-        if (_states[_block] == brianprop::ASLEEP)
-            continue;
+    typedef {{_blocks}} _Blocks;
+    static bool _started = false;
+    if (!_started)
+        _Blocks::wake_all();
+    _started = true;
+    for (int32_t _block = 0; _block < _Blocks::count; _block++) {
         const int32_t _start = _block * BLOCK, _length = std::min<int32_t>(BLOCK, _N - _start);
-        int32_t _changed = 0;
-        {# once with a constant length, which the compiler can unroll, and once for the last block #}
-        {% for length in ['BLOCK', '_length'] %}
-        {{'if (_length == BLOCK)' if loop.first else 'else'}}
-            #pragma GCC ivdep
-            for (int32_t _idx = _start; _idx < _start + {{length}}; _idx++) {
-                const size_t _vectorisation_idx = _idx;
-                {{dense_watched(vector_code)|autoindent}}
-            }
+        {% for lines in dense_parts(owner, vector_code) %}
+        if (_Blocks::states[{{loop.index0}}][_block] == brianprop::AWAKE) {
+            int32_t _changed = 0;
+            {# once with a constant length, which the compiler can unroll, and once for the last block #}
+            {% for length in ['BLOCK', '_length'] if lines %}
+            {{'if (_length == BLOCK)' if loop.first else 'else'}}
+                #pragma GCC ivdep
+                for (int32_t _idx = _start; _idx < _start + {{length}}; _idx++) {
+                    const size_t _vectorisation_idx = _idx;
+                    {{lines|autoindent}}
+                }
+            {% endfor %}
+            _Blocks::states[{{loop.index0}}][_block] = _changed ? brianprop::AWAKE : brianprop::DOZING;
+        } else {
+            _Blocks::states[{{loop.index0}}][_block] = brianprop::ASLEEP;
+        }
         {% endfor %}
-        _states[_block] = _changed ? brianprop::AWAKE : brianprop::DOZING;
     }
     {% else %}
     {% if _blocks %}

@@ -60,9 +60,9 @@
             _sums.columns(_runs, {{_plan.sum.weights}}, _length, _all ? {{_plan.sum.parts}} : 1, _history);
         _runs.begins(_spikes, _n_spikes, _begins);
         const auto *__restrict _sum = _sums.of(_begins, {{_plan.sum.weights}}, _num{{_plan.sum.name}}, _columns, _history);
-        {% if _plan.wakes %}
-        {{_plan.wakes}}::wake(_other, _length);
-        {% endif %}
+        {% for part in _plan.wakes %}
+        {{_plan.blocks}}::wake({{part}}, _other, _length);
+        {% endfor %}
         for (int32_t _part = 0; _part < _length; _part += _columns) {
             #pragma GCC ivdep
             for (int32_t _k = 0; _k < _columns; _k++)
@@ -87,12 +87,12 @@
             return;
         }
         {% endif %}
-        {% if _plan.wakes %}
-        {{_plan.wakes}}::wake(_run.other, _run.length);
-        {% endif %}
-        {% if _plan.wakes_spiking %}
-        {{_plan.wakes_spiking}}::wake(_run.neuron, 1);
-        {% endif %}
+        {% for part in _plan.wakes %}
+        {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
+        {% endfor %}
+        {% for part in _plan.wakes_spiking %}
+        {{_plan.blocks_spiking}}::wake({{part}}, _run.neuron, 1);
+        {% endfor %}
         if (_run.stride == 1) {
             {% if _plan.independent %}
             #pragma GCC ivdep
@@ -115,9 +115,9 @@
     // Four rows to the same neurons: what these neurons hold is read and written once.
     const auto _four = [&](const brianprop::Run &_a, const brianprop::Run &_b, const brianprop::Run &_c, const brianprop::Run &_d) {
         {% if _plan.independent and not _plan.only_where %}
-        {% if _plan.wakes %}
-        {{_plan.wakes}}::wake(_a.other, _a.length);
-        {% endif %}
+        {% for part in _plan.wakes %}
+        {{_plan.blocks}}::wake({{part}}, _a.other, _a.length);
+        {% endfor %}
         const int32_t _other = _a.other, _length = _a.length;
         const size_t _synapses[4] = {(size_t)_a.synapse, (size_t)_b.synapse, (size_t)_c.synapse, (size_t)_d.synapse};
         const int32_t _neurons[4] = {_a.neuron, _b.neuron, _c.neuron, _d.neuron};
@@ -141,12 +141,12 @@
         {% endif %}
     };
     const auto _some = [&](const brianprop::Run &_run, const int32_t *_places, const int32_t _count) {
-        {% if _plan.wakes %}
-        {{_plan.wakes}}::wake(_run.other, _run.length);
-        {% endif %}
-        {% if _plan.wakes_spiking %}
-        {{_plan.wakes_spiking}}::wake(_run.neuron, _run.length);
-        {% endif %}
+        {% for part in _plan.wakes %}
+        {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
+        {% endfor %}
+        {% for part in _plan.wakes_spiking %}
+        {{_plan.blocks_spiking}}::wake({{part}}, _run.neuron, _run.length);
+        {% endfor %}
         const int32_t _neuron = _run.neuron, _other = _run.other;
         const size_t _synapse = _run.synapse;
         for (int32_t _n = 0; _n < _count; _n++) {
@@ -158,12 +158,12 @@
         }
     };
     const auto _many = [&](const brianprop::Run &_run, const int32_t *__restrict _flags) {
-        {% if _plan.wakes %}
-        {{_plan.wakes}}::wake(_run.other, _run.length);
-        {% endif %}
-        {% if _plan.wakes_spiking %}
-        {{_plan.wakes_spiking}}::wake(_run.neuron, _run.length);
-        {% endif %}
+        {% for part in _plan.wakes %}
+        {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
+        {% endfor %}
+        {% for part in _plan.wakes_spiking %}
+        {{_plan.blocks_spiking}}::wake({{part}}, _run.neuron, _run.length);
+        {% endfor %}
         const int32_t _neuron = _run.neuron, _other = _run.other, _length = _run.length;
         const size_t _synapse = _run.synapse;
         {# All are computed and only those whose neuron spikes are kept: there is no branch, so the loop vectorises. #}

@@ -11,34 +11,50 @@
     const int _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
     {% set _eventspace = get_array_name(eventspace_variable) %}
+    {% set _lines, _necessary = dense_condition(vector_code) %}
     int32_t _count = 0;
     const auto _flag = [&](int32_t *__restrict _flags, const int32_t _start, const int32_t _n) {
         #pragma GCC ivdep
         for (int32_t _idx = _start; _idx < _start + _n; _idx++) {
             const int32_t _vectorisation_idx = _idx;
-            {{dense_condition(vector_code)|autoindent}}
+            {{_lines|autoindent}}
             _flags[_idx - _start] = _cond;
         }
     };
     {% if _blocks %}
+    {% if _necessary %}
+    {# most blocks need no more than this: it reads less and writes nothing #}
+    const auto _may_fire = [&](const int32_t _start, const int32_t _n) {
+        int32_t _any = 0;
+        for (int32_t _idx = _start; _idx < _start + _n; _idx++) {
+            const int32_t _vectorisation_idx = _idx;
+            {{_necessary|autoindent}}
+            _any |= _may;
+        }
+        return _any != 0;
+    };
+    {% endif %}
     using brianprop::BLOCK;
-    char *_states = {{_blocks}}::states();
+    typedef {{_blocks}} _Blocks;
     int32_t _above[BLOCK];
-    for (int32_t _block = 0; _block < {{_blocks}}::count; _block++) {
-        if (_states[_block] == brianprop::ASLEEP)
+    for (int32_t _block = 0; _block < _Blocks::count; _block++) {
+        // what has not changed since the last time, when it did not fire, does not fire now
+        if (!(0{% for part in dense_watches(owner, eventspace_variable.name) %} | _Blocks::states[{{part}}][_block]{% endfor %}))
             continue;
         const int32_t _start = _block * BLOCK, _length = std::min<int32_t>(BLOCK, (int32_t)N - _start);
+        {% if _necessary %}
+        if (!(_length == BLOCK ? _may_fire(_start, BLOCK) : _may_fire(_start, _length)))
+            continue;
+        {% endif %}
         if (_length == BLOCK)
             _flag(_above, _start, BLOCK);
         else
             _flag(_above, _start, _length);
         const int32_t _found = brianprop::compact(_above, _length, {{_eventspace}} + _count, _start);
         _count += _found;
-        // nothing has changed and nothing fires: it stays so until something is written
+        // it may be reset; if it is not, it fires again
         if (_found)
-            _states[_block] = brianprop::AWAKE;
-        else if (_states[_block] == brianprop::DOZING)
-            _states[_block] = brianprop::ASLEEP;
+            _Blocks::wake_block(_block);
     }
     {% else %}
     static std::vector<int32_t> _above(N);
