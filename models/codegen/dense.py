@@ -86,6 +86,7 @@ class Plan:
     parts: int  # parts of these that are equal as long as what is written to them is
     alike: list[str] | None  # ... namely as long as these arrays of the other end are; None where this is not known
     sum: Sum | None
+    constants: list[str]  # synaptic arrays that it reads, if these are all constant
     only_where: str | None
     where_array: str
     where_start: int
@@ -338,6 +339,19 @@ def _sum(pathway, own: list[str], other_index: str) -> Sum | None:
     )
 
 
+def _constants(pathway, own: list[str]) -> list[str]:
+    """The synaptic arrays that a pathway reads, provided that they are all constant and that it writes to none."""
+    from brian2 import get_device
+
+    arrays = set(re.findall(r"(\w+)\[_idx\]", "\n".join(own)))
+    constant = {
+        f"_ptr{get_device().get_array_name(variable)}"
+        for variable in pathway.synapses._registered_variables
+        if variable.constant and not variable.name.startswith("_synaptic")
+    }
+    return sorted(arrays) if arrays <= constant else []
+
+
 def _alike(own: list[str], written: set[str], other_index: str, spiking_index: str) -> list[str] | None:
     """The arrays whose values at the other end decide, with the spikes, what a pathway writes to its synapses.
 
@@ -400,6 +414,7 @@ def _plan(pathway, vector_code) -> Plan:
         parts=parts if changed else 1,
         alike=_alike(own, changed, other_index, spiking_index),
         sum=_sum(pathway, own, other_index),
+        constants=_constants(pathway, own),
         only_where=hint,
         where_array=array,
         where_start=target.start,

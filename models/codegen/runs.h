@@ -32,6 +32,7 @@ struct Run {
     int32_t length;
     int32_t delay; // in time steps
     bool diagonal;
+    bool uniform; // whether its synapses are known to be the same
 };
 
 // Writes the indices of the flags that are set, counted from `start`; returns their number.
@@ -97,7 +98,7 @@ class Runs {
                         continue;
                     }
                 }
-                found.push_back({spiking[k], other[k], k, 1, 1, delay, false});
+                found.push_back({spiking[k], other[k], k, 1, 1, delay, false, false});
             }
             return found;
         };
@@ -126,10 +127,30 @@ class Runs {
         for (const Run &run : rows_)
             first_[run.neuron - start + 1]++;
         std::partial_sum(first_.begin(), first_.end(), first_.begin());
+        // of the diagonals in order of their first neuron, the first that ends behind a neuron
+        int32_t range = 0;
+        next_.resize(diagonals_.empty() ? 0 : stop - start);
+        for (int32_t neuron = start; neuron < start + (int32_t)next_.size(); neuron++) {
+            while (range < (int32_t)diagonals_.size() && diagonals_[range][0].neuron + diagonals_[range][0].length <= neuron)
+                range++;
+            next_[neuron - start] = range;
+        }
         ring_.resize(longest + 1);
         matrix_ = longest == 0 && diagonals_.empty() && !rows_.empty();
         for (const Run &run : rows_)
             matrix_ &= run.stride == 1 && run.other == rows_[0].other && run.length == rows_[0].length;
+    }
+
+    bool compared = false;
+
+    // Finds stretches in which the constants of all synapses are the same; `same` compares those of a stretch.
+    template <class Same> void compare(Same &&same) {
+        compared = true;
+        for (Run &run : rows_)
+            run.uniform = same(run);
+        for (std::vector<Run> &range : diagonals_)
+            for (Run &run : range)
+                run.uniform = same(run);
     }
 
     bool delayed() const { return ring_.size() > 1; }
@@ -183,12 +204,20 @@ class Runs {
             slot.diagonals.clear();
             slot.places.clear();
         }
-        for (const std::vector<Run> &range : diagonals_) {
+        const int32_t *from = spike;
+        for (int32_t index = from == end || next_.empty() ? diagonals_.size() : next_[*from - start_];
+             index < (int32_t)diagonals_.size();) {
+            const std::vector<Run> &range = diagonals_[index];
             const int32_t neuron = range[0].neuron, length = range[0].length;
-            const int32_t *const from = std::lower_bound(spike, end, neuron);
-            const int32_t *const to = std::lower_bound(from, end, neuron + length);
-            if (from == to)
+            from = std::lower_bound(from, end, neuron);
+            if (from == end)
+                break;
+            if (*from >= neuron + length) { // none of its neurons spike, nor do those of the diagonals before the next spike
+                index = std::max(index + 1, next_[*from - start_]);
                 continue;
+            }
+            index++;
+            const int32_t *const to = std::lower_bound(from, end, neuron + length);
             const int32_t count = to - from;
             flagged = nullptr;
             places_.resize(count);
@@ -247,6 +276,7 @@ class Runs {
     std::vector<std::vector<Run>> diagonals_; // those with the same neurons together
     std::vector<Slot> ring_;
     std::vector<int32_t> places_, flags_;
+    std::vector<int32_t> next_; // for each neuron, the first diagonal that it or a later neuron is part of
     size_t now_ = 0;
     int32_t start_ = 0, stop_ = 0;
     bool matrix_ = false;

@@ -5,18 +5,29 @@
 {% block extra_headers %}
 {{ super() }}
 #include "runs.h"
+namespace {
+brianprop::Runs _runs;
+}
 {% endblock %}
 
 {% block maincode %}
     // scalar code
     const size_t _vectorisation_idx = -1;
-    static brianprop::Runs _runs;
     if (!_runs.ready)
         _runs.build({{_plan.spiking}}, {{_plan.other}}, {{_plan.delays}}, {{_plan.dt}}, {{pathway.source.start}}, {{pathway.source.stop}});
     const int32_t *_spikes = {{_plan.events}};
     const int32_t _n_spikes = {{_plan.events}}[{{_plan.n_events}}];
     if (!_runs.any(_spikes, _n_spikes))
         return;
+    {% if _plan.constants %}
+    if (!_runs.compared)
+        _runs.compare([&](const brianprop::Run &_run) {
+            for (int32_t _k = 1; _k < _run.length; _k++)
+                if ({% for array in _plan.constants %}{{' || ' if not loop.first}}std::memcmp({{array}} + _run.synapse, {{array}} + _run.synapse + _k * _run.stride, sizeof(*{{array}})){% endfor %})
+                    return false;
+            return true;
+        });
+    {% endif %}
     {{scalar_code|autoindent}}
     {% if _plan.only_where %}
     // The code changes nothing where {{_plan.only_where}} is 0: find where it is not.
@@ -93,6 +104,20 @@
         {% for part in _plan.wakes_spiking %}
         {{_plan.blocks_spiking}}::wake({{part}}, _run.neuron, 1);
         {% endfor %}
+        {% if _plan.constants %}
+        if (_run.uniform) {
+            const size_t _idx = _run.synapse;
+            const size_t _vectorisation_idx = _idx;
+            {% if _plan.independent %}
+            #pragma GCC ivdep
+            {% endif %}
+            for (int32_t _k = 0; _k < _run.length; _k++) {
+                const int32_t {{_plan.other_index}} = _run.other + _k;
+                {{_plan.vector_code|autoindent}}
+            }
+            return;
+        }
+        {% endif %}
         if (_run.stride == 1) {
             {% if _plan.independent %}
             #pragma GCC ivdep
@@ -167,6 +192,19 @@
         const int32_t _neuron = _run.neuron, _other = _run.other, _length = _run.length;
         const size_t _synapse = _run.synapse;
         {# All are computed and only those whose neuron spikes are kept: there is no branch, so the loop vectorises. #}
+        {% if _plan.constants %}
+        if (_run.uniform) {
+            const size_t _idx = _synapse;
+            const size_t _vectorisation_idx = _idx;
+            #pragma GCC ivdep
+            for (int32_t _k = 0; _k < _length; _k++) {
+                const int32_t {{_plan.spiking_index}} = _neuron + _k;
+                const int32_t {{_plan.other_index}} = _other + _k;
+                {{_plan.selecting_code|autoindent}}
+            }
+            return;
+        }
+        {% endif %}
         #pragma GCC ivdep
         for (int32_t _k = 0; _k < _length; _k++) {
             const size_t _idx = _synapse + _k;
@@ -181,7 +219,7 @@
 
 {# Between two runs of a network, weights may be set by others. #}
 {% block after_code %}
-    {% if _plan.sum %}
+    {% if _plan.sum or _plan.constants %}
     void _forget_{{codeobj_name}}();
     _forget_{{codeobj_name}}();
     {% else %}
@@ -191,10 +229,13 @@
 
 {% block extra_functions_cpp %}
 void _debugmsg_{{codeobj_name}}() {}
-{% if _plan.sum %}
+{% if _plan.sum or _plan.constants %}
 void _forget_{{codeobj_name}}() {
+    _runs.compared = false;
+    {% if _plan.sum %}
     brianprop::history<{{_plan.sum.id}}u>().changes++;
     brianprop::history<{{_plan.sum.id}}u>().divergences++;
+    {% endif %}
 }
 {% endif %}
 {% endblock %}
