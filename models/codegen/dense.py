@@ -293,6 +293,27 @@ def _parts(group, vector_code) -> list[list[str]]:
     return result
 
 
+def _constant_arrays(group, lines) -> list[str]:
+    """The arrays of a group's constants that some lines read."""
+    from brian2 import get_device
+    from brian2.core.variables import ArrayVariable
+
+    constants = {
+        f"_ptr{get_device().get_array_name(variable)}"
+        for name, variable in group.variables.items()
+        if isinstance(variable, ArrayVariable) and variable.constant and not variable.scalar and name in group.equations
+    }
+    text = lines if isinstance(lines, str) else "\n".join(lines)
+    return sorted(constants & set(re.findall(r"(\w+)\[_idx\]", text)))
+
+
+def _first(lines: list[str], arrays: list[str]) -> list[str]:
+    """The same lines with the values of the first neuron of a block for some arrays."""
+    for array in arrays:
+        lines = [line.replace(f"{array}[_idx]", f"{array}[_start]") for line in lines]
+    return lines
+
+
 def _condition(vector_code) -> tuple[list[str], list[str]]:
     """The lines of a threshold, and those of a necessary condition that is cheaper.
 
@@ -439,7 +460,7 @@ def dense_supported() -> bool:
 def _codeobj_class():
     from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
-    helpers = {"dense_plan": _plan, "dense_blocks": _blocks, "dense_parts": _parts, "dense_watches": _watches, "dense_condition": _condition}
+    helpers = {"dense_plan": _plan, "dense_blocks": _blocks, "dense_parts": _parts, "dense_watches": _watches, "dense_condition": _condition, "dense_constants": _constant_arrays, "dense_first": _first}
 
     class DenseCodeObject(CPPStandaloneCodeObject):
         """C++ standalone code objects with the templates of this package in front of Brian2's."""

@@ -159,12 +159,17 @@ class Runs {
     bool matrix() const { return matrix_; }
     const std::vector<Run> &rows() const { return rows_; }
 
-    // Writes where the rows of a matrix begin whose neurons spike; `spikes` is sorted.
-    void begins(const int32_t *spikes, const int32_t n_spikes, std::vector<int64_t> &found) const {
-        found.clear();
+    // Those of the sorted spikes that are of neurons of this pathway.
+    std::pair<const int32_t *, const int32_t *> within(const int32_t *spikes, const int32_t n_spikes) const {
         const int32_t *const end = std::lower_bound(spikes, spikes + n_spikes, stop_);
-        for (const int32_t *spike = std::lower_bound(spikes, end, start_); spike != end; spike++)
-            for (int32_t index = first_[*spike - start_]; index < first_[*spike - start_ + 1]; index++)
+        return std::make_pair(std::lower_bound(spikes, end, start_), end);
+    }
+
+    // Writes where the rows of neurons begin.
+    void begins(const int32_t *neuron, const int32_t *const end, std::vector<int64_t> &found) const {
+        found.clear();
+        for (; neuron != end; neuron++)
+            for (int32_t index = first_[*neuron - start_]; index < first_[*neuron - start_ + 1]; index++)
                 found.push_back(rows_[index].synapse);
     }
 
@@ -361,13 +366,17 @@ template <class W> class Sums {
         return length / parts;
     }
 
-    // The sums of the rows that begin at `begins`: those of the last call where neither rows nor weights have changed.
-    const Sum *of(std::vector<int64_t> &begins, const W *weights, const int64_t n_weights, const int32_t length,
-                  const History &history) {
-        if (history.changes != changes_ || length > length_ || begins != rows_) {
+    // The sums of the rows of the neurons that spike: those of the last call where neither these nor the weights have changed.
+    const Sum *of(const Runs &runs, const int32_t *spikes, const int32_t n_spikes, const W *weights, const int64_t n_weights,
+                  const int32_t length, const History &history) {
+        const std::pair<const int32_t *, const int32_t *> own = runs.within(spikes, n_spikes);
+        const size_t n = own.second - own.first;
+        if (history.changes != changes_ || length > length_ || n != spikes_.size() ||
+            std::memcmp(own.first, spikes_.data(), n * sizeof(int32_t))) {
             changes_ = history.changes;
             length_ = length;
-            rows_.swap(begins);
+            spikes_.assign(own.first, own.second);
+            runs.begins(own.first, own.second, rows_);
             sum(weights, n_weights, length);
         }
         return sums_.data();
@@ -409,7 +418,8 @@ template <class W> class Sums {
         }
     }
 
-    std::vector<int64_t> rows_;
+    std::vector<int32_t> spikes_;
+    std::vector<int64_t> rows_; // where the rows of these begin
     std::vector<Sum> sums_;
     int64_t changes_ = -1, compared_ = -1, wait_ = 0, patience_ = 1000;
     int32_t length_ = 0;
@@ -434,8 +444,33 @@ template <uint32_t Id, int32_t N, int32_t Parts> struct Blocks {
             states[part][block] = AWAKE;
     }
     static void wake_all() { std::memset(states, AWAKE, sizeof(states)); }
+    static int64_t runs; // of the network: in between, constants may be set
 };
 template <uint32_t Id, int32_t N, int32_t Parts> char Blocks<Id, N, Parts>::states[Parts][Blocks<Id, N, Parts>::count] = {};
+template <uint32_t Id, int32_t N, int32_t Parts> int64_t Blocks<Id, N, Parts>::runs = 0;
+
+// Whether the first `length` values are the same, bit for bit.
+template <class T> bool same(const T *values, const int32_t length) {
+    return length < 2 || std::memcmp(values, values + 1, (length - 1) * sizeof(T)) == 0;
+}
+
+// In which blocks of a group the constants that a piece of code reads are the same for all neurons, so that they need not be read
+// for each.
+template <class BlocksT> class Uniform {
+  public:
+    template <class Same> void update(const int32_t n, Same &&same) {
+        if (runs_ == BlocksT::runs)
+            return;
+        runs_ = BlocksT::runs;
+        for (int32_t block = 0; block < BlocksT::count; block++)
+            blocks_[block] = same(block * BLOCK, std::min(BLOCK, n - block * BLOCK));
+    }
+    bool operator[](const int32_t block) const { return blocks_[block]; }
+
+  private:
+    int64_t runs_ = -1;
+    bool blocks_[BlocksT::count];
+};
 
 } // namespace brianprop
 

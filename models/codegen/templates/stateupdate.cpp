@@ -20,18 +20,24 @@
     if (!_started)
         _Blocks::wake_all();
     _started = true;
+    {% set _all_parts = dense_parts(owner, vector_code) %}
+    {% set _constants = dense_constants(owner, vector_code) %}
+    static brianprop::Uniform<_Blocks> _uniform;
+    _uniform.update(_N, [&](const int32_t _first, const int32_t _n) {
+        return true{% for array in _constants %} && brianprop::same({{array}} + _first, _n){% endfor %};
+    });
     for (int32_t _block = 0; _block < _Blocks::count; _block++) {
         const int32_t _start = _block * BLOCK, _length = std::min<int32_t>(BLOCK, _N - _start);
-        {% for lines in dense_parts(owner, vector_code) %}
+        {% for lines in _all_parts %}
         if (_Blocks::states[{{loop.index0}}][_block] == brianprop::AWAKE) {
             int32_t _changed = 0;
-            {# once with a constant length, which the compiler can unroll, and once for the last block #}
-            {% for length in ['BLOCK', '_length'] if lines %}
-            {{'if (_length == BLOCK)' if loop.first else 'else'}}
+            {# once for a whole block with equal constants, which is the rule, and once for any other #}
+            {% for case in ['_length == BLOCK && _uniform[_block]', ''] if lines %}
+            {{'if (%s)' % case if case else 'else'}}
                 #pragma GCC ivdep
-                for (int32_t _idx = _start; _idx < _start + {{length}}; _idx++) {
+                for (int32_t _idx = _start; _idx < _start + {{'BLOCK' if case else '_length'}}; _idx++) {
                     const size_t _vectorisation_idx = _idx;
-                    {{lines|autoindent}}
+                    {{(dense_first(lines, _constants) if case else lines)|autoindent}}
                 }
             {% endfor %}
             _Blocks::states[{{loop.index0}}][_block] = _changed ? brianprop::AWAKE : brianprop::DOZING;

@@ -63,14 +63,13 @@ brianprop::Runs _runs;
     {% if _plan.sum %}
     if (_runs.matrix()) {
         static brianprop::Sums<{{_plan.sum.type}}> _sums;
-        static std::vector<int64_t> _begins;
         const brianprop::History &_history = brianprop::history<{{_plan.sum.id}}u>();
         const int32_t _other = _runs.rows()[0].other, _length = _runs.rows()[0].length;
         const bool _all = _other == {{_plan.where_start}} && _length == {{_plan.where_stop - _plan.where_start}};
         const int32_t _columns =
             _sums.columns(_runs, {{_plan.sum.weights}}, _length, _all ? {{_plan.sum.parts}} : 1, _history);
-        _runs.begins(_spikes, _n_spikes, _begins);
-        const auto *__restrict _sum = _sums.of(_begins, {{_plan.sum.weights}}, _num{{_plan.sum.name}}, _columns, _history);
+        const auto *__restrict _sum =
+            _sums.of(_runs, _spikes, _n_spikes, {{_plan.sum.weights}}, _num{{_plan.sum.name}}, _columns, _history);
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _other, _length);
         {% endfor %}

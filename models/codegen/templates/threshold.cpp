@@ -22,28 +22,33 @@
         }
     };
     {% if _blocks %}
-    {% if _necessary %}
-    {# most blocks need no more than this: it reads less and writes nothing #}
-    const auto _may_fire = [&](const int32_t _start, const int32_t _n) {
-        int32_t _any = 0;
-        for (int32_t _idx = _start; _idx < _start + _n; _idx++) {
-            const int32_t _vectorisation_idx = _idx;
-            {{_necessary|autoindent}}
-            _any |= _may;
-        }
-        return _any != 0;
-    };
-    {% endif %}
     using brianprop::BLOCK;
     typedef {{_blocks}} _Blocks;
     int32_t _above[BLOCK];
+    {% if _necessary %}
+    {% set _constants = dense_constants(owner, _necessary) %}
+    static brianprop::Uniform<_Blocks> _uniform;
+    _uniform.update(N, [&](const int32_t _first, const int32_t _n) {
+        return true{% for array in _constants %} && brianprop::same({{array}} + _first, _n){% endfor %};
+    });
+    {% endif %}
     for (int32_t _block = 0; _block < _Blocks::count; _block++) {
         // what has not changed since the last time, when it did not fire, does not fire now
         if (!(0{% for part in dense_watches(owner, eventspace_variable.name) %} | _Blocks::states[{{part}}][_block]{% endfor %}))
             continue;
         const int32_t _start = _block * BLOCK, _length = std::min<int32_t>(BLOCK, (int32_t)N - _start);
         {% if _necessary %}
-        if (!(_length == BLOCK ? _may_fire(_start, BLOCK) : _may_fire(_start, _length)))
+        {# most blocks need no more than this: it reads less and writes nothing #}
+        int32_t _any = 0;
+        {% for case in ['_length == BLOCK && _uniform[_block]', ''] %}
+        {{'if (%s)' % case if case else 'else'}}
+            for (int32_t _idx = _start; _idx < _start + {{'BLOCK' if case else '_length'}}; _idx++) {
+                const int32_t _vectorisation_idx = _idx;
+                {{(dense_first(_necessary, _constants) if case else _necessary)|autoindent}}
+                _any |= _may;
+            }
+        {% endfor %}
+        if (!_any)
             continue;
         {% endif %}
         if (_length == BLOCK)
@@ -83,6 +88,9 @@ _wake_{{codeobj_name}}();
 
 {% block extra_functions_cpp %}
 {% if _blocks %}
-void _wake_{{codeobj_name}}() { {{_blocks}}::wake_all(); }
+void _wake_{{codeobj_name}}() {
+    {{_blocks}}::wake_all();
+    {{_blocks}}::runs++;
+}
 {% endif %}
 {% endblock %}
