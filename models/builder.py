@@ -306,9 +306,9 @@ def create(
 def phases_of(circuit: Circuit) -> dict[str, tuple[int, ...]]:
     """Brian2 objects by name that have something to do in some phases of the turn only, with these phases.
 
-    Sources are silent outside their phases, and their arrows without delay then have nothing to carry; the answer is read
-    in one phase; the reset of sources is empty. To leave these objects out in the other phases changes nothing. The kick comes in the lead-in, in which
-    nothing is left out.
+    Sources are silent outside their phases, and their arrows without delay then have nothing to carry; their reset is empty;
+    the answer is read in one phase. To leave these objects out in the other phases changes nothing. The kick comes in the
+    lead-in, in which nothing is left out.
     """
     sending = tuple(sorted({population.send_phase for population in circuit.sources if population.name != "kick"}))
     phases = {"sources_spike_thresholder": sending, "source_spikes": sending, "sources_spike_resetter": ()}

@@ -406,7 +406,7 @@ def _plan(pathway, vector_code) -> Plan:
     (spiking, spiking_index), (other, other_index) = ends if pathway.prepost == "pre" else reversed(ends)
     lines = vector_code.split("\n") if isinstance(vector_code, str) else list(vector_code)
     # the two ends of a synapse follow from the run
-    own = [line for line in lines if not re.search(r"\b_(pre|post)synaptic_idx = ", line)]
+    own = [re.sub(r"\b_clip\(", "brianprop::clip(", line) for line in lines if not re.search(r"\b_(pre|post)synaptic_idx = ", line)]
     written = re.findall(r"^\s*(\S+)\[(\w+)\] [-+*/]?= ", "\n".join(own), flags=re.MULTILINE)
     changed = {array for array, index in written if index == "_idx"}
     siblings = [item for item in pathway.synapses.contained_objects if hasattr(item, "eventspace_name")]

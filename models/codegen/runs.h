@@ -24,6 +24,11 @@
 
 namespace brianprop {
 
+// Brian2's own with the bounds as they are, where that converts them to double: the comparisons are the same.
+template <class T, class Low, class High> inline T clip(const T value, const Low low, const High high) {
+    return value < low ? (T)low : value > high ? (T)high : value;
+}
+
 struct Run {
     int32_t neuron;  // the neuron that spikes, or the first of them
     int32_t other;   // first neuron at the other end
