@@ -430,51 +430,59 @@ template <class W> class Sums {
     int32_t length_ = 0;
 };
 
-// Which blocks of neurons have to be updated, for each of the `Parts` of a group's variables that do not depend on one another. A
-// block is AWAKE once something has been written to it and as long as updates change it, and it is ASLEEP after an update that
-// changed nothing, bit for bit. In between, it is DOZING for one step, in which thresholds are tested once more. One set of
-// blocks for each group: Id tells the groups apart.
-enum : char { ASLEEP = 0, DOZING = 1, AWAKE = 2 };
-constexpr int32_t BLOCK = 64;
+// Which blocks of neurons have to be updated, for each of the `Parts` of a group's variables that do not depend on one another:
+// one bit for each block. A block is awake once something has been written to it and as long as updates change it; after an
+// update that changed nothing, bit for bit, it dozes for one step, in which thresholds are tested once more, and then it is
+// asleep. One set of blocks for each group: Id tells the groups apart.
+constexpr int32_t BLOCK = 64, WORD = 64;
 
 template <uint32_t Id, int32_t N, int32_t Parts> struct Blocks {
-    static constexpr int32_t count = (N + BLOCK - 1) / BLOCK;
-    static char states[Parts][count];
-    static void wake(const int32_t part, const int32_t first, const int32_t length) {
-        const int32_t block = first / BLOCK;
-        std::memset(states[part] + block, AWAKE, (first + length - 1) / BLOCK - block + 1);
-    }
-    static void wake_block(const int32_t block) {
-        for (int32_t part = 0; part < Parts; part++)
-            states[part][block] = AWAKE;
-    }
-    static void wake_all() { std::memset(states, AWAKE, sizeof(states)); }
+    static constexpr int32_t count = (N + BLOCK - 1) / BLOCK, words = (count + WORD - 1) / WORD;
+    static uint64_t awake[Parts][words], dozing[Parts][words];
     static int64_t runs; // of the network: in between, constants may be set
+
+    static void wake(const int32_t part, const int32_t first, const int32_t length) {
+        const int32_t from = first / BLOCK, to = (first + length - 1) / BLOCK;
+        for (int32_t word = from / WORD; word <= to / WORD; word++) {
+            uint64_t bits = ~0ULL;
+            if (word == from / WORD)
+                bits &= ~0ULL << from % WORD;
+            if (word == to / WORD)
+                bits &= ~0ULL >> (WORD - 1 - to % WORD);
+            awake[part][word] |= bits;
+        }
+    }
+    static void wake_all() {
+        for (int32_t part = 0; part < Parts; part++)
+            wake(part, 0, N);
+    }
 };
-template <uint32_t Id, int32_t N, int32_t Parts> char Blocks<Id, N, Parts>::states[Parts][Blocks<Id, N, Parts>::count] = {};
+template <uint32_t Id, int32_t N, int32_t Parts> uint64_t Blocks<Id, N, Parts>::awake[Parts][Blocks<Id, N, Parts>::words] = {};
+template <uint32_t Id, int32_t N, int32_t Parts> uint64_t Blocks<Id, N, Parts>::dozing[Parts][Blocks<Id, N, Parts>::words] = {};
 template <uint32_t Id, int32_t N, int32_t Parts> int64_t Blocks<Id, N, Parts>::runs = 0;
 
 // Whether the first `length` values are the same, bit for bit.
 template <class T> bool same(const T *values, const int32_t length) {
-    return length < 2 || std::memcmp(values, values + 1, (length - 1) * sizeof(T)) == 0;
+    return std::memcmp(values, values + 1, (length - 1) * sizeof(T)) == 0;
 }
 
-// In which blocks of a group the constants that a piece of code reads are the same for all neurons, so that they need not be read
-// for each.
+// In which whole blocks of a group the constants that a piece of code reads are the same for all neurons, so that they need not be
+// read for each: one bit for each block.
 template <class BlocksT> class Uniform {
   public:
+    uint64_t words[BlocksT::words];
+
     template <class Same> void update(const int32_t n, Same &&same) {
         if (runs_ == BlocksT::runs)
             return;
         runs_ = BlocksT::runs;
-        for (int32_t block = 0; block < BlocksT::count; block++)
-            blocks_[block] = same(block * BLOCK, std::min(BLOCK, n - block * BLOCK));
+        std::fill(words, words + BlocksT::words, 0);
+        for (int32_t block = 0; block < n / BLOCK; block++)
+            words[block / WORD] |= (uint64_t)same(block * BLOCK) << block % WORD;
     }
-    bool operator[](const int32_t block) const { return blocks_[block]; }
 
   private:
     int64_t runs_ = -1;
-    bool blocks_[BlocksT::count];
 };
 
 } // namespace brianprop

@@ -23,26 +23,30 @@
     {% set _all_parts = dense_parts(owner, vector_code) %}
     {% set _constants = dense_constants(owner, vector_code) %}
     static brianprop::Uniform<_Blocks> _uniform;
-    _uniform.update(_N, [&](const int32_t _first, const int32_t _n) {
-        return true{% for array in _constants %} && brianprop::same({{array}} + _first, _n){% endfor %};
+    _uniform.update(_N, [&](const int32_t _first) {
+        return true{% for array in _constants %} && brianprop::same({{array}} + _first, BLOCK){% endfor %};
     });
-    for (int32_t _block = 0; _block < _Blocks::count; _block++) {
-        const int32_t _start = _block * BLOCK, _length = std::min<int32_t>(BLOCK, _N - _start);
+    for (int32_t _word = 0; _word < _Blocks::words; _word++) {
         {% for lines in _all_parts %}
-        if (_Blocks::states[{{loop.index0}}][_block] == brianprop::AWAKE) {
-            int32_t _changed = 0;
-            {# once for a whole block with equal constants, which is the rule, and once for any other #}
-            {% for case in ['_length == BLOCK && _uniform[_block]', ''] if lines %}
-            {{'if (%s)' % case if case else 'else'}}
+        {
+            const uint64_t _awake = _Blocks::awake[{{loop.index0}}][_word];
+            uint64_t _still = 0;
+            {# blocks with equal constants, which is the rule, and all others apart: there are no branches to foresee #}
+            {% for uniform in [true, false] if lines %}
+            for (uint64_t _bits = _awake & {{'' if uniform else '~'}}_uniform.words[_word]; _bits; _bits &= _bits - 1) {
+                const int32_t _bit = __builtin_ctzll(_bits), _start = (brianprop::WORD * _word + _bit) * BLOCK;
+                const int32_t _length = {{'BLOCK' if uniform else 'std::min<int32_t>(BLOCK, _N - _start)'}};
+                int32_t _changed = 0;
                 #pragma GCC ivdep
-                for (int32_t _idx = _start; _idx < _start + {{'BLOCK' if case else '_length'}}; _idx++) {
+                for (int32_t _idx = _start; _idx < _start + _length; _idx++) {
                     const size_t _vectorisation_idx = _idx;
-                    {{(dense_first(lines, _constants) if case else lines)|autoindent}}
+                    {{(dense_first(lines, _constants) if uniform else lines)|autoindent}}
                 }
+                _still |= (uint64_t)(_changed != 0) << _bit;
+            }
             {% endfor %}
-            _Blocks::states[{{loop.index0}}][_block] = _changed ? brianprop::AWAKE : brianprop::DOZING;
-        } else {
-            _Blocks::states[{{loop.index0}}][_block] = brianprop::ASLEEP;
+            _Blocks::awake[{{loop.index0}}][_word] = _still;
+            _Blocks::dozing[{{loop.index0}}][_word] = _awake & ~_still;
         }
         {% endfor %}
     }

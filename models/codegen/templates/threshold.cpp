@@ -28,38 +28,49 @@
     {% if _necessary %}
     {% set _constants = dense_constants(owner, _necessary) %}
     static brianprop::Uniform<_Blocks> _uniform;
-    _uniform.update(N, [&](const int32_t _first, const int32_t _n) {
-        return true{% for array in _constants %} && brianprop::same({{array}} + _first, _n){% endfor %};
+    _uniform.update(N, [&](const int32_t _first) {
+        return true{% for array in _constants %} && brianprop::same({{array}} + _first, BLOCK){% endfor %};
     });
     {% endif %}
-    for (int32_t _block = 0; _block < _Blocks::count; _block++) {
+    for (int32_t _word = 0; _word < _Blocks::words; _word++) {
         // what has not changed since the last time, when it did not fire, does not fire now
-        if (!(0{% for part in dense_watches(owner, eventspace_variable.name) %} | _Blocks::states[{{part}}][_block]{% endfor %}))
-            continue;
-        const int32_t _start = _block * BLOCK, _length = std::min<int32_t>(BLOCK, (int32_t)N - _start);
+        uint64_t _candidates = 0;
+        {% for part in dense_watches(owner, eventspace_variable.name) %}
+        _candidates |= _Blocks::awake[{{part}}][_word] | _Blocks::dozing[{{part}}][_word];
+        {% endfor %}
         {% if _necessary %}
         {# most blocks need no more than this: it reads less and writes nothing #}
-        int32_t _any = 0;
-        {% for case in ['_length == BLOCK && _uniform[_block]', ''] %}
-        {{'if (%s)' % case if case else 'else'}}
-            for (int32_t _idx = _start; _idx < _start + {{'BLOCK' if case else '_length'}}; _idx++) {
+        const uint64_t _watched = _candidates;
+        _candidates = 0;
+        {% for uniform in [true, false] %}
+        for (uint64_t _bits = _watched & {{'' if uniform else '~'}}_uniform.words[_word]; _bits; _bits &= _bits - 1) {
+            const int32_t _bit = __builtin_ctzll(_bits), _start = (brianprop::WORD * _word + _bit) * BLOCK;
+            const int32_t _length = {{'BLOCK' if uniform else 'std::min<int32_t>(BLOCK, (int32_t)N - _start)'}};
+            int32_t _any = 0;
+            for (int32_t _idx = _start; _idx < _start + _length; _idx++) {
                 const int32_t _vectorisation_idx = _idx;
-                {{(dense_first(_necessary, _constants) if case else _necessary)|autoindent}}
+                {{(dense_first(_necessary, _constants) if uniform else _necessary)|autoindent}}
                 _any |= _may;
             }
+            _candidates |= (uint64_t)(_any != 0) << _bit;
+        }
         {% endfor %}
-        if (!_any)
-            continue;
         {% endif %}
-        if (_length == BLOCK)
-            _flag(_above, _start, BLOCK);
-        else
-            _flag(_above, _start, _length);
-        const int32_t _found = brianprop::compact(_above, _length, {{_eventspace}} + _count, _start);
-        _count += _found;
-        // it may be reset; if it is not, it fires again
-        if (_found)
-            _Blocks::wake_block(_block);
+        uint64_t _fired = 0;
+        for (uint64_t _bits = _candidates; _bits; _bits &= _bits - 1) {
+            const int32_t _bit = __builtin_ctzll(_bits), _start = (brianprop::WORD * _word + _bit) * BLOCK;
+            const int32_t _length = std::min<int32_t>(BLOCK, (int32_t)N - _start);
+            if (_length == BLOCK)
+                _flag(_above, _start, BLOCK);
+            else
+                _flag(_above, _start, _length);
+            const int32_t _found = brianprop::compact(_above, _length, {{_eventspace}} + _count, _start);
+            _count += _found;
+            _fired |= (uint64_t)(_found != 0) << _bit;
+        }
+        // they may be reset; if they are not, they fire again
+        for (auto &_awake : _Blocks::awake)
+            _awake[_word] |= _fired;
     }
     {% else %}
     static std::vector<int32_t> _above(N);
