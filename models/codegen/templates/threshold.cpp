@@ -73,9 +73,16 @@
             _awake[_word] |= _fired;
     }
     {% else %}
-    static std::vector<int32_t> _above(N);
-    _flag(_above.data(), 0, N);
-    _count = brianprop::compact(_above.data(), N, {{_eventspace}});
+    {# flags of one block: nothing else can point at them, so what the condition reads stays in registers #}
+    using brianprop::BLOCK;
+    int32_t _above[BLOCK];
+    int32_t _start = 0;
+    for (; _start + BLOCK <= N; _start += BLOCK) {
+        _flag(_above, _start, BLOCK);
+        _count += brianprop::compact(_above, BLOCK, {{_eventspace}} + _count, _start);
+    }
+    _flag(_above, _start, N - _start);
+    _count += brianprop::compact(_above, N - _start, {{_eventspace}} + _count, _start);
     {% endif %}
     {% if _uses_refractory %}
     for (int32_t _n = 0; _n < _count; _n++) {
