@@ -67,6 +67,7 @@ class Sum:
 class Plan:
     """What the template of a pathway needs to know."""
 
+    id: int
     vector_code: list[str]
     selecting_code: list[str]  # the same, keeping the old values where the flag `_flags[_k]` is not set
     spiking: str  # array of the neuron at the spiking end of each synapse
@@ -185,7 +186,9 @@ def may_rest(group) -> None:
             "'drest/dt = -int(rest > 0*second) : second'."
         )
     if not group.equations.diff_eq_names:
-        raise BuildError(f"The group {group.name} cannot rest, since it has no differential equations; there is nothing to save.")
+        raise BuildError(
+            f"The group {group.name} cannot rest, since it has no differential equations; there is nothing to save."
+        )
     group.add_attribute("may_rest")
     group.add_attribute("rests")
     group.may_rest = True
@@ -219,9 +222,14 @@ def _watched_names(group, event: str) -> set[str]:
 
     names = get_identifiers(str(group.events[event]))
     while True:
-        inside = {name for item in names if item in group.equations and group.equations[item].expr is not None
-                  and group.equations[item].type == "subexpression"
-                  for name in get_identifiers(str(group.equations[item].expr))}
+        inside = {
+            name
+            for item in names
+            if item in group.equations
+            and group.equations[item].expr is not None
+            and group.equations[item].type == "subexpression"
+            for name in get_identifiers(str(group.equations[item].expr))
+        }
         if inside <= names:
             return names
         names |= inside
@@ -279,12 +287,16 @@ def _parts(group, vector_code) -> list[list[str]]:
         for line in reversed(lines):
             target = re.match(r"\s*\w+\[_idx\] = (\w+);|\s*(?:const )?(?:\w+ )?(\w+)(?: [-+*/]?= .*)?;$", line)
             if target is None:
-                raise BuildError(f"The group {group.name} cannot rest: the line {line.strip()!r} of its update is not understood.")
+                raise BuildError(
+                    f"The group {group.name} cannot rest: the line {line.strip()!r} of its update is not understood."
+                )
             if (target[1] or target[2]) in needed:
                 needed |= get_identifiers(line.partition("=")[2])
                 kept.append(line)
         if needed & set(stored) - part:
-            raise BuildError(f"The group {group.name} cannot rest: {', '.join(sorted(part))} depend on more than its equations say.")
+            raise BuildError(
+                f"The group {group.name} cannot rest: {', '.join(sorted(part))} depend on more than its equations say."
+            )
         result.append(
             [re.sub(r"^(\s*)(\w+\[_idx\]) = (\w+);", r"\1_changed |= \2 != \3;\n\2 = \3;", line) for line in reversed(kept)]
         )
@@ -406,7 +418,9 @@ def _plan(pathway, vector_code) -> Plan:
     (spiking, spiking_index), (other, other_index) = ends if pathway.prepost == "pre" else reversed(ends)
     lines = vector_code.split("\n") if isinstance(vector_code, str) else list(vector_code)
     # the two ends of a synapse follow from the run
-    own = [re.sub(r"\b_clip\(", "brianprop::clip(", line) for line in lines if not re.search(r"\b_(pre|post)synaptic_idx = ", line)]
+    own = [
+        re.sub(r"\b_clip\(", "brianprop::clip(", line) for line in lines if not re.search(r"\b_(pre|post)synaptic_idx = ", line)
+    ]
     written = re.findall(r"^\s*(\S+)\[(\w+)\] [-+*/]?= ", "\n".join(own), flags=re.MULTILINE)
     changed = {array for array, index in written if index == "_idx"}
     siblings = [item for item in pathway.synapses.contained_objects if hasattr(item, "eventspace_name")]
@@ -416,6 +430,7 @@ def _plan(pathway, vector_code) -> Plan:
     array = device.get_array_name(target.variables[hint.rpartition("_")[0]]) if hint else ""
     events, delays = pathway.source.variables[pathway.eventspace_name], pathway.variables["delay"]
     return Plan(
+        id=_identity(pathway.name),
         vector_code=own,
         selecting_code=[re.sub(r"^(\s*)(\w+\[\w+\]) = (\w+);", r"\1\2 = _flags[_k] ? \3 : \2;", line) for line in own],
         spiking=spiking,
@@ -460,7 +475,15 @@ def dense_supported() -> bool:
 def _codeobj_class():
     from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
-    helpers = {"dense_plan": _plan, "dense_blocks": _blocks, "dense_parts": _parts, "dense_watches": _watches, "dense_condition": _condition, "dense_constants": _constant_arrays, "dense_first": _first}
+    helpers = {
+        "dense_plan": _plan,
+        "dense_blocks": _blocks,
+        "dense_parts": _parts,
+        "dense_watches": _watches,
+        "dense_condition": _condition,
+        "dense_constants": _constant_arrays,
+        "dense_first": _first,
+    }
 
     class DenseCodeObject(CPPStandaloneCodeObject):
         """C++ standalone code objects with the templates of this package in front of Brian2's."""

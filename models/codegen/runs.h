@@ -292,6 +292,13 @@ class Runs {
     bool matrix_ = false;
 };
 
+// The runs of the pathway that Id stands for: every run of a network has code of its own, but spikes may be under way from one to
+// the next.
+template <uint32_t Id> Runs &runs() {
+    static Runs runs;
+    return runs;
+}
+
 // What has happened to the synaptic variable that Id stands for: how often it may have changed, and how often in such a way that
 // equal parts of it may have become different.
 struct History {

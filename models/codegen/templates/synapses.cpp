@@ -6,7 +6,7 @@
 {{ super() }}
 #include "runs.h"
 namespace {
-brianprop::Runs _runs;
+brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
 }
 {% endblock %}
 
