@@ -298,10 +298,13 @@ def _sources_digest() -> str:
 
 
 def _single_precision(circuit: Circuit, parameters: NBP, codegen: str) -> bool:
-    """Whether float32 holds every state exactly: whole numbers below 2^24, as in the Loihi setting."""
+    """Whether float32 holds every state and every sum exactly, in any order: halves below 2^23, as in the Loihi setting."""
     loihi = parameters.tau_m == parameters.tau_s == parameters.dt and math.frexp(parameters.dt)[0] == 0.5
+    fixed = [parameters.theta, *(population.bias for population in circuit.populations)]
+    fixed += [projection.weight for projection in circuit.projections if not projection.plastic]
     largest = max(population.size for population in circuit.populations) * parameters.w_max - 4 * parameters.bias
-    return codegen == "dense" and loihi and not parameters.weight_noise and not parameters.theta_spread and largest < 2**24
+    exact = all(2 * value == round(2 * value) for value in fixed) and largest + 16 * max(map(abs, fixed)) < 2**23
+    return codegen == "dense" and loihi and not parameters.weight_noise and not parameters.theta_spread and exact
 
 
 def _structure(circuit: Circuit, parameters: NBP, codegen: str) -> dict:

@@ -10,7 +10,7 @@ from conftest import DIGITS
 from models import reference
 from models.builder import plastic_blocks
 from models.codegen import dense
-from models.device import HEADERS, Stimuli, _brian2, _compile, simulator
+from models.device import HEADERS, Stimuli, _brian2, _compile, _single_precision, simulator
 from models.errors import BuildError
 from models.nbp import NBP, initial_weights, matrices, training_circuit
 
@@ -133,7 +133,7 @@ def test_any_network_can_use_it(tmp_path):
         np.testing.assert_array_equal(ours[name], values, name)
 
 
-def run_shortcuts(folder, codegen):
+def run_shortcuts(device, folder):
     """A network that uses every hint, in two runs with changes in between; its state at the end.
 
     The packets of `sender` come again and again, also while weights change; the three parts of `receiver` get the same weights
@@ -141,9 +141,8 @@ def run_shortcuts(folder, codegen):
     """
     import brian2 as b2
 
-    with _brian2("cpp_standalone"):
-        device = b2.device
-        cls = dense.dense_codeobj_class() if codegen == "dense" else None
+    with _brian2(device):
+        cls = dense.dense_codeobj_class()
         rng = np.random.default_rng(5)
         b2.defaultclock.dt = 2.0**-10 * b2.second
         step = b2.defaultclock.dt
@@ -220,7 +219,7 @@ def run_shortcuts(folder, codegen):
         push.connect(i=5, j=100)
         lows = b2.Synapses(crowd, crowd, on_pre={"low": "shift_post = 0"}, on_event={"low": "low"}, name="lows", **options)
         lows.connect(i=np.arange(4300), j=np.arange(4300))
-        if codegen == "dense":
+        if cls:
             dense.any_order(dense_weights.add, parts=3)
             dense.any_order(few.pre)
             dense.only_where(dense_weights.learn, "trace_post")
@@ -237,11 +236,12 @@ def run_shortcuts(folder, codegen):
         crowd.theta[200:264] = 3
         receiver.v[3] = 100
         network.run(60 * step, namespace={})
-        for header in HEADERS:
-            (folder / header.name).write_bytes(header.read_bytes())
-        device.build(directory=str(folder), compile=False, run=False, with_output=False)
-        _compile(folder)
-        device.run(with_output=False)
+        if cls:
+            for header in HEADERS:
+                (folder / header.name).write_bytes(header.read_bytes())
+            b2.device.build(directory=str(folder), compile=False, run=False, with_output=False)
+            _compile(folder)
+            b2.device.run(with_output=False)
         names = ("v", "I", "trace", "rest", "shift", "hits")
         state = {f"{g.name}.{v}": np.array(getattr(g, v)) for g in groups.values() for v in names}
         state |= {"matrix.w": np.array(dense_weights.w)}
@@ -252,11 +252,8 @@ def run_shortcuts(folder, codegen):
 
 
 def test_short_cuts_change_nothing(tmp_path):
-    states = {}
-    for codegen in ("dense", "stock"):
-        (tmp_path / codegen).mkdir()
-        states[codegen] = run_shortcuts(tmp_path / codegen, codegen)
-    ours, theirs = states["dense"], states["stock"]
+    # all numbers are whole, so Brian2's runtime, which needs no compiler, gives the same bits
+    ours, theirs = run_shortcuts("cpp_standalone", tmp_path), run_shortcuts("numpy", None)
     # the comparison means something only where there is learning, divergence of the parts, rest and its end, and both events
     weights = theirs["matrix.w"].reshape(100, 3, 70)
     assert len(np.unique(weights)) > 50 and not np.array_equal(weights[:, 0], weights[:, 1])
@@ -268,8 +265,23 @@ def test_short_cuts_change_nothing(tmp_path):
     assert set(ours) == set(theirs)
     for name, values in theirs.items():
         np.testing.assert_array_equal(ours[name], values, name)
-    code = (tmp_path / "dense" / "code_objects" / "matrix_add_codeobject.cpp").read_text()
+    code = (tmp_path / "code_objects" / "matrix_add_codeobject.cpp").read_text()
     assert "brianprop::Sums<int16_t>" in code
+
+
+@pytest.mark.parametrize(
+    ("change", "exact"),
+    [
+        ({}, True),
+        ({"theta": 1025.0}, True),
+        ({"theta": 1000.1}, False),
+        ({"margin": 8.3}, False),
+        ({"theta_spread": 0.1}, False),
+    ],
+)
+def test_single_precision_only_where_it_is_exact(change, exact):
+    parameters = NBP(**DIGITS, **change)
+    assert _single_precision(training_circuit(parameters), parameters, "dense") == exact
 
 
 def test_memory_of_a_plastic_synapse():
@@ -296,11 +308,71 @@ def test_random_numbers_in_a_pathway_are_refused():
         synapses.connect()
         with pytest.raises(Exception) as caught:
             b2.Network(group, synapses).run(0 * b2.second, namespace={})
-    chain, error = [], caught.value
+    assert any(isinstance(link, BuildError) and "randn" in str(link) for link in causes(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("code", "parts", "words"),
+    [
+        ("v_post += 2 * w", 1, "must add a variable of the synapses"),
+        ("v_post += y_pre", 1, "must add a variable of the synapses"),
+        ("v_pre += w", 1, "must add a variable of the synapses"),
+        ("v_post += w", 2, "5 targets are no 2 equal parts"),
+    ],
+)
+def test_any_order_takes_sums_of_synaptic_variables_alone(code, parts, words):
+    with _brian2("cpp_standalone") as b2:
+        group = a_group(b2)
+        synapses = b2.Synapses(group, group, "w : 1", on_pre=code, codeobj_class=dense.dense_codeobj_class())
+        with pytest.raises(BuildError, match=words):
+            dense.any_order(synapses.pre, parts=parts)
+
+
+def test_any_order_is_refused_where_others_write_to_the_weights():
+    with _brian2("cpp_standalone") as b2:
+        group = a_group(b2)
+        synapses = b2.Synapses(group, group, "w : 1", on_pre="v_post += w", codeobj_class=dense.dense_codeobj_class())
+        synapses.connect()
+        synapses.run_regularly("w = w * 0.5", dt=1 * b2.ms, name="decay")
+        dense.any_order(synapses.pre)
+        with pytest.raises(Exception) as caught:
+            b2.Network(group, synapses).run(0 * b2.second, namespace={})
+    assert any(isinstance(link, BuildError) and "decay changes 'w' too" in str(link) for link in causes(caught.value))
+
+
+def causes(error):
+    """An exception and those that it was raised from."""
     while error:
-        chain.append(error)
+        yield error
         error = error.__cause__
-    assert any(isinstance(link, BuildError) and "randn" in str(link) for link in chain)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"refractory": "5*ms"}, "the refractory period depends on time"),
+        ({"model": "v : 1\ny : 1"}, "it has no differential equations"),
+    ],
+)
+def test_groups_that_cannot_rest_are_refused(options, words):
+    with _brian2("cpp_standalone") as b2:
+        group = a_group(b2, **options)
+        with pytest.raises(BuildError, match=words):
+            dense.may_rest(group)
+
+
+@pytest.mark.parametrize(
+    ("model", "parts"),
+    [
+        ("dv/dt = (x - v) / (10*ms) : 1\ndx/dt = -x / ms : 1\ndy/dt = -y / ms : 1\nz : 1", [{"v", "x"}, {"y"}]),
+        ("dv/dt = (s - v) / (10*ms) : 1\ns = y + z : 1\ndx/dt = -x / ms : 1\ny : 1\nz : 1 (constant)", [{"v", "y"}, {"x"}]),
+    ],
+)
+def test_variables_rest_apart_where_no_equation_connects_them(model, parts):
+    with _brian2("cpp_standalone") as b2:
+        group = a_group(b2, model=model)
+        dense.may_rest(group)
+        assert sorted(map(sorted, group.rests)) == sorted(map(sorted, parts))
 
 
 @pytest.mark.parametrize(

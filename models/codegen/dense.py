@@ -182,8 +182,8 @@ def may_rest(group) -> None:
         raise BuildError(f"The group {group.name} cannot rest, since it depends on {', '.join(sorted(unsteady))}.")
     if group._refractory is not False:
         raise BuildError(
-            f"The group {group.name} cannot rest, since the refractory period depends on time; write it as an equation, such as "
-            "'drest/dt = -int(rest > 0*second) : second'."
+            f"The group {group.name} cannot rest, since the refractory period depends on time; write it as an equation, such "
+            "as 'drest/dt = -int(rest > 0*second) : second'."
         )
     if not group.equations.diff_eq_names:
         raise BuildError(
