@@ -14,7 +14,7 @@ import numpy as np
 
 from models import neurons as equations
 from models.circuit import Circuit, Projection
-from models.codegen.dense import dense_codeobj_class, may_rest, only_where
+from models.codegen.dense import any_order, dense_codeobj_class, may_rest, only_where
 from models.nbp import NBP
 from models.plasticity import FIXED_ON_PRE, FIXED_SYNAPSE, coincidence_model, coincidence_on_pre, coincidence_pathways
 
@@ -272,6 +272,8 @@ def create(
         if split and learns:
             synapses.learn.order = synapses.propagate.order + (1 if parameters.order == "propagate-first" else -1)
             only_where(synapses.learn, "y0_post")
+        if split and weight_dtype is not None:
+            any_order(synapses.propagate, parts=len(block.targets))
         synapses.connect()
         objects[block.name] = synapses
 
@@ -304,12 +306,12 @@ def create(
 def phases_of(circuit: Circuit) -> dict[str, tuple[int, ...]]:
     """Brian2 objects by name that have something to do in some phases of the turn only, with these phases.
 
-    Sources are silent outside their phases, and their arrows without delay then have nothing to carry; the answer is read
-    in one phase. To leave these objects out in the other phases changes nothing. The kick comes in the lead-in, in which
-    nothing is left out.
+    Sources are silent outside their phases, and their arrows without delay then have nothing to carry; their reset is empty;
+    the answer is read in one phase. To leave these objects out in the other phases changes nothing. The kick comes in the
+    lead-in, in which nothing is left out.
     """
     sending = tuple(sorted({population.send_phase for population in circuit.sources if population.name != "kick"}))
-    phases = {"sources_spike_thresholder": sending, "source_spikes": sending}
+    phases = {"sources_spike_thresholder": sending, "source_spikes": sending, "sources_spike_resetter": ()}
     if not any(projection.delay for projection in circuit.projections if circuit[projection.source].role == "source"):
         phases["stimulus_pre"] = sending
     return phases | {"readout_read_thresholder": (circuit.readout_phase,), "answers": (circuit.readout_phase,)}

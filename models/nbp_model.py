@@ -112,11 +112,14 @@ class NBPModel(Model):
         }
 
     def single_precision(self, codegen: str) -> bool:
-        """Whether float32 holds every state exactly: whole numbers below 2^24, as in the Loihi setting."""
-        parameters = self.parameters
+        """Whether float32 holds every state and every sum exactly, in any order: halves below 2^23, as in the Loihi setting."""
+        circuit, parameters = self.circuit, self.parameters
         loihi = parameters.tau_m == parameters.tau_s == parameters.dt and math.frexp(parameters.dt)[0] == 0.5
-        largest = max(population.size for population in self.circuit.populations) * parameters.w_max - 4 * parameters.bias
-        return codegen == "dense" and loihi and not parameters.weight_noise and not parameters.theta_spread and largest < 2**24
+        fixed = [parameters.theta, *(population.bias for population in circuit.populations)]
+        fixed += [projection.weight for projection in circuit.projections if not projection.plastic]
+        largest = max(population.size for population in circuit.populations) * parameters.w_max - 4 * parameters.bias
+        exact = all(2 * value == round(2 * value) for value in fixed) and largest + 16 * max(map(abs, fixed)) < 2**23
+        return codegen == "dense" and loihi and not parameters.weight_noise and not parameters.theta_spread and exact
 
     def create(self, stimulus, codegen: str, network_name: str = "network") -> dict[str, object]:
         # whole-number weights as int16 halve the memory that the largest loop reads

@@ -34,7 +34,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from models import neurons as equations
-from models.codegen.dense import dense_codeobj_class, only_where, silent_where_zero
+from models.codegen.dense import any_order, dense_codeobj_class, only_where, silent_where_zero
 from models.errors import ParameterError
 from models.model import Model, Result, Stimuli, Weights, recorded_spikes
 from models.plasticity import CROSSBAR_DECAY, crossbar_model, crossbar_pathways
@@ -464,6 +464,8 @@ class SSNNModel(Model):
         )
         synapses.connect()
         synapses.forward.when = f"forward_{place}"
+        if dense and not decays:
+            any_order(synapses.forward)  # up to rounding, which chance makes irrelevant
         for name in pathways:
             pathway = getattr(synapses, name)
             pathway.when = f"backward_{place - 1}" if name.startswith("back") else "update"

@@ -10,7 +10,7 @@ from conftest import DIGITS
 from models import reference
 from models.builder import plastic_blocks
 from models.codegen import dense
-from models.device import HEADERS, _brian2, simulator
+from models.device import HEADERS, _brian2, _compile, simulator
 from models.errors import BuildError
 from models.nbp import NBP, initial_weights, matrices, training_circuit
 from models.nbp_model import NBPModel
@@ -108,7 +108,9 @@ def run_menagerie(folder, codegen):
         network.run(60 * step, namespace={})
         for header in HEADERS:
             (folder / header.name).write_bytes(header.read_bytes())
-        device.build(directory=str(folder), compile=True, run=True, with_output=False)
+        device.build(directory=str(folder), compile=False, run=False, with_output=False)
+        _compile(folder)
+        device.run(with_output=False)
         state = {f"{g.name}.{v}": np.array(getattr(g, v)) for g in groups.values() for v in ("v", "I", "trace", "hits")}
         state |= {"whole.w": np.array(whole.w)}
         for monitor in monitors:
@@ -132,6 +134,157 @@ def test_any_network_can_use_it(tmp_path):
         np.testing.assert_array_equal(ours[name], values, name)
 
 
+def run_shortcuts(device, folder):
+    """A network that uses every hint, in two runs with changes in between; its state at the end.
+
+    The packets of `sender` come again and again, also while weights change; the three parts of `receiver` get the same weights
+    until one of its neurons is pushed; most of `crowd`, which fills more than one word of blocks, rests most of the time.
+    """
+    import brian2 as b2
+
+    with _brian2(device):
+        cls = dense.dense_codeobj_class()
+        rng = np.random.default_rng(5)
+        b2.defaultclock.dt = 2.0**-10 * b2.second
+        step = b2.defaultclock.dt
+        options = {"codeobj_class": cls}
+        sender = b2.NeuronGroup(
+            100,
+            "beat : integer (constant)",
+            threshold="t_in_timesteps % 7 == beat or (t_in_timesteps + i) % 31 == 0",
+            name="sender",
+            reset="",
+            **options,
+        )
+        sender.beat = rng.integers(0, 14, 100)
+        model = """
+        dv/dt = (I + b - v) / tau : 1
+        dI/dt = -I / tau : 1
+        dtrace/dt = -trace / tau : 1
+        drest/dt = -int(rest > 0*second) : second
+        level = theta + 2 * shift : 1
+        shift : 1
+        hits : 1
+        b : 1 (constant)
+        theta : 1 (constant)
+        tau : second (shared, constant)
+        """
+        groups = {
+            name: b2.NeuronGroup(
+                size,
+                model,
+                threshold="v > level and rest <= 0*second",
+                reset="v = 0\ntrace = 1\nrest = 2*second/1024",
+                events={"low": "v < -theta - shift"},
+                method="euler",
+                name=name,
+                **options,
+            )
+            for name, size in (("receiver", 210), ("crowd", 4300))
+        }
+        for group in groups.values():
+            group.theta = 40
+            group.tau = step
+        receiver, crowd = groups["receiver"], groups["crowd"]
+        receiver.b = np.tile(rng.integers(-30, 31, 70), 3)
+        crowd.b = np.repeat(rng.integers(-30, 31, 43), 100)
+        crowd.theta[1000:1010] = 35
+        dense_weights = b2.Synapses(
+            sender,
+            receiver,
+            "w : integer",
+            on_pre={"add": "I_post += w", "learn": "w = clip(w + 3 * trace_post, -99, 99)"},
+            dtype={"w": np.int16},
+            delay={"add": 0 * step, "learn": 0 * step},
+            name="matrix",
+            **options,
+        )
+        dense_weights.connect()
+        dense_weights.w = np.tile(rng.integers(-20, 21, (100, 70)), (1, 3)).ravel()
+        few = b2.Synapses(
+            receiver[:60], crowd[4200:], "w : 1", on_pre="I_post += w", on_post="hits_pre += 1", name="few", **options
+        )
+        few.connect()
+        few.w = rng.integers(-9, 10, 60 * 100)
+        copy = b2.Synapses(receiver, crowd, "w : 1 (constant)", on_pre="I_post += w", name="copy", **options)
+        i, j = np.concatenate([np.arange(210)] * 3), np.concatenate([np.arange(210) + first for first in (0, 1000, 3990)])
+        copy.connect(i=i, j=j)
+        copy.w = np.repeat([50, 60, 1], 210)
+        copy.w["i == 90"] = 70
+        copy.delay = np.repeat([0, 2, 0], 210) * step
+        shifts = b2.Synapses(
+            receiver, crowd, on_pre="shift_post = shift_post + 1 - 2 * int(shift_post > 3)", name="shifts", **options
+        )
+        shifts.connect(i=np.arange(210), j=20 * np.arange(210))
+        push = b2.Synapses(sender, receiver, on_pre="I_post += 90 * int(t_in_timesteps > 120)", name="push", **options)
+        push.connect(i=5, j=100)
+        lows = b2.Synapses(crowd, crowd, on_pre={"low": "shift_post = 0"}, on_event={"low": "low"}, name="lows", **options)
+        lows.connect(i=np.arange(4300), j=np.arange(4300))
+        if cls:
+            dense.any_order(dense_weights.add, parts=3)
+            dense.any_order(few.pre)
+            dense.only_where(dense_weights.learn, "trace_post")
+            dense.may_rest(receiver)
+            dense.may_rest(crowd)
+        monitors = [b2.SpikeMonitor(group, name=f"{name}_spikes") for name, group in groups.items()]
+        events = b2.EventMonitor(crowd, "low", name="crowd_lows")
+        network = b2.Network(sender, *groups.values(), dense_weights, few, copy, shifts, push, lows, *monitors, events)
+        network.schedule = ["start", "groups", "thresholds", "resets", "synapses", "end"]
+        network.run(200 * step, namespace={})
+        dense_weights.w["i == 0 and j >= 70 and j < 140"] = 9
+        copy.w["j < 210"] = 45
+        crowd.b[100:164] = 12
+        crowd.theta[200:264] = 3
+        receiver.v[3] = 100
+        network.run(60 * step, namespace={})
+        if cls:
+            for header in HEADERS:
+                (folder / header.name).write_bytes(header.read_bytes())
+            b2.device.build(directory=str(folder), compile=False, run=False, with_output=False)
+            _compile(folder)
+            b2.device.run(with_output=False)
+        names = ("v", "I", "trace", "rest", "shift", "hits")
+        state = {f"{g.name}.{v}": np.array(getattr(g, v)) for g in groups.values() for v in names}
+        state |= {"matrix.w": np.array(dense_weights.w)}
+        for monitor in (*monitors, events):
+            order = np.lexsort((monitor.i, monitor.t_))
+            state |= {f"{monitor.name}.i": np.array(monitor.i)[order], f"{monitor.name}.t": np.array(monitor.t_)[order]}
+        return state
+
+
+def test_short_cuts_change_nothing(tmp_path):
+    # all numbers are whole, so Brian2's runtime, which needs no compiler, gives the same bits
+    ours, theirs = run_shortcuts("cpp_standalone", tmp_path), run_shortcuts("numpy", None)
+    # the comparison means something only where there is learning, divergence of the parts, rest and its end, and both events
+    weights = theirs["matrix.w"].reshape(100, 3, 70)
+    assert len(np.unique(weights)) > 50 and not np.array_equal(weights[:, 0], weights[:, 1])
+    assert np.array_equal(weights[1:, 0], weights[1:, 2])
+    for name in ("receiver_spikes", "crowd_spikes", "crowd_lows"):
+        assert len(theirs[f"{name}.i"]) > 200, name
+    blocks = np.unique(theirs["crowd_spikes.i"] // 64)
+    assert 10 < len(blocks) < 40 and blocks[-1] >= 64 and np.ptp(theirs["crowd.shift"]) > 0
+    assert set(ours) == set(theirs)
+    for name, values in theirs.items():
+        np.testing.assert_array_equal(ours[name], values, name)
+    code = (tmp_path / "code_objects" / "matrix_add_codeobject.cpp").read_text()
+    assert "brianprop::Sums<int16_t>" in code
+
+
+@pytest.mark.parametrize(
+    ("change", "exact"),
+    [
+        ({}, True),
+        ({"theta": 1025.0}, True),
+        ({"theta": 1000.1}, False),
+        ({"margin": 8.3}, False),
+        ({"theta_spread": 0.1}, False),
+    ],
+)
+def test_single_precision_only_where_it_is_exact(change, exact):
+    parameters = NBP(**DIGITS, **change)
+    assert NBPModel(training_circuit(parameters), parameters).single_precision("dense") == exact
+
+
 def test_memory_of_a_plastic_synapse():
     parameters = NBP(**DIGITS)
     circuit = training_circuit(parameters)
@@ -149,18 +302,78 @@ def a_group(b2, **options):
     )
 
 
-def test_random_numbers_in_a_pathway_are_refused():
+def test_random_numbers_without_a_counter_are_refused_in_a_pathway():
     with _brian2("cpp_standalone") as b2:
         group = a_group(b2)
-        synapses = b2.Synapses(group, group, on_pre="v_post += randn()", codeobj_class=dense.dense_codeobj_class())
+        synapses = b2.Synapses(group, group, on_pre="v_post += poisson(2)", codeobj_class=dense.dense_codeobj_class())
         synapses.connect()
         with pytest.raises(Exception) as caught:
             b2.Network(group, synapses).run(0 * b2.second, namespace={})
-    chain, error = [], caught.value
+    assert any(isinstance(link, BuildError) and "poisson" in str(link) for link in causes(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("code", "parts", "words"),
+    [
+        ("v_post += 2 * w", 1, "must add a variable of the synapses"),
+        ("v_post += y_pre", 1, "must add a variable of the synapses"),
+        ("v_pre += w", 1, "must add a variable of the synapses"),
+        ("v_post += w", 2, "5 targets are no 2 equal parts"),
+    ],
+)
+def test_any_order_takes_sums_of_synaptic_variables_alone(code, parts, words):
+    with _brian2("cpp_standalone") as b2:
+        group = a_group(b2)
+        synapses = b2.Synapses(group, group, "w : 1", on_pre=code, codeobj_class=dense.dense_codeobj_class())
+        with pytest.raises(BuildError, match=words):
+            dense.any_order(synapses.pre, parts=parts)
+
+
+def test_any_order_is_refused_where_others_write_to_the_weights():
+    with _brian2("cpp_standalone") as b2:
+        group = a_group(b2)
+        synapses = b2.Synapses(group, group, "w : 1", on_pre="v_post += w", codeobj_class=dense.dense_codeobj_class())
+        synapses.connect()
+        synapses.run_regularly("w = w * 0.5", dt=1 * b2.ms, name="decay")
+        dense.any_order(synapses.pre)
+        with pytest.raises(Exception) as caught:
+            b2.Network(group, synapses).run(0 * b2.second, namespace={})
+    assert any(isinstance(link, BuildError) and "decay changes 'w' too" in str(link) for link in causes(caught.value))
+
+
+def causes(error):
+    """An exception and those that it was raised from."""
     while error:
-        chain.append(error)
+        yield error
         error = error.__cause__
-    assert any(isinstance(link, BuildError) and "randn" in str(link) for link in chain)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"refractory": "5*ms"}, "the refractory period depends on time"),
+        ({"model": "v : 1\ny : 1"}, "it has no differential equations"),
+    ],
+)
+def test_groups_that_cannot_rest_are_refused(options, words):
+    with _brian2("cpp_standalone") as b2:
+        group = a_group(b2, **options)
+        with pytest.raises(BuildError, match=words):
+            dense.may_rest(group)
+
+
+@pytest.mark.parametrize(
+    ("model", "parts"),
+    [
+        ("dv/dt = (x - v) / (10*ms) : 1\ndx/dt = -x / ms : 1\ndy/dt = -y / ms : 1\nz : 1", [{"v", "x"}, {"y"}]),
+        ("dv/dt = (s - v) / (10*ms) : 1\ns = y + z : 1\ndx/dt = -x / ms : 1\ny : 1\nz : 1 (constant)", [{"v", "y"}, {"x"}]),
+    ],
+)
+def test_variables_rest_apart_where_no_equation_connects_them(model, parts):
+    with _brian2("cpp_standalone") as b2:
+        group = a_group(b2, model=model)
+        dense.may_rest(group)
+        assert sorted(map(sorted, group.rests)) == sorted(map(sorted, parts))
 
 
 @pytest.mark.parametrize(

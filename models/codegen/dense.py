@@ -7,6 +7,7 @@ Any Brian2 script can use them::
     dense = dense_codeobj_class()                       # None where it does not apply: then Brian2's own code is used
     synapses = Synapses(source, target, model, on_pre={"propagate": ..., "learn": ...}, codeobj_class=dense)
     only_where(synapses.learn, "y0_post")               # optional: the code changes nothing where y0_post is 0
+    any_order(synapses.propagate)                       # optional: "v_post += w", sums of whole numbers
     may_rest(group)                                     # optional: all that writes to its neurons is dense
 
 The equations, rules and results stay as they are; what changes is the code generated for them:
@@ -15,6 +16,8 @@ The equations, rules and results stay as they are; what changes is the code gene
   the compiler vectorises, and delayed ones wait in a ring; Brian2's queue of single synapses is not used;
 - a pathway returns at once in steps without spikes, and with `only_where` touches just those neurons that can make a
   difference;
+- with `any_order`, weights are summed over all spikes before they are added, and the sums of a packet of spikes that comes
+  again are used again while the weights are the same;
 - a threshold sets flags in a loop without branches and then collects the indices;
 - ``rand()`` and ``randn()`` draw numbers that depend on a counter (`random.h`), so that loops which draw them vectorise too;
   they have the distribution of Brian2's numbers, not their values, and follow from the same ``seed()``;
@@ -39,7 +42,16 @@ import numpy as np
 
 from models.errors import BuildError
 
-__all__ = ["HEADERS", "SUPPORTED", "dense_codeobj_class", "dense_supported", "may_rest", "only_where", "silent_where_zero"]
+__all__ = [
+    "HEADERS",
+    "SUPPORTED",
+    "any_order",
+    "dense_codeobj_class",
+    "dense_supported",
+    "may_rest",
+    "only_where",
+    "silent_where_zero",
+]
 
 #: Brian2 versions (major, minor) whose templates these extend, each tested.
 SUPPORTED = ((2, 9), (2, 10))
@@ -53,9 +65,22 @@ RANDOM = {"rand", "randn", "poisson", "binomial"}
 
 
 @dataclass(frozen=True)
+class Sum:
+    """A pathway that only adds weights to what its targets hold, in any order."""
+
+    target: str  # array of what is added to
+    weights: str
+    name: str  # of the weights
+    type: str  # of a weight
+    id: int  # of the array of weights
+    parts: int
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the template of a pathway needs to know."""
 
+    id: int
     vector_code: list[str]
     selecting_code: list[str]  # the same, keeping the old values where the flag `_flags[_k]` is not set
     spiking: str  # array of the neuron at the spiking end of each synapse
@@ -67,8 +92,15 @@ class Plan:
     delays: str
     dt: str
     independent: bool  # whether the synapses of a run write to places of their own
-    wakes: str | None  # blocks of neurons to wake at the other end
-    wakes_spiking: str | None  # ... and at the spiking end
+    blocks: str | None  # blocks of neurons at the other end
+    wakes: list[int]  # parts of their variables to wake
+    blocks_spiking: str | None  # the same for the spiking end
+    wakes_spiking: list[int]
+    writes: list[int]  # synaptic arrays that it writes to
+    parts: int  # parts of these that are equal as long as what is written to them is
+    alike: list[str] | None  # ... namely as long as these arrays of the other end are; None where this is not known
+    sum: Sum | None
+    constants: list[str]  # synaptic arrays that it reads, if these are all constant
     only_where: str | None
     where_array: str
     where_start: int
@@ -98,6 +130,44 @@ def only_where(pathway, variable: str) -> None:
         raise BuildError(f"only_where({pathway.name}, {variable!r}): {pathway.target.name} has no variable {name!r}.")
     pathway.add_attribute("only_where")
     pathway.only_where = variable
+
+
+#: What `any_order` allows: a sum of one synaptic variable.
+ADDS = r"(\w+)_(pre|post) \+= (\w+)"
+
+
+def any_order(pathway, parts: int = 1) -> None:
+    """Promise that a pathway adds numbers whose sum is exact in any order, and that only its Synapses changes them.
+
+    Such are whole numbers (or multiples of a power of two) as long as all sums stay below 2**24 such units in single precision
+    and 2**53 in double precision. The weights of all neurons that spike are then summed before they are added, and a sum is
+    used again as long as the same neurons spike and no pathway of the same Synapses has changed a weight.
+
+    Parameters
+    ----------
+    pathway : brian2 SynapticPathway
+        Whose code is ``X_post += w`` (or ``X_pre += w`` for an on_post pathway), with `w` a variable of the synapses. Other
+        objects must not write to `w` during a run.
+    parts : int
+        Set it where the targets are `parts` populations of one size side by side that often receive the same weights: as long
+        as they do, which is checked while it runs, the rows of the first part alone are summed for all of them.
+
+    Raises
+    ------
+    BuildError
+        If the code is another, or the targets cannot be divided into these parts.
+    """
+    found = re.fullmatch(ADDS, pathway.code.strip())
+    weights = pathway.synapses.variables.get(found[3]) if found else None
+    if not found or found[2] == pathway.prepost or weights not in pathway.synapses._registered_variables:
+        raise BuildError(
+            f"any_order({pathway.name}): its code {pathway.code.strip()!r} must add a variable of the synapses to one of the "
+            "neurons that do not spike, as in 'X_post += w'."
+        )
+    if parts < 1 or len(pathway.target) % parts:
+        raise BuildError(f"any_order({pathway.name}, parts={parts}): {len(pathway.target)} targets are no {parts} equal parts.")
+    pathway.add_attribute("any_order")
+    pathway.any_order = parts
 
 
 def silent_where_zero(group, event: str, variable: str) -> None:
@@ -157,21 +227,149 @@ def may_rest(group) -> None:
     unsteady |= {name for name in names if isinstance(group.namespace.get(name), Function) and name not in DEFAULT_FUNCTIONS}
     if unsteady:
         raise BuildError(f"The group {group.name} cannot rest, since it depends on {', '.join(sorted(unsteady))}.")
+    if group._refractory is not False:
+        raise BuildError(
+            f"The group {group.name} cannot rest, since the refractory period depends on time; write it as an equation, such "
+            "as 'drest/dt = -int(rest > 0*second) : second'."
+        )
+    if not group.equations.diff_eq_names:
+        raise BuildError(
+            f"The group {group.name} cannot rest, since it has no differential equations; there is nothing to save."
+        )
     group.add_attribute("may_rest")
+    group.add_attribute("rests")
     group.may_rest = True
+    group.rests = _independent_parts(group)
+
+
+def _independent_parts(group) -> list[set[str]]:
+    """Divide the variables on which a group's updates and events depend such that no part's equations read another part."""
+    from brian2.equations.equations import DIFFERENTIAL_EQUATION, PARAMETER
+    from brian2.utils.stringtools import get_identifiers
+
+    expressions = dict(group.equations.get_substituted_expressions(group.variables))
+    differential = {name for name, equation in group.equations.items() if equation.type == DIFFERENTIAL_EQUATION}
+    changing = differential | {
+        name
+        for name, equation in group.equations.items()
+        if equation.type == PARAMETER and not {"constant", "shared"} & set(equation.flags)
+    }
+    groups = [{name, *(changing & get_identifiers(str(expressions[name])))} for name in sorted(differential)]
+    groups += [{name} for event in sorted(group.events) for name in sorted(_watched_names(group, event) & changing)]
+    parts: list[set[str]] = []
+    for names in groups:
+        joined = [part for part in parts if part & names]
+        parts = [part for part in parts if not part & names] + [names.union(*joined)]
+    return parts
+
+
+def _watched_names(group, event: str) -> set[str]:
+    """The variables that the condition of an event reads, those of its subexpressions among them."""
+    from brian2.utils.stringtools import get_identifiers
+
+    names = get_identifiers(str(group.events[event]))
+    while True:
+        inside = {
+            name
+            for item in names
+            if item in group.equations
+            and group.equations[item].expr is not None
+            and group.equations[item].type == "subexpression"
+            for name in get_identifiers(str(group.equations[item].expr))
+        }
+        if inside <= names:
+            return names
+        names |= inside
+
+
+def _whole(group):
+    """The group that may rest which a group or subgroup belongs to, or None."""
+    whole = getattr(group, "source", group)
+    return whole if getattr(whole, "may_rest", False) else None
 
 
 def _blocks(group) -> str | None:
     """The C++ type of the blocks of a group that may rest, or of the group that a subgroup is part of."""
-    whole = getattr(group, "source", group)
-    if not getattr(whole, "may_rest", False):
+    whole = _whole(group)
+    if whole is None:
         return None
-    return f"brianprop::Blocks<{zlib.crc32(whole.name.encode())}u, {len(whole)}>"
+    return f"brianprop::Blocks<{_identity(whole.name)}u, {len(whole)}, {max(1, len(whole.rests))}>"
 
 
-def _watched(vector_code) -> list[str]:
-    """The lines of an update that also tell, in `_changed`, whether any of them changed what is stored."""
-    return [re.sub(r"^(\s*)(\w+\[_idx\]) = (\w+);", r"\1_changed |= \2 != \3;\n\2 = \3;", line) for line in _lines(vector_code)]
+def _woken(group, arrays: set[str]) -> list[int]:
+    """The parts of a group's variables that change when something is written to some of its arrays."""
+    from brian2 import get_device
+    from brian2.core.variables import ArrayVariable
+
+    whole = _whole(group)
+    if whole is None:
+        return []
+    names = {
+        name
+        for name, variable in whole.variables.items()
+        if isinstance(variable, ArrayVariable) and f"_ptr{get_device().get_array_name(variable)}" in arrays
+    }
+    return [number for number, part in enumerate(whole.rests) if part & names]
+
+
+def _watches(group, eventspace: str) -> list[int]:
+    """The parts of a group's variables on which the condition of an event depends."""
+    names = _watched_names(group, eventspace.removeprefix("_").removesuffix("space"))
+    return [number for number, part in enumerate(group.rests) if part & names]
+
+
+def _parts(group, vector_code) -> list[list[str]]:
+    """For each part of a group's variables, the lines of an update that it needs.
+
+    They also tell, in `_changed`, whether any of them changed what is stored.
+    """
+    from brian2.utils.stringtools import get_identifiers
+
+    lines = [line for line in _lines(vector_code) if line.strip()]
+    stored = re.findall(r"^\s*\w+\[_idx\] = (\w+);", "\n".join(lines), flags=re.MULTILINE)
+    result = []
+    for part in group.rests:
+        needed, kept = part & set(stored), []
+        for line in reversed(lines):
+            target = re.match(r"\s*\w+\[_idx\] = (\w+);|\s*(?:const )?(?:\w+ )?(\w+)(?: [-+*/]?= .*)?;$", line)
+            if target is None:
+                raise BuildError(
+                    f"The group {group.name} cannot rest: the line {line.strip()!r} of its update is not understood."
+                )
+            if (target[1] or target[2]) in needed:
+                needed |= get_identifiers(line.partition("=")[2])
+                kept.append(line)
+        if needed & set(stored) - part:
+            raise BuildError(
+                f"The group {group.name} cannot rest: {', '.join(sorted(part))} depend on more than its equations say."
+            )
+        result.append(
+            [re.sub(r"^(\s*)(\w+\[_idx\]) = (\w+);", r"\1_changed |= \2 != \3;\n\2 = \3;", line) for line in reversed(kept)]
+        )
+    if set(stored) - set().union(*group.rests):
+        raise BuildError(f"The group {group.name} cannot rest: its update writes to more than its equations say.")
+    return result
+
+
+def _constant_arrays(group, lines) -> list[str]:
+    """The arrays of a group's constants that some lines read."""
+    from brian2 import get_device
+    from brian2.core.variables import ArrayVariable
+
+    constants = {
+        f"_ptr{get_device().get_array_name(variable)}"
+        for name, variable in group.variables.items()
+        if isinstance(variable, ArrayVariable) and variable.constant and not variable.scalar and name in group.equations
+    }
+    text = lines if isinstance(lines, str) else "\n".join(lines)
+    return sorted(constants & set(re.findall(r"(\w+)\[_idx\]", text)))
+
+
+def _first(lines: list[str], arrays: list[str]) -> list[str]:
+    """The same lines with the values of the first neuron of a block for some arrays."""
+    for array in arrays:
+        lines = [line.replace(f"{array}[_idx]", f"{array}[_start]") for line in lines]
+    return lines
 
 
 def _lines(code) -> list[str]:
@@ -206,10 +404,75 @@ def _scalar() -> str:
     return "float" if prefs["core.default_float_dtype"] == np.float32 else "double"
 
 
-def _condition(vector_code) -> list[str]:
-    """The lines of a threshold with a condition as wide as the values, and a neuron's index not read but known."""
+def _condition(vector_code) -> tuple[list[str], list[str]]:
+    """The lines of a threshold, and those of a necessary condition that is cheaper.
+
+    The condition is made as wide as the values, and a neuron's index is not read but known. The second list is empty where the
+    condition is no conjunction, and defines `_may` otherwise.
+    """
     lines = [re.sub(r"^(\s*const int32_t i) = \w+\[_idx\];", r"\1 = _idx;", line) for line in _buffered(vector_code)]
-    return [re.sub(r"^(\s*const) char _cond = ", r"\1 bool _cond = ", line) for line in lines]
+    lines = [re.sub(r"^(\s*const) char _cond = ", r"\1 bool _cond = ", line) for line in lines]
+    last = [line for line in lines if line.strip()][-1]
+    first = re.fullmatch(r"\s*const bool _cond = (\([^()]*\)) && \([^()]*\);", last)
+    if first is None or sum("_cond" in line for line in lines) > 1:
+        return lines, []
+    return lines, [line for line in lines if "_cond" not in line] + [f"const bool _may = {first[1]};"]
+
+
+def _identity(array: str) -> int:
+    """A number that stands for an array in the types of `runs.h`."""
+    return zlib.crc32(array.encode())
+
+
+def _sum(pathway, own: list[str], other_index: str) -> Sum | None:
+    """Where the weights of an `any_order` pathway are and where they go; None for other pathways."""
+    from brian2.codegen.generators.cpp_generator import c_data_type
+
+    parts = getattr(pathway, "any_order", 0)
+    if not parts:
+        return None
+    name = re.fullmatch(ADDS, pathway.code.strip())[3]
+    for item in pathway.synapses.contained_objects:
+        code = str(getattr(item, "abstract_code", None) or "")
+        if not hasattr(item, "eventspace_name") and re.search(rf"\b{name}\s*([-+*/]|//|%|\*\*)?=[^=]", code):
+            raise BuildError(f"any_order({pathway.name}): {item.name} changes {name!r} too; leave any_order away.")
+    text = "\n".join(own)
+    weights = pathway.synapses.variables[name]
+    kind = np.dtype(weights.dtype)
+    return Sum(
+        target=re.search(rf"(\w+)\[{other_index}\] = ", text)[1],
+        weights=re.search(rf"{name} = (\w+)\[_idx\];", text)[1],
+        name=name,
+        type=c_data_type(kind),
+        id=_identity(re.search(rf"{name} = (\w+)\[_idx\];", text)[1]),
+        parts=parts,
+    )
+
+
+def _constants(pathway, own: list[str]) -> list[str]:
+    """The synaptic arrays that a pathway reads, provided that they are all constant and that it writes to none."""
+    from brian2 import get_device
+
+    arrays = set(re.findall(r"(\w+)\[_idx\]", "\n".join(own)))
+    constant = {
+        f"_ptr{get_device().get_array_name(variable)}"
+        for variable in pathway.synapses._registered_variables
+        if variable.constant and not variable.name.startswith("_synaptic")
+    }
+    return sorted(arrays) if arrays <= constant else []
+
+
+def _alike(own: list[str], written: set[str], other_index: str, spiking_index: str) -> list[str] | None:
+    """The arrays whose values at the other end decide, with the spikes, what a pathway writes to its synapses.
+
+    None if it also depends on other variables of the synapse or on the index of a neuron.
+    """
+    text = "\n".join(own)
+    if {array for array in re.findall(r"(\w+)\[_idx\]", text)} - written:
+        return None
+    if re.search(rf"\b({other_index}|{spiking_index}|_idx|_vectorisation_idx)\b(?!\])", text):
+        return None
+    return sorted(set(re.findall(rf"(\w+)\[{other_index}\]", text)))
 
 
 def _plan(pathway, vector_code) -> Plan:
@@ -232,13 +495,19 @@ def _plan(pathway, vector_code) -> Plan:
     (spiking, spiking_index), (other, other_index) = ends if pathway.prepost == "pre" else reversed(ends)
     lines = _counted(vector_code, "_numbers.{name}(_idx, {place})")
     # the two ends of a synapse follow from the run
-    own = [line for line in lines if not re.search(r"\b_(pre|post)synaptic_idx = ", line)]
-    written = re.findall(r"^\s*\S+\[(\w+)\] [-+*/]?= ", "\n".join(own), flags=re.MULTILINE)
+    own = [
+        re.sub(r"\b_clip\(", "brianprop::clip(", line) for line in lines if not re.search(r"\b_(pre|post)synaptic_idx = ", line)
+    ]
+    written = re.findall(r"^\s*(\S+)\[(\w+)\] [-+*/]?= ", "\n".join(own), flags=re.MULTILINE)
+    changed = {array for array, index in written if index == "_idx"}
+    siblings = [item for item in pathway.synapses.contained_objects if hasattr(item, "eventspace_name")]
+    parts = max(getattr(item, "any_order", 1) for item in siblings)
     hint = getattr(pathway, "only_where", None)
     target = pathway.target
     array = device.get_array_name(target.variables[hint.rpartition("_")[0]]) if hint else ""
     events, delays = pathway.source.variables[pathway.eventspace_name], pathway.variables["delay"]
     return Plan(
+        id=_identity(pathway.name),
         vector_code=own,
         selecting_code=[re.sub(r"^(\s*)(\w+\[\w+\]) = (\w+);", r"\1\2 = _flags[_k] ? \3 : \2;", line) for line in own],
         spiking=spiking,
@@ -249,9 +518,16 @@ def _plan(pathway, vector_code) -> Plan:
         n_events=events.size - 1,
         delays=device.get_array_name(delays, access_data=False),
         dt=repr(float(pathway.source.clock.dt_)),
-        independent=all(index in ("_idx", other_index) for index in written),
-        wakes=_blocks(target) if other_index in written else None,
-        wakes_spiking=_blocks(pathway.source) if spiking_index in written else None,
+        independent=all(index in ("_idx", other_index) for _, index in written),
+        blocks=_blocks(target),
+        wakes=_woken(target, {array for array, index in written if index == other_index}),
+        blocks_spiking=_blocks(pathway.source),
+        wakes_spiking=_woken(pathway.source, {array for array, index in written if index == spiking_index}),
+        writes=[_identity(array) for array in sorted(changed)],
+        parts=parts if changed else 1,
+        alike=_alike(own, changed, other_index, spiking_index),
+        sum=_sum(pathway, own, other_index),
+        constants=_constants(pathway, own),
         only_where=hint,
         where_array=array,
         where_start=target.start,
@@ -279,13 +555,16 @@ def _codeobj_class():
 
     helpers = {
         "dense_plan": _plan,
-        "dense_blocks": _blocks,
-        "dense_watched": _watched,
         "dense_draws": _draws,
         "dense_buffered": _buffered,
         "dense_rest_where": _rest_where,
         "dense_scalar": _scalar,
+        "dense_blocks": _blocks,
+        "dense_parts": _parts,
+        "dense_watches": _watches,
         "dense_condition": _condition,
+        "dense_constants": _constant_arrays,
+        "dense_first": _first,
     }
 
     class DenseCodeObject(CPPStandaloneCodeObject):

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -23,6 +24,11 @@
 
 namespace brianprop {
 
+// Brian2's own with the bounds as they are, where that converts them to double: the comparisons are the same.
+template <class T, class Low, class High> inline T clip(const T value, const Low low, const High high) {
+    return value < low ? (T)low : value > high ? (T)high : value;
+}
+
 struct Run {
     int32_t neuron;  // the neuron that spikes, or the first of them
     int32_t other;   // first neuron at the other end
@@ -31,6 +37,7 @@ struct Run {
     int32_t length;
     int32_t delay; // in time steps
     bool diagonal;
+    bool uniform; // whether its synapses are known to be the same
 };
 
 // Writes the indices of the flags that are set, counted from `start`; returns their number.
@@ -96,7 +103,7 @@ class Runs {
                         continue;
                     }
                 }
-                found.push_back({spiking[k], other[k], k, 1, 1, delay, false});
+                found.push_back({spiking[k], other[k], k, 1, 1, delay, false, false});
             }
             return found;
         };
@@ -125,10 +132,51 @@ class Runs {
         for (const Run &run : rows_)
             first_[run.neuron - start + 1]++;
         std::partial_sum(first_.begin(), first_.end(), first_.begin());
+        // of the diagonals in order of their first neuron, the first that ends behind a neuron
+        int32_t range = 0;
+        next_.resize(diagonals_.empty() ? 0 : stop - start);
+        for (int32_t neuron = start; neuron < start + (int32_t)next_.size(); neuron++) {
+            while (range < (int32_t)diagonals_.size() && diagonals_[range][0].neuron + diagonals_[range][0].length <= neuron)
+                range++;
+            next_[neuron - start] = range;
+        }
         ring_.resize(longest + 1);
+        matrix_ = longest == 0 && diagonals_.empty() && !rows_.empty();
+        for (const Run &run : rows_)
+            matrix_ &= run.stride == 1 && run.other == rows_[0].other && run.length == rows_[0].length;
+    }
+
+    bool compared = false;
+
+    // Finds stretches in which the constants of all synapses are the same; `same` compares those of a stretch.
+    template <class Same> void compare(Same &&same) {
+        compared = true;
+        for (Run &run : rows_)
+            run.uniform = same(run);
+        for (std::vector<Run> &range : diagonals_)
+            for (Run &run : range)
+                run.uniform = same(run);
     }
 
     bool delayed() const { return ring_.size() > 1; }
+
+    // Whether all synapses are rows without delay to the same neurons.
+    bool matrix() const { return matrix_; }
+    const std::vector<Run> &rows() const { return rows_; }
+
+    // Those of the sorted spikes that are of neurons of this pathway.
+    std::pair<const int32_t *, const int32_t *> within(const int32_t *spikes, const int32_t n_spikes) const {
+        const int32_t *const end = std::lower_bound(spikes, spikes + n_spikes, stop_);
+        return std::make_pair(std::lower_bound(spikes, end, start_), end);
+    }
+
+    // Writes where the rows of neurons begin.
+    void begins(const int32_t *neuron, const int32_t *const end, std::vector<int64_t> &found) const {
+        found.clear();
+        for (; neuron != end; neuron++)
+            for (int32_t index = first_[*neuron - start_]; index < first_[*neuron - start_ + 1]; index++)
+                found.push_back(rows_[index].synapse);
+    }
 
     bool any(const int32_t *spikes, const int32_t n_spikes) const {
         const int32_t *spike = std::lower_bound(spikes, spikes + n_spikes, start_);
@@ -166,12 +214,20 @@ class Runs {
             slot.diagonals.clear();
             slot.places.clear();
         }
-        for (const std::vector<Run> &range : diagonals_) {
+        const int32_t *from = spike;
+        for (int32_t index = from == end || next_.empty() ? diagonals_.size() : next_[*from - start_];
+             index < (int32_t)diagonals_.size();) {
+            const std::vector<Run> &range = diagonals_[index];
             const int32_t neuron = range[0].neuron, length = range[0].length;
-            const int32_t *const from = std::lower_bound(spike, end, neuron);
-            const int32_t *const to = std::lower_bound(from, end, neuron + length);
-            if (from == to)
+            from = std::lower_bound(from, end, neuron);
+            if (from == end)
+                break;
+            if (*from >= neuron + length) { // none of its neurons spike, nor do those of the diagonals before the next spike
+                index = std::max(index + 1, next_[*from - start_]);
                 continue;
+            }
+            index++;
+            const int32_t *const to = std::lower_bound(from, end, neuron + length);
             const int32_t count = to - from;
             flagged = nullptr;
             places_.resize(count);
@@ -230,27 +286,210 @@ class Runs {
     std::vector<std::vector<Run>> diagonals_; // those with the same neurons together
     std::vector<Slot> ring_;
     std::vector<int32_t> places_, flags_;
+    std::vector<int32_t> next_; // for each neuron, the first diagonal that it or a later neuron is part of
     size_t now_ = 0;
     int32_t start_ = 0, stop_ = 0;
+    bool matrix_ = false;
 };
 
-// Which blocks of a group's neurons are awake. A block whose update changed nothing, bit for bit, and that nothing has
-// written to since, need not be updated again, and its neurons cannot cross a threshold. One set of blocks for each group:
-// Id tells the groups apart.
-enum : char { ASLEEP = 0, DOZING = 1, AWAKE = 2 };
-constexpr int32_t BLOCK = 64;
+// The runs of the pathway that Id stands for: every run of a network has code of its own, but spikes may be under way from one to
+// the next.
+template <uint32_t Id> Runs &runs() {
+    static Runs runs;
+    return runs;
+}
 
-template <uint32_t Id, int32_t N> struct Blocks {
-    static constexpr int32_t count = (N + BLOCK - 1) / BLOCK;
-    static char *states() {
-        static std::vector<char> states(count, AWAKE);
-        return states.data();
+// What has happened to the synaptic variable that Id stands for: how often it may have changed, and how often in such a way that
+// equal parts of it may have become different.
+struct History {
+    int64_t changes, divergences;
+};
+template <uint32_t Id> History &history() {
+    static History history = {};
+    return history;
+}
+
+// Whether `parts` stretches of `length` values that lie side by side are the same, bit for bit.
+template <class T> bool repeats(const T *values, const int32_t length, const int32_t parts) {
+    for (int32_t part = 1; part < parts; part++)
+        if (std::memcmp(values, values + part * length, length * sizeof(T)))
+            return false;
+    return true;
+}
+
+// The sum of 64 bytes of weights of each of several rows: vectors of GCC and Clang, which translate them for whatever the
+// processor has.
+template <class W> struct Tile {
+    typedef W Sum;
+    typedef W Vector __attribute__((vector_size(64)));
+    static constexpr int32_t length = 64 / sizeof(W);
+    Vector sums = {};
+    void add(const W *weights) {
+        Vector loaded;
+        std::memcpy(&loaded, weights, sizeof(loaded));
+        sums += loaded;
     }
-    static void wake(const int32_t first, const int32_t length) {
-        char *const here = states();
-        for (int32_t block = first / BLOCK; block <= (first + length - 1) / BLOCK; block++)
-            here[block] = AWAKE;
+    void write(Sum *result) const { std::memcpy(result, &sums, sizeof(sums)); }
+};
+
+// Two weights of 16 bits lie in each word of 32. They are taken apart by shifts, which cost less than a conversion.
+template <> struct Tile<int16_t> {
+    typedef int32_t Sum;
+    typedef int32_t Vector __attribute__((vector_size(64)));
+    static constexpr int32_t length = 32;
+    Vector upper = {}, lower = {};
+    void add(const int16_t *weights) {
+        Vector loaded;
+        std::memcpy(&loaded, weights, sizeof(loaded));
+        upper += loaded >> 16;
+        lower += (loaded << 16) >> 16;
     }
+    void write(Sum *result) const {
+        const bool big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+        for (int32_t lane = 0; lane < 16; lane++) {
+            result[2 * lane] = big ? upper[lane] : lower[lane];
+            result[2 * lane + 1] = big ? lower[lane] : upper[lane];
+        }
+    }
+};
+
+// Sums of rows of weights. Only for numbers whose sum does not depend on the order.
+template <class W> class Sums {
+  public:
+    typedef typename Tile<W>::Sum Sum;
+
+    // Columns of which sums are made: all, or those of one of `parts` as long as all parts of every row are known to be equal.
+    // Rows are compared when it is not known, but the more rarely the more often they were found to differ.
+    int32_t columns(const Runs &runs, const W *weights, const int32_t length, const int32_t parts, const History &history) {
+        constexpr int32_t tile = Tile<W>::length;
+        if (length % parts || (length / parts + tile - 1) / tile == (length + tile - 1) / tile)
+            return length;
+        if (history.divergences != compared_) {
+            if (wait_-- > 0)
+                return length;
+            for (const Run &run : runs.rows())
+                if (!repeats(weights + run.synapse, length / parts, parts)) {
+                    wait_ = patience_;
+                    patience_ = std::min<int64_t>(2 * patience_, 1 << 20);
+                    return length;
+                }
+            compared_ = history.divergences;
+        }
+        return length / parts;
+    }
+
+    // The sums of the rows of the neurons that spike: those of the last call where neither these nor the weights have changed.
+    const Sum *of(const Runs &runs, const int32_t *spikes, const int32_t n_spikes, const W *weights, const int64_t n_weights,
+                  const int32_t length, const History &history) {
+        const std::pair<const int32_t *, const int32_t *> own = runs.within(spikes, n_spikes);
+        const size_t n = own.second - own.first;
+        if (history.changes != changes_ || length > length_ || n != spikes_.size() ||
+            std::memcmp(own.first, spikes_.data(), n * sizeof(int32_t))) {
+            changes_ = history.changes;
+            length_ = length;
+            spikes_.assign(own.first, own.second);
+            runs.begins(own.first, own.second, rows_);
+            sum(weights, n_weights, length);
+        }
+        return sums_.data();
+    }
+
+  private:
+    void sum(const W *weights, const int64_t n_weights, const int32_t length) {
+        constexpr int32_t tile = Tile<W>::length;
+        sums_.resize(length + tile);
+        int32_t column = 0;
+        // the sums of some columns stay in registers over all rows
+        for (; column + 4 * tile <= length; column += 4 * tile) {
+            Tile<W> a, b, c, d;
+            for (const int64_t row : rows_) {
+                const W *const here = weights + row + column;
+                a.add(here);
+                b.add(here + tile);
+                c.add(here + 2 * tile);
+                d.add(here + 3 * tile);
+            }
+            a.write(&sums_[column]);
+            b.write(&sums_[column + tile]);
+            c.write(&sums_[column + 2 * tile]);
+            d.write(&sums_[column + 3 * tile]);
+        }
+        for (; column < length; column += tile) {
+            Tile<W> a;
+            for (const int64_t row : rows_) {
+                const int64_t here = row + column;
+                if (here + tile <= n_weights) { // what lies beyond the row is not used
+                    a.add(weights + here);
+                } else {
+                    W last[tile] = {};
+                    std::copy(weights + here, weights + n_weights, last);
+                    a.add(last);
+                }
+            }
+            a.write(&sums_[column]);
+        }
+    }
+
+    std::vector<int32_t> spikes_;
+    std::vector<int64_t> rows_; // where the rows of these begin
+    std::vector<Sum> sums_;
+    int64_t changes_ = -1, compared_ = -1, wait_ = 0, patience_ = 1000;
+    int32_t length_ = 0;
+};
+
+// Which blocks of neurons have to be updated, for each of the `Parts` of a group's variables that do not depend on one another:
+// one bit for each block. A block is awake once something has been written to it and as long as updates change it; after an
+// update that changed nothing, bit for bit, it dozes for one step, in which thresholds are tested once more, and then it is
+// asleep. One set of blocks for each group: Id tells the groups apart.
+constexpr int32_t BLOCK = 64, WORD = 64;
+
+template <uint32_t Id, int32_t N, int32_t Parts> struct Blocks {
+    static constexpr int32_t count = (N + BLOCK - 1) / BLOCK, words = (count + WORD - 1) / WORD;
+    static uint64_t awake[Parts][words], dozing[Parts][words];
+    static int64_t runs; // of the network: in between, constants may be set
+
+    static void wake(const int32_t part, const int32_t first, const int32_t length) {
+        const int32_t from = first / BLOCK, to = (first + length - 1) / BLOCK;
+        for (int32_t word = from / WORD; word <= to / WORD; word++) {
+            uint64_t bits = ~0ULL;
+            if (word == from / WORD)
+                bits &= ~0ULL << from % WORD;
+            if (word == to / WORD)
+                bits &= ~0ULL >> (WORD - 1 - to % WORD);
+            awake[part][word] |= bits;
+        }
+    }
+    static void wake_all() {
+        for (int32_t part = 0; part < Parts; part++)
+            wake(part, 0, N);
+    }
+};
+template <uint32_t Id, int32_t N, int32_t Parts> uint64_t Blocks<Id, N, Parts>::awake[Parts][Blocks<Id, N, Parts>::words] = {};
+template <uint32_t Id, int32_t N, int32_t Parts> uint64_t Blocks<Id, N, Parts>::dozing[Parts][Blocks<Id, N, Parts>::words] = {};
+template <uint32_t Id, int32_t N, int32_t Parts> int64_t Blocks<Id, N, Parts>::runs = 0;
+
+// Whether the first `length` values are the same, bit for bit.
+template <class T> bool same(const T *values, const int32_t length) {
+    return std::memcmp(values, values + 1, (length - 1) * sizeof(T)) == 0;
+}
+
+// In which whole blocks of a group the constants that a piece of code reads are the same for all neurons, so that they need not be
+// read for each: one bit for each block.
+template <class BlocksT> class Uniform {
+  public:
+    uint64_t words[BlocksT::words];
+
+    template <class Same> void update(const int32_t n, Same &&same) {
+        if (runs_ == BlocksT::runs)
+            return;
+        runs_ = BlocksT::runs;
+        std::fill(words, words + BlocksT::words, 0);
+        for (int32_t block = 0; block < n / BLOCK; block++)
+            words[block / WORD] |= (uint64_t)same(block * BLOCK) << block % WORD;
+    }
+
+  private:
+    int64_t runs_ = -1;
 };
 
 } // namespace brianprop

@@ -6,6 +6,9 @@
 {{ super() }}
 #include "random.h"
 #include "runs.h"
+namespace {
+brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
+}
 {% endblock %}
 
 {% block maincode %}
@@ -15,13 +18,21 @@
     static brianprop::Random<{{dense_scalar()}}> _random;
     const auto _numbers = _random.next(brian::_random_generators[0]); {# a copy, which nothing that is written can change #}
     {% endif %}
-    static brianprop::Runs _runs;
     if (!_runs.ready)
         _runs.build({{_plan.spiking}}, {{_plan.other}}, {{_plan.delays}}, {{_plan.dt}}, {{pathway.source.start}}, {{pathway.source.stop}});
     const int32_t *_spikes = {{_plan.events}};
     const int32_t _n_spikes = {{_plan.events}}[{{_plan.n_events}}];
     if (!_runs.any(_spikes, _n_spikes))
         return;
+    {% if _plan.constants %}
+    if (!_runs.compared)
+        _runs.compare([&](const brianprop::Run &_run) {
+            for (int32_t _k = 1; _k < _run.length; _k++)
+                if ({% for array in _plan.constants %}{{' || ' if not loop.first}}std::memcmp({{array}} + _run.synapse, {{array}} + _run.synapse + _k * _run.stride, sizeof(*{{array}})){% endfor %})
+                    return false;
+            return true;
+        });
+    {% endif %}
     {{scalar_code|autoindent}}
     {% if _plan.only_where %}
     // The code changes nothing where {{_plan.only_where}} is 0: find where it is not.
@@ -37,6 +48,43 @@
         brianprop::compact(_moves.data(), {{_plan.where_stop - _plan.where_start}}, _where.data(), {{_plan.where_start}});
     if (_n_where == 0 && !_runs.delayed())
         return;
+    {% endif %}
+    {% for id in _plan.writes %}
+    brianprop::history<{{id}}u>().changes++;
+    {% endfor %}
+    {% if _plan.parts > 1 %}
+    {# what writes the same to all parts keeps them equal #}
+    {% set size = (_plan.where_stop - _plan.where_start) // _plan.parts %}
+    if (!({{'_runs.matrix()' if _plan.alike is not none else 'false'}}
+          {% for array in _plan.alike or [] %}
+          && brianprop::repeats({{array}} + {{_plan.where_start}}, {{size}}, {{_plan.parts}})
+          {% endfor %}
+          )) {
+        {% for id in _plan.writes %}
+        brianprop::history<{{id}}u>().divergences++;
+        {% endfor %}
+    }
+    {% endif %}
+    {% if _plan.sum %}
+    if (_runs.matrix()) {
+        static brianprop::Sums<{{_plan.sum.type}}> _sums;
+        const brianprop::History &_history = brianprop::history<{{_plan.sum.id}}u>();
+        const int32_t _other = _runs.rows()[0].other, _length = _runs.rows()[0].length;
+        const bool _all = _other == {{_plan.where_start}} && _length == {{_plan.where_stop - _plan.where_start}};
+        const int32_t _columns =
+            _sums.columns(_runs, {{_plan.sum.weights}}, _length, _all ? {{_plan.sum.parts}} : 1, _history);
+        const auto *__restrict _sum =
+            _sums.of(_runs, _spikes, _n_spikes, {{_plan.sum.weights}}, _num{{_plan.sum.name}}, _columns, _history);
+        {% for part in _plan.wakes %}
+        {{_plan.blocks}}::wake({{part}}, _other, _length);
+        {% endfor %}
+        for (int32_t _part = 0; _part < _length; _part += _columns) {
+            #pragma GCC ivdep
+            for (int32_t _k = 0; _k < _columns; _k++)
+                {{_plan.sum.target}}[_other + _part + _k] += _sum[_k];
+        }
+        return;
+    }
     {% endif %}
     const auto _row = [&](const brianprop::Run &_run) {
         const int32_t {{_plan.spiking_index}} = _run.neuron;
@@ -54,11 +102,25 @@
             return;
         }
         {% endif %}
-        {% if _plan.wakes %}
-        {{_plan.wakes}}::wake(_run.other, _run.length);
-        {% endif %}
-        {% if _plan.wakes_spiking %}
-        {{_plan.wakes_spiking}}::wake(_run.neuron, 1);
+        {% for part in _plan.wakes %}
+        {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
+        {% endfor %}
+        {% for part in _plan.wakes_spiking %}
+        {{_plan.blocks_spiking}}::wake({{part}}, _run.neuron, 1);
+        {% endfor %}
+        {% if _plan.constants %}
+        if (_run.uniform) {
+            const size_t _idx = _run.synapse;
+            const size_t _vectorisation_idx = _idx;
+            {% if _plan.independent %}
+            #pragma GCC ivdep
+            {% endif %}
+            for (int32_t _k = 0; _k < _run.length; _k++) {
+                const int32_t {{_plan.other_index}} = _run.other + _k;
+                {{_plan.vector_code|autoindent}}
+            }
+            return;
+        }
         {% endif %}
         if (_run.stride == 1) {
             {% if _plan.independent %}
@@ -82,9 +144,9 @@
     // Four rows to the same neurons: what these neurons hold is read and written once.
     const auto _four = [&](const brianprop::Run &_a, const brianprop::Run &_b, const brianprop::Run &_c, const brianprop::Run &_d) {
         {% if _plan.independent and not _plan.only_where %}
-        {% if _plan.wakes %}
-        {{_plan.wakes}}::wake(_a.other, _a.length);
-        {% endif %}
+        {% for part in _plan.wakes %}
+        {{_plan.blocks}}::wake({{part}}, _a.other, _a.length);
+        {% endfor %}
         const int32_t _other = _a.other, _length = _a.length;
         const size_t _synapses[4] = {(size_t)_a.synapse, (size_t)_b.synapse, (size_t)_c.synapse, (size_t)_d.synapse};
         const int32_t _neurons[4] = {_a.neuron, _b.neuron, _c.neuron, _d.neuron};
@@ -108,12 +170,12 @@
         {% endif %}
     };
     const auto _some = [&](const brianprop::Run &_run, const int32_t *_places, const int32_t _count) {
-        {% if _plan.wakes %}
-        {{_plan.wakes}}::wake(_run.other, _run.length);
-        {% endif %}
-        {% if _plan.wakes_spiking %}
-        {{_plan.wakes_spiking}}::wake(_run.neuron, _run.length);
-        {% endif %}
+        {% for part in _plan.wakes %}
+        {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
+        {% endfor %}
+        {% for part in _plan.wakes_spiking %}
+        {{_plan.blocks_spiking}}::wake({{part}}, _run.neuron, _run.length);
+        {% endfor %}
         const int32_t _neuron = _run.neuron, _other = _run.other;
         const size_t _synapse = _run.synapse;
         for (int32_t _n = 0; _n < _count; _n++) {
@@ -125,15 +187,28 @@
         }
     };
     const auto _many = [&](const brianprop::Run &_run, const int32_t *__restrict _flags) {
-        {% if _plan.wakes %}
-        {{_plan.wakes}}::wake(_run.other, _run.length);
-        {% endif %}
-        {% if _plan.wakes_spiking %}
-        {{_plan.wakes_spiking}}::wake(_run.neuron, _run.length);
-        {% endif %}
+        {% for part in _plan.wakes %}
+        {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
+        {% endfor %}
+        {% for part in _plan.wakes_spiking %}
+        {{_plan.blocks_spiking}}::wake({{part}}, _run.neuron, _run.length);
+        {% endfor %}
         const int32_t _neuron = _run.neuron, _other = _run.other, _length = _run.length;
         const size_t _synapse = _run.synapse;
         {# All are computed and only those whose neuron spikes are kept: there is no branch, so the loop vectorises. #}
+        {% if _plan.constants %}
+        if (_run.uniform) {
+            const size_t _idx = _synapse;
+            const size_t _vectorisation_idx = _idx;
+            #pragma GCC ivdep
+            for (int32_t _k = 0; _k < _length; _k++) {
+                const int32_t {{_plan.spiking_index}} = _neuron + _k;
+                const int32_t {{_plan.other_index}} = _other + _k;
+                {{_plan.selecting_code|autoindent}}
+            }
+            return;
+        }
+        {% endif %}
         #pragma GCC ivdep
         for (int32_t _k = 0; _k < _length; _k++) {
             const size_t _idx = _synapse + _k;
@@ -146,8 +221,27 @@
     _runs.due(_spikes, _n_spikes, _row, _four, _some, _many);
 {% endblock %}
 
+{# Between two runs of a network, weights may be set by others. #}
+{% block after_code %}
+    {% if _plan.sum or _plan.constants %}
+    void _forget_{{codeobj_name}}();
+    _forget_{{codeobj_name}}();
+    {% else %}
+    // EMPTY_CODE_BLOCK
+    {% endif %}
+{% endblock %}
+
 {% block extra_functions_cpp %}
 void _debugmsg_{{codeobj_name}}() {}
+{% if _plan.sum or _plan.constants %}
+void _forget_{{codeobj_name}}() {
+    _runs.compared = false;
+    {% if _plan.sum %}
+    brianprop::history<{{_plan.sum.id}}u>().changes++;
+    brianprop::history<{{_plan.sum.id}}u>().divergences++;
+    {% endif %}
+}
+{% endif %}
 {% endblock %}
 
 {% block extra_functions_h %}

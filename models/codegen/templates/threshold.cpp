@@ -11,6 +11,7 @@
     {# First flags, in a loop without branches that vectorises; then the indices of the few that are set. #}
     const int _vectorisation_idx = -1;
     {% set _eventspace = get_array_name(eventspace_variable) %}
+    {% set _lines, _necessary = dense_condition(vector_code) %}
     {% set _hint = dense_rest_where(owner, eventspace_variable.name) %}
     {% if _hint %}
     {
@@ -37,34 +38,72 @@
         #pragma GCC ivdep
         for (int32_t _idx = _start; _idx < _start + _n; _idx++) {
             const int32_t _vectorisation_idx = _idx;
-            {{dense_condition(vector_code)|autoindent}}
+            {{_lines|autoindent}}
             _flags[_idx - _start] = _cond;
         }
     };
     {% if _blocks %}
     using brianprop::BLOCK;
-    char *_states = {{_blocks}}::states();
+    typedef {{_blocks}} _Blocks;
     int32_t _above[BLOCK];
-    for (int32_t _block = 0; _block < {{_blocks}}::count; _block++) {
-        if (_states[_block] == brianprop::ASLEEP)
-            continue;
-        const int32_t _start = _block * BLOCK, _length = std::min<int32_t>(BLOCK, (int32_t)N - _start);
-        if (_length == BLOCK)
-            _flag(_above, _start, BLOCK);
-        else
-            _flag(_above, _start, _length);
-        const int32_t _found = brianprop::compact(_above, _length, {{_eventspace}} + _count, _start);
-        _count += _found;
-        // nothing has changed and nothing fires: it stays so until something is written
-        if (_found)
-            _states[_block] = brianprop::AWAKE;
-        else if (_states[_block] == brianprop::DOZING)
-            _states[_block] = brianprop::ASLEEP;
+    {% if _necessary %}
+    {% set _constants = dense_constants(owner, _necessary) %}
+    static brianprop::Uniform<_Blocks> _uniform;
+    _uniform.update(N, [&](const int32_t _first) {
+        return true{% for array in _constants %} && brianprop::same({{array}} + _first, BLOCK){% endfor %};
+    });
+    {% endif %}
+    for (int32_t _word = 0; _word < _Blocks::words; _word++) {
+        // what has not changed since the last time, when it did not fire, does not fire now
+        uint64_t _candidates = 0;
+        {% for part in dense_watches(owner, eventspace_variable.name) %}
+        _candidates |= _Blocks::awake[{{part}}][_word] | _Blocks::dozing[{{part}}][_word];
+        {% endfor %}
+        {% if _necessary %}
+        {# most blocks need no more than this: it reads less and writes nothing #}
+        const uint64_t _watched = _candidates;
+        _candidates = 0;
+        {% for uniform in [true, false] %}
+        for (uint64_t _bits = _watched & {{'' if uniform else '~'}}_uniform.words[_word]; _bits; _bits &= _bits - 1) {
+            const int32_t _bit = __builtin_ctzll(_bits), _start = (brianprop::WORD * _word + _bit) * BLOCK;
+            const int32_t _length = {{'BLOCK' if uniform else 'std::min<int32_t>(BLOCK, (int32_t)N - _start)'}};
+            int32_t _any = 0;
+            for (int32_t _idx = _start; _idx < _start + _length; _idx++) {
+                const int32_t _vectorisation_idx = _idx;
+                {{(dense_first(_necessary, _constants) if uniform else _necessary)|autoindent}}
+                _any |= _may;
+            }
+            _candidates |= (uint64_t)(_any != 0) << _bit;
+        }
+        {% endfor %}
+        {% endif %}
+        uint64_t _fired = 0;
+        for (uint64_t _bits = _candidates; _bits; _bits &= _bits - 1) {
+            const int32_t _bit = __builtin_ctzll(_bits), _start = (brianprop::WORD * _word + _bit) * BLOCK;
+            const int32_t _length = std::min<int32_t>(BLOCK, (int32_t)N - _start);
+            if (_length == BLOCK)
+                _flag(_above, _start, BLOCK);
+            else
+                _flag(_above, _start, _length);
+            const int32_t _found = brianprop::compact(_above, _length, {{_eventspace}} + _count, _start);
+            _count += _found;
+            _fired |= (uint64_t)(_found != 0) << _bit;
+        }
+        // they may be reset; if they are not, they fire again
+        for (auto &_awake : _Blocks::awake)
+            _awake[_word] |= _fired;
     }
     {% else %}
-    static std::vector<int32_t> _above(N);
-    _flag(_above.data(), 0, N);
-    _count = brianprop::compact(_above.data(), N, {{_eventspace}});
+    {# flags of one block: nothing else can point at them, so what the condition reads stays in registers #}
+    using brianprop::BLOCK;
+    int32_t _above[BLOCK];
+    int32_t _start = 0;
+    for (; _start + BLOCK <= N; _start += BLOCK) {
+        _flag(_above, _start, BLOCK);
+        _count += brianprop::compact(_above, BLOCK, {{_eventspace}} + _count, _start);
+    }
+    _flag(_above, _start, N - _start);
+    _count += brianprop::compact(_above, N - _start, {{_eventspace}} + _count, _start);
     {% endif %}
     {% if _uses_refractory %}
     for (int32_t _n = 0; _n < _count; _n++) {
@@ -79,4 +118,18 @@
 {% block after_code %}
 {% set _eventspace = get_array_name(eventspace_variable) %}
 {{_eventspace}}[N] = 0;
+{% if _blocks %}
+{# Between two runs of a network, others may write to the neurons. #}
+void _wake_{{codeobj_name}}();
+_wake_{{codeobj_name}}();
+{% endif %}
+{% endblock %}
+
+{% block extra_functions_cpp %}
+{% if _blocks %}
+void _wake_{{codeobj_name}}() {
+    {{_blocks}}::wake_all();
+    {{_blocks}}::runs++;
+}
+{% endif %}
 {% endblock %}
