@@ -822,6 +822,10 @@ class SSNNKernel:
             raise ParameterError(f"Parameters constants and decay must have one entry per layer, {len(layers)}, to train.")
         if len(labels) != len(images) or np.min(labels) < 0 or np.max(labels) >= n_out:
             raise ParameterError(f"Labels must be {len(images)} class indices from 0 to {n_out - 1}; match them to the images.")
+        if total and not 0 <= done <= total - len(order):
+            raise ParameterError(
+                f"Samples done = {done} and {len(order)} more must not exceed total = {total}, where steps are 0."
+            )
         hidden = range(1, len(layers))
         names = [
             "input",

@@ -139,7 +139,7 @@ def train_epoch(
     Raises
     ------
     ParameterError
-        When images or labels do not fit the network.
+        When images or labels do not fit the network, or the samples exceed `total`.
     """
     # in the function: importing SciPy takes a quarter of a second
     from scipy.linalg.blas import sger
@@ -148,6 +148,10 @@ def train_epoch(
     if np.min(labels) < 0 or np.max(labels) >= parameters.n_out:
         raise ParameterError(
             f"Labels from {np.min(labels)} to {np.max(labels)} must be class indices below {parameters.n_out}."
+        )
+    if not 0 <= done <= total - len(order):
+        raise ParameterError(
+            f"Samples done = {done} and {len(order)} more must not exceed total = {total}, where the rates are 0."
         )
     learned = {name: np.array(w, np.float32, order="C") for name, w in weights.items()}
     last = len(parameters.n_hid)

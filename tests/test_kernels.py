@@ -124,12 +124,12 @@ def test_steps_fall_linearly_to_zero():
     rng = np.random.default_rng(2)
     weights = network((20, 17, 5), False, rng)
     images, labels = np.full((1, 20), 255, np.uint8), np.array([0])
-    kernel = SSNNKernel(steps=STEPS, theta=THETA, constants=Scaling((0.3,), (1e-6, 1e-6), (0.0, 0.0)))
+    kernel = SSNNKernel(steps=STEPS, theta=THETA, constants=Scaling((0.3,), (1e-4, 1e-4), (0.0, 0.0)))
     sizes = []
-    for done in (0, 50, 100):
+    for done in (0, 50, 99):
         learned = kernel.train(weights, images, labels, np.array([0]), seed=3, done=done, total=100).weights
         sizes.append(np.linalg.norm(learned["W2"] - weights["W2"].astype(np.float32)))
-    assert sizes[0] > 0 and sizes[1] == pytest.approx(sizes[0] / 2, rel=0.05) and sizes[2] == 0
+    assert sizes[0] > 0 and sizes[1:] == pytest.approx([sizes[0] / 2, sizes[0] / 100], rel=0.05)
 
 
 def test_same_seed_gives_same_weights():
@@ -155,6 +155,8 @@ def test_refuses_what_does_not_fit():
         kernel.infer(weights, images, order + 1, seed=0)
     with pytest.raises(ParameterError, match="class indices"):
         kernel.train(weights, images, labels + 3, order, seed=0)
+    with pytest.raises(ParameterError, match="total = 4"):
+        kernel.train(weights, images, labels, order, seed=0, done=2, total=4)
     with pytest.raises(ParameterError, match="one entry per layer"):
         SSNNKernel(steps=2, theta=THETA).train(weights, images, labels, order, seed=0)
     with pytest.raises(ParameterError, match="columns"):
