@@ -148,9 +148,11 @@ def _draw_spikes(axes: Axes, recording: Recording, layer: str) -> None:
 
 
 def _draw_signs(axes: Axes, recording: Recording, layer: str) -> None:
+    # about as large as two neurons, as far as that can be seen
+    size = float(np.clip(2 * 72 * HEIGHTS["signed"] / recording.sizes[recording.populations.index(layer)], 2.0, 3.5))
     for name, (marker, colour) in zip(signed_streams(layer), SIGN_MARKS, strict=True):
         step, neuron = _of(recording, name)
-        (marks,) = axes.plot(step, neuron, marker, color=colour, markersize=3.5, markeredgewidth=0, clip_on=False)
+        (marks,) = axes.plot(step, neuron, marker, color=colour, markersize=size, markeredgewidth=0, clip_on=False)
         marks.set_in_layout(False)  # a stream without spikes that is not clipped has no extent
 
 

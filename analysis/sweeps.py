@@ -186,7 +186,8 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
             axes.plot(steps, means[-1] * steps / steps[-1], ":", color=f"C{number}", linewidth=0.7)
         axes.set(yscale="log", xlabel="time steps $T$ of a presentation", ylabel=ylabel)
         _finish(axes)
-        axes.legend()
+        # below: the lines may run anywhere
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
     first = recordings[group.runs[0].path]
     least = min(n_presentations(recordings[run.path]) for run in group.runs)
     figure.suptitle(

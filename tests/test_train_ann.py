@@ -16,6 +16,8 @@ from models.ann import ANN
 
 SMALL = ["train", "ann", "--hidden", "20", "--samples", "300", "--epochs", "3", "--seed", "5"]
 
+RATES = ("--rate-hidden", "0.03", "--rate-out", "0.06")
+
 
 def run_small(out, *options):
     assert main([*SMALL, *options, "--out", str(out)]) == 0
@@ -24,13 +26,15 @@ def run_small(out, *options):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    return run_small(tmp_path_factory.mktemp("ann") / "run", "--dropout", "0.2", "--weight-decay", "0.001", "--clip", "2")
+    return run_small(
+        tmp_path_factory.mktemp("ann") / "run", "--dropout", "0.2", "--weight-decay", "0.001", "--clip", "2", *RATES
+    )
 
 
 def test_the_run_is_what_the_network_gives_epoch_by_epoch(finished):
     dataset = datasets.load("digits")
     images, labels = dataset.train_images.reshape(-1, 64), dataset.train_labels
-    parameters = ANN(n_in=64, n_hid=(20,), n_out=10, rates=(0.05, 0.1), clip=2.0, dropout=0.2, weight_decay=0.001)
+    parameters = ANN(n_in=64, n_hid=(20,), n_out=10, rates=(0.03, 0.06), clip=2.0, dropout=0.2, weight_decay=0.001)
     assert finished.parameters(ANN) == parameters
     weights = ann.initial_weights(parameters, 5)
     rows = {(row["epoch"], row["split"]): row for row in finished.metrics()}
