@@ -21,10 +21,6 @@ from models.plasticity import FIXED_ON_PRE, FIXED_SYNAPSE, coincidence_model, co
 __all__ = ["Block", "create", "fixed_synapses", "neuron_values", "pack", "plastic_blocks", "unpack"]
 
 
-#: Rows of learned synapses with fewer targets than this keep floating point weights.
-SHORT_ROW = 64
-
-
 @dataclass(frozen=True)
 class Block:
     """Learned projections that share one Synapses object: all sources to all targets.
@@ -187,8 +183,8 @@ def create(
     codegen : {"stock", "dense"}
         Whether Brian2's own templates or those of `models.codegen.dense` make the code.
     weight_dtype : dtype, optional
-        Integer type in which learned weights are stored, but for those with few targets; by default they are floating point
-        numbers.
+        Integer type in which learned weights are stored, where every state is a whole number that its type holds exactly; by
+        default weights are floating point numbers.
 
     Returns
     -------
@@ -253,12 +249,10 @@ def create(
     for block in plastic_blocks(circuit):
         pathways = coincidence_pathways(learns)
         split = dense is not None and not noisy
-        # in short rows, conversion from a narrow type costs more than the memory that it saves
-        dtype = weight_dtype if sum(circuit[name].size for name in block.targets) >= SHORT_ROW else None
         synapses = b2.Synapses(
             neurons_of(block.sources),
             neurons_of(block.targets),
-            coincidence_model(circuit.reinforced, noisy, learns, whole=dtype is not None),
+            coincidence_model(circuit.reinforced, noisy, learns, whole=weight_dtype is not None),
             # noise draws random numbers, which dense pathways refuse
             on_pre=pathways if split else coincidence_on_pre(parameters.order, noisy, learns),
             # one delay for all synapses: without these words Brian2 keeps one for each, and its queue is slower
@@ -266,7 +260,7 @@ def create(
             namespace=paced,
             clock=clock,
             codeobj_class=None if noisy else dense,
-            dtype=dtype and {"w": dtype},
+            dtype=weight_dtype and {"w": weight_dtype},
             name=block.name,
         )
         if split and learns:
