@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from experiments.benchmark import BenchmarkNBP
+from experiments.benchmark_ssnn_bp import BenchmarkSSNN
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
@@ -134,15 +135,13 @@ class Table:
 class Benchmark:
     """Measure the speed of a system against Brian2's own code and a hand-written kernel."""
 
-    # a union of at least two becomes subcommands, as in Train; of the one system that there is, a word of its own
-    system: tyro.conf.Positional[Literal["nbp"]]
-    """nbp: the synfire-gated circuit of Renner et al. 2024."""
-    settings: BenchmarkNBP
+    settings: Annotated[BenchmarkNBP, tyro.conf.subcommand("nbp")] | Annotated[BenchmarkSSNN, tyro.conf.subcommand("ssnn-bp")]
 
     def __call__(self) -> None:
-        from experiments.benchmark import benchmark
+        from experiments import benchmark, benchmark_ssnn_bp
 
-        print(f"Finished: {benchmark(self.settings)}")
+        measure = benchmark if isinstance(self.settings, BenchmarkNBP) else benchmark_ssnn_bp
+        print(f"Finished: {measure.benchmark(self.settings)}")
 
 
 @dataclass(frozen=True)
