@@ -106,5 +106,6 @@ def _words(name: str, value) -> str:
     if value is None or value == INFINITE:
         return f"no {title}"
     if isinstance(value, (list, tuple)):
-        value = "-".join(map(str, value))
+        # sizes of layers, 200-100, or learning rates, 0.05 / 0.1
+        value = ("-" if all(isinstance(item, int) for item in value) else " / ").join(map(str, value))
     return f"{title} = {value:g}" if isinstance(value, float) else f"{title} = {value}"

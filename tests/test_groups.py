@@ -41,6 +41,11 @@ def test_labels_name_the_difference(setting, other, first, second, tmp_path):
     assert [group.label for group in group_runs(runs)] == [f"SSNN-BP, {first}", f"SSNN-BP, {second}"]
 
 
+def test_labels_of_learning_rates(tmp_path):
+    runs = [ann_run(tmp_path / "a", rates=(0.05, 0.1)), ann_run(tmp_path / "b", rates=(0.01, 0.02))]
+    assert [group.label for group in group_runs(runs)] == ["ANN, rates = 0.05 / 0.1", "ANN, rates = 0.01 / 0.02"]
+
+
 def test_epochs_make_a_difference_where_learning_rates_fall_over_them(tmp_path):
     runs = [ann_run(tmp_path / "a", epochs=1), ann_run(tmp_path / "b", epochs=2)]
     assert [group.label for group in group_runs(runs)] == ["ANN, epochs = 1", "ANN, epochs = 2"]

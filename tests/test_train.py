@@ -144,10 +144,11 @@ def test_killed_at_any_moment_a_run_can_be_resumed(finished, tmp_path):
         command = [sys.executable, "-m", "experiments.cli", *arguments]
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    # the length of a whole run on this machine, so that the kills fall all over it
+    # the length of a whole run on this machine, start of the process included, so that the kills fall all over it
     start = time.perf_counter()
-    assert main([*SMALL, "--seed", "5", "--out", str(tmp_path / "timed")]) == 0
-    length = time.perf_counter() - start + 0.5
+    timed = [sys.executable, "-m", "experiments.cli", *arguments[:-1], str(tmp_path / "timed")]
+    subprocess.run(timed, env=environment, capture_output=True, check=True)
+    length = time.perf_counter() - start
     kills = 0
     for moment in np.random.default_rng(0).permutation(np.linspace(0.2, 1.0, 12) * length):
         process = begin()

@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 from conftest import assert_same_run, back_to
+from threadpoolctl import threadpool_info
 
 from analysis.runs import METRIC_COLUMNS, Run
 from experiments import datasets
 from experiments.cli import main
-from experiments.train_ann import scores, softmax
-from experiments.training import noise_seed
+from experiments.train_ann import ANNSystem, scores, softmax
+from experiments.training import Part, noise_seed
 from models import ann
 from models.ann import ANN
 
@@ -86,6 +87,16 @@ def test_options_reach_the_network(tmp_path):
     expected = ANN(n_in=64, n_hid=(7, 5), n_out=10, rates=(0.01, 0.01, 0.02), bias=True)
     assert run.parameters(ANN) == expected and math.isinf(expected.clip)
     assert set(run.load_weights()) == {"W1", "W2", "W3", "b1", "b2", "b3"}
+
+
+def test_blas_has_one_thread_while_it_learns():
+    images, labels = np.zeros((20, 64), np.uint8), np.zeros(20, int)
+    system = ANNSystem(ANN(n_in=64, n_hid=(3,)), {"seed": 0, "epochs": 1}, {"train": Part(images, labels)})
+    weights = ann.initial_weights(system.parameters, 0)
+    seen = []
+    system.learn(weights, 1, np.arange(20), 0, lambda done: seen.extend(threadpool_info()))
+    threads = [library["num_threads"] for library in seen if library["user_api"] == "blas"]
+    assert threads and set(threads) == {1}
 
 
 def test_softmax_and_scores():
