@@ -18,6 +18,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from models.errors import ParameterError
+from models.parameters import Checked
 
 __all__ = ["ANN", "infer", "initial_weights", "train_epoch"]
 
@@ -28,7 +29,7 @@ REPORT = 1000
 
 
 @dataclass(frozen=True)
-class ANN:
+class ANN(Checked):
     """Sizes and rules of the network. The default is the one for MNIST.
 
     Raises
@@ -71,10 +72,6 @@ class ANN:
         self._require("clip", self.clip > 0, "greater than 0")
         self._require("dropout", 0 <= self.dropout < 1, "at least 0 and less than 1")
         self._require("weight_decay", 0 <= self.weight_decay < math.inf, "finite and at least 0")
-
-    def _require(self, name: str, holds: bool, remedy: str) -> None:
-        if not holds:
-            raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be {remedy}.")
 
     @property
     def sizes(self) -> tuple[int, ...]:

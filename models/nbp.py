@@ -8,14 +8,14 @@ phases follow its Figures 2, 4 and 5 and its supplementary tables; the symbols a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
 from models.circuit import Circuit, Population, arrows
-from models.errors import ParameterError
 from models.gating import LEAD, chain_arrows, chain_populations
+from models.parameters import Checked
 
 __all__ = [
     "INFERENCE_PERIOD",
@@ -36,7 +36,7 @@ ORDER = Literal["propagate-first", "learn-first"]
 
 
 @dataclass(frozen=True)
-class Rules:
+class Rules(Checked):
     """Parameters of nBP that do not depend on the data: neuron, weights, learning, noise.
 
     Weights and drives are in units where the threshold theta is 1024. The defaults are the published circuit. With
@@ -82,14 +82,7 @@ class Rules:
     """S.d. of the thresholds of gated neurons, relative to theta."""
 
     def __post_init__(self):
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.name == "order":
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise ParameterError(f"Parameter {item.name} = {value!r} is not a finite number; give one.")
-            if item.type == "int" and value != int(value):
-                raise ParameterError(f"Parameter {item.name} = {value!r} must be a whole number.")
+        self._require_numbers()
         self._require("order", self.order in get_args(ORDER), f"one of {', '.join(get_args(ORDER))}")
         for name in ("w_max", "w_step"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
@@ -106,10 +99,6 @@ class Rules:
         for name in ("eta_plus", "eta_minus", "w_max", "w_init_max"):
             self._require(name, getattr(self, name) % self.w_step == 0, f"a multiple of w_step = {self.w_step}")
         self._require("margin", self.margin < self.theta / 2, f"less than theta / 2 = {self.theta / 2:g}")
-
-    def _require(self, name: str, holds: bool, remedy: str) -> None:
-        if not holds:
-            raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be {remedy}.")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ directions, and their steps take the same factor.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -37,6 +37,7 @@ from models import neurons as equations
 from models.codegen.dense import any_order, dense_codeobj_class, only_where, silent_where_zero
 from models.errors import ParameterError
 from models.model import Model, Result, Stimuli, Weights, recorded_spikes
+from models.parameters import Checked
 from models.plasticity import CROSSBAR_DECAY, crossbar_model, crossbar_pathways
 
 __all__ = ["SSNN", "SSNNModel", "SSNNResult", "SSNNRules", "initial_weights"]
@@ -48,7 +49,7 @@ SIGNS = ("plus", "minus")
 
 
 @dataclass(frozen=True)
-class SSNNRules:
+class SSNNRules(Checked):
     """Parameters of SSNN-BP that do not depend on the data.
 
     Raises
@@ -95,14 +96,7 @@ class SSNNRules:
     """Time step [s]; a power of two keeps dt / dt exact."""
 
     def __post_init__(self):
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.type in ("float", "int") and (isinstance(value, bool) or not isinstance(value, (int, float))):
-                raise ParameterError(f"Parameter {item.name} = {value!r} is not a number; give one.")
-            if item.type == "float" and item.name != "w_max" and not math.isfinite(value):
-                raise ParameterError(f"Parameter {item.name} = {value!r} is not a finite number; give one.")
-            if item.type == "int" and value != int(value):
-                raise ParameterError(f"Parameter {item.name} = {value!r} must be a whole number.")
+        self._require_numbers(infinite=("w_max",))
         choices = get_args(DRIVE)
         for name in ("hidden_drive", "output_drive", "backward_drive"):
             self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
@@ -117,10 +111,6 @@ class SSNNRules:
         for name in ("levels", "soft_bounds"):
             if getattr(self, name) and math.isinf(self.w_max):
                 raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} needs finite weights; set --w-max.")
-
-    def _require(self, name: str, holds: bool, remedy: str) -> None:
-        if not holds:
-            raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be {remedy}.")
 
     @property
     def level(self) -> float:
