@@ -194,7 +194,7 @@ def run_shortcuts(device, folder):
             receiver,
             "w : integer",
             on_pre={"add": "I_post += w", "learn": "w = clip(w + 3 * trace_post, -99, 99)"},
-            dtype={"w": np.int16},
+            dtype={"w": np.int16} if cls else None,  # which Brian2's runtime does not know
             delay={"add": 0 * step, "learn": 0 * step},
             name="matrix",
             **options,

@@ -12,8 +12,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <map>
 #include <numeric>
+#include <tuple>
 #include <utility>
 #include <vector>
 #ifdef __AVX512F__
@@ -108,30 +108,41 @@ class Runs {
             return found;
         };
         std::vector<Run> found = find(std::vector<int64_t>());
+        // counting sorts: they keep the order of equals, and compile faster than those of the library
+        first_.assign(stop - start + 1, 0);
         if ((int64_t)found.size() > n / 4) { // scattered, or ordered by the other end: group by the neuron that spikes
+            for (const int32_t neuron : spiking)
+                first_[neuron - start + 1]++;
+            std::partial_sum(first_.begin(), first_.end(), first_.begin());
             std::vector<int64_t> order(n);
-            std::iota(order.begin(), order.end(), 0);
-            std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return spiking[a] < spiking[b]; });
+            for (int64_t k = 0; k < n; k++)
+                order[first_[spiking[k] - start]++] = k;
             found = find(order);
+            first_.assign(stop - start + 1, 0);
         }
-        std::map<std::pair<int32_t, int32_t>, std::vector<Run>> ranges;
-        int32_t longest = 0;
+        std::vector<Run> diagonals;
+        int32_t longest = 0, n_rows = 0;
         for (const Run &run : found) {
             longest = std::max(longest, run.delay);
             if (run.diagonal)
-                ranges[std::make_pair(run.neuron, run.length)].push_back(run);
+                diagonals.push_back(run);
             else
-                rows_.push_back(run);
+                first_[run.neuron - start + 1]++, n_rows++;
         }
-        for (auto &range : ranges)
-            diagonals_.push_back(range.second);
-        for (auto &range : diagonals_)
-            std::stable_sort(range.begin(), range.end(), [](const Run &a, const Run &b) { return a.delay < b.delay; });
-        std::stable_sort(rows_.begin(), rows_.end(), [](const Run &a, const Run &b) { return a.neuron < b.neuron; });
-        first_.assign(stop - start + 1, 0);
-        for (const Run &run : rows_)
-            first_[run.neuron - start + 1]++;
         std::partial_sum(first_.begin(), first_.end(), first_.begin());
+        rows_.resize(n_rows);
+        std::vector<int32_t> next(first_);
+        for (const Run &run : found)
+            if (!run.diagonal)
+                rows_[next[run.neuron - start]++] = run;
+        std::sort(diagonals.begin(), diagonals.end(), [](const Run &a, const Run &b) {
+            return std::tie(a.neuron, a.length, a.delay, a.synapse) < std::tie(b.neuron, b.length, b.delay, b.synapse);
+        });
+        for (const Run &run : diagonals) { // those of the same neurons together
+            if (diagonals_.empty() || diagonals_.back()[0].neuron != run.neuron || diagonals_.back()[0].length != run.length)
+                diagonals_.emplace_back();
+            diagonals_.back().push_back(run);
+        }
         // of the diagonals in order of their first neuron, the first that ends behind a neuron
         int32_t range = 0;
         next_.resize(diagonals_.empty() ? 0 : stop - start);

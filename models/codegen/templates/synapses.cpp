@@ -143,7 +143,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
     };
     // Four rows to the same neurons: what these neurons hold is read and written once.
     const auto _four = [&](const brianprop::Run &_a, const brianprop::Run &_b, const brianprop::Run &_c, const brianprop::Run &_d) {
-        {% if _plan.independent and not _plan.only_where %}
+        {% if _plan.independent and not _plan.only_where and not _plan.sum %}
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _a.other, _a.length);
         {% endfor %}
