@@ -80,7 +80,7 @@ class Sum:
 class Plan:
     """What the template of a pathway needs to know."""
 
-    id: int
+    id: int  # of the pathway
     vector_code: list[str]
     selecting_code: list[str]  # the same, keeping the old values where the flag `_flags[_k]` is not set
     spiking: str  # array of the neuron at the spiking end of each synapse
@@ -425,7 +425,10 @@ def _identity(array: str) -> int:
 
 
 def _sum(pathway, own: list[str], other_index: str) -> Sum | None:
-    """Where the weights of an `any_order` pathway are and where they go; None for other pathways."""
+    """Where the weights of an `any_order` pathway are and where they go; None for other pathways.
+
+    None also for types whose sums might overflow, or be less precise than the target.
+    """
     from brian2.codegen.generators.cpp_generator import c_data_type
 
     parts = getattr(pathway, "any_order", 0)
@@ -438,7 +441,10 @@ def _sum(pathway, own: list[str], other_index: str) -> Sum | None:
             raise BuildError(f"any_order({pathway.name}): {item.name} changes {name!r} too; leave any_order away.")
     text = "\n".join(own)
     weights = pathway.synapses.variables[name]
+    target = pathway.target.variables[re.fullmatch(ADDS, pathway.code.strip())[1]]
     kind = np.dtype(weights.dtype)
+    if kind != np.int16 and (kind.kind != "f" or kind != target.dtype):
+        return None
     return Sum(
         target=re.search(rf"(\w+)\[{other_index}\] = ", text)[1],
         weights=re.search(rf"{name} = (\w+)\[_idx\];", text)[1],

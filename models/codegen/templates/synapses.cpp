@@ -66,7 +66,8 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
     }
     {% endif %}
     {% if _plan.sum %}
-    if (_runs.matrix()) {
+    {# beyond that, sums of 16 bits could leave the 32 in which they are made #}
+    if (_runs.matrix() && _runs.rows().size() <= 65536) {
         static brianprop::Sums<{{_plan.sum.type}}> _sums;
         const brianprop::History &_history = brianprop::history<{{_plan.sum.id}}u>();
         const int32_t _other = _runs.rows()[0].other, _length = _runs.rows()[0].length;
@@ -88,6 +89,12 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
     {% endif %}
     const auto _row = [&](const brianprop::Run &_run) {
         const int32_t {{_plan.spiking_index}} = _run.neuron;
+        {% for part in _plan.wakes %}
+        {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
+        {% endfor %}
+        {% for part in _plan.wakes_spiking %}
+        {{_plan.blocks_spiking}}::wake({{part}}, _run.neuron, 1);
+        {% endfor %}
         {% if _plan.only_where %}
         if ((_run.stride == 1 ? 32 * _n_where : _n_where) < _run.length) { // a row that does not lie side by side never vectorises
             for (int32_t _n = 0; _n < _n_where; _n++) {
@@ -102,12 +109,6 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
             return;
         }
         {% endif %}
-        {% for part in _plan.wakes %}
-        {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
-        {% endfor %}
-        {% for part in _plan.wakes_spiking %}
-        {{_plan.blocks_spiking}}::wake({{part}}, _run.neuron, 1);
-        {% endfor %}
         {% if _plan.constants %}
         if (_run.uniform) {
             const size_t _idx = _run.synapse;
