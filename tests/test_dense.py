@@ -1,16 +1,18 @@
 """Dense code generation against Brian2's own: the same spikes and weights, bit for bit, and clear words where it cannot be."""
 
 import json
+import subprocess
 import warnings
 
 import numpy as np
 import pytest
 from conftest import DIGITS
+from scipy import stats
 
 from models import reference
 from models.builder import plastic_blocks
 from models.codegen import dense
-from models.device import HEADERS, _brian2, _compile, simulator
+from models.device import HEADERS, _brian2, _compile, compiler, simulator
 from models.errors import BuildError
 from models.nbp import NBP, initial_weights, matrices, training_circuit
 from models.nbp_model import NBPModel
@@ -300,6 +302,65 @@ def a_group(b2, **options):
     return b2.NeuronGroup(
         5, model, threshold="v > 1", reset="v = 0", method="euler", codeobj_class=dense.dense_codeobj_class(), **options
     )
+
+
+def test_threefry_gives_the_known_answers(tmp_path):
+    """Those of the authors' library (Random123, kat_vectors: threefry2x32 with 13 rounds)."""
+    (tmp_path / "main.cpp").write_text(
+        f'''
+        #include "{HEADERS[0]}"
+        #include <cstdio>
+        int main() {{
+            const uint32_t ones = 0xffffffffu;
+            for (const brianprop::Pair &pair : {{
+                     brianprop::threefry(0, 0, 0, 0),
+                     brianprop::threefry(ones, ones, ones, ones),
+                     brianprop::threefry(0x13198a2e, 0x03707344, 0x243f6a88, 0x85a308d3)}})
+                std::printf("%08x %08x\\n", pair.first, pair.second);
+        }}
+        '''
+    )
+    subprocess.run([compiler()[0], "-O1", "-o", tmp_path / "main", tmp_path / "main.cpp"], check=True)
+    found = subprocess.run([tmp_path / "main"], check=True, capture_output=True, text=True).stdout.splitlines()
+    assert HEADERS[0].name == "random.h"
+    assert found == ["9d1c5ec6 8bd50731", "fd36d048 2d17272c", "ba3e4725 f27d669e"]
+
+
+def test_random_numbers_of_dense_code(tmp_path):
+    """Uniform and normal numbers in a threshold, an update and a pathway: their distribution, and that of their differences
+    between neurons and between steps. Each of the six tests fails for good numbers with probability 1e-4."""
+    import brian2 as b2
+
+    n, steps = 4001, 20
+    with _brian2("cpp_standalone"):
+        device, options = b2.device, {"codeobj_class": dense.dense_codeobj_class()}
+        b2.seed(11)
+        b2.defaultclock.dt = 2.0**-10 * b2.second
+        group = b2.NeuronGroup(n, "x : 1", threshold="rand() < 0.3", reset="", name="drawing", **options)
+        group.run_regularly("x = randn()", when="start", **options)
+        synapses = b2.Synapses(group, group, "w : 1", on_pre="w = rand()", name="drawn", **options)
+        synapses.connect(j="i")
+        synapses.w = -1
+        spikes = b2.SpikeMonitor(group, name="drawn_spikes")
+        values = b2.StateMonitor(group, "x", record=True, when="end", name="values")
+        b2.Network(group, synapses, spikes, values).run(steps * b2.defaultclock.dt, namespace={})
+        for header in HEADERS:
+            (tmp_path / header.name).write_bytes(header.read_bytes())
+        device.build(directory=str(tmp_path), compile=False, run=False, with_output=False)
+        _compile(tmp_path)
+        device.run(with_output=False)
+        fired = np.zeros((steps, n), bool)
+        fired[np.rint(np.array(spikes.t_) * 1024).astype(int), np.array(spikes.i)] = True
+        normal, w = np.array(values.x).T, np.array(synapses.w)
+    assert stats.binomtest(int(fired.sum()), fired.size, 0.3).pvalue > 1e-4
+    pairs = np.histogram2d(fired[:-1].ravel(), fired[1:].ravel(), bins=2)[0]
+    assert stats.chi2_contingency(pairs).pvalue > 1e-4
+    neighbours = np.histogram2d(fired[:, :-1].ravel(), fired[:, 1:].ravel(), bins=2)[0]
+    assert stats.chi2_contingency(neighbours).pvalue > 1e-4
+    assert stats.kstest(normal.ravel(), "norm").pvalue > 1e-4
+    assert stats.pearsonr(normal[:-1].ravel(), normal[1:].ravel()).pvalue > 1e-4
+    assert np.array_equal(w == -1, ~fired.any(axis=0))
+    assert stats.kstest(w[w >= 0], "uniform").pvalue > 1e-4
 
 
 def test_random_numbers_without_a_counter_are_refused_in_a_pathway():

@@ -140,8 +140,9 @@ def any_order(pathway, parts: int = 1) -> None:
     """Promise that a pathway adds numbers whose sum is exact in any order, and that only its Synapses changes them.
 
     Such are whole numbers (or multiples of a power of two) as long as all sums stay below 2**24 such units in single precision
-    and 2**53 in double precision. The weights of all neurons that spike are then summed before they are added, and a sum is
-    used again as long as the same neurons spike and no pathway of the same Synapses has changed a weight.
+    and 2**53 in double precision; or others, where rounding is of no consequence. The weights of all neurons that spike are
+    then summed before they are added, and a sum is used again as long as the same neurons spike and no pathway of the same
+    Synapses has changed a weight.
 
     Parameters
     ----------
