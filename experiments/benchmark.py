@@ -716,7 +716,14 @@ def write(out: Path, found: dict, rows: list[dict]) -> None:
 
 def plain(settings) -> dict:
     """The settings of a benchmark as JSON can hold them."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(settings).items()}
+
+    def held(value):
+        if isinstance(value, dict):
+            return {name: held(item) for name, item in value.items()}
+        infinite = isinstance(value, float) and math.isinf(value)
+        return str(value) if isinstance(value, Path) or infinite else value
+
+    return held(dataclasses.asdict(settings))
 
 
 def table(found: dict) -> list[dict]:
