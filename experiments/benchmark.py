@@ -303,7 +303,7 @@ def group(timed: dict[str, float], total: float, patterns: dict[str, str] = PART
 def profile(
     model: Model, run: Callable[[Simulator], Result], patterns: dict[str, str] = PARTS, message=print
 ) -> dict[str, float]:
-    """Time of each part of the dense code of a model [s], from a build whose loop reads the clock around every code object.
+    """Time of each part of the dense code of a model [s], from a run whose loop reads the clock around every code object.
 
     Parameters
     ----------
@@ -319,9 +319,8 @@ def profile(
         The values add up to the time of the loop, which is longer than without the clock. Empty where the code generation
         in use offers no profile.
     """
-    flags = f"{os.environ.get('CXXFLAGS', '')} -DBRIANPROP_PROFILE".strip()
     with (
-        _environment(CXXFLAGS=flags),
+        _environment(BRIANPROP_PROFILE="1"),
         simulator(model, message=message) as profiled,
         tempfile.TemporaryDirectory(prefix="brianprop-") as folder,
     ):

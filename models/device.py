@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from models.cache import cache_root
-from models.codegen.dense import HEADERS, dense_codeobj_class, dense_supported
+from models.codegen.dense import add_sources, dense_codeobj_class, dense_supported
 from models.errors import BuildError, ParameterError, RunError
 from models.model import Model, Result, Stimuli, Weights
 
@@ -431,9 +431,9 @@ def _build(folder: Path, model: Model, codegen: str, structure: str) -> None:
                 **variables,
             ),
         )
-        for header in HEADERS:
-            shutil.copy(header, folder / header.name)
-        device.build(directory=str(folder), compile=False, run=False, with_output=False)
+        device.build(
+            directory=str(folder), compile=False, run=False, with_output=False, additional_source_files=add_sources(folder)
+        )
         arrays = _array_files(device, objects)
         per_synapse = {name: _bytes_per_synapse(objects[name]) for name in model.learned}
     _compile(folder)

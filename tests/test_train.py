@@ -5,7 +5,6 @@ import gzip
 import json
 import os
 import shutil
-import signal
 import struct
 import subprocess
 import sys
@@ -138,36 +137,44 @@ def test_resume_after_each_epoch_equals_uninterrupted(finished, tmp_path, capsys
 def test_killed_at_any_moment_a_run_can_be_resumed(finished, tmp_path):
     path = tmp_path / "killed"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
-    arguments = [*SMALL, "--seed", "5", "--record-spikes", "--out", str(path)]
 
-    def begin():
+    def attempt(length):
+        """Train or resume for at most `length` seconds; the seconds it took where it came to its end, else None."""
+        begun = ["resume", str(path)] if (path / "config.json").exists() else None
+        arguments = begun or [*SMALL, "--seed", "5", "--record-spikes", "--out", str(path)]
         command = [sys.executable, "-m", "experiments.cli", *arguments]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    # the length of a whole run on this machine, start of the process included, so that the kills fall all over it
-    start = time.perf_counter()
-    timed = [sys.executable, "-m", "experiments.cli", *arguments[:-1], str(tmp_path / "timed")]
-    subprocess.run(timed, env=environment, capture_output=True, check=True)
-    length = time.perf_counter() - start
-    kills = 0
-    for moment in np.random.default_rng(0).permutation(np.linspace(0.2, 1.0, 12) * length):
-        process = begin()
-        try:
-            output, _ = process.communicate(timeout=moment)
-            assert process.returncode == 0, output
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            kills += 1
-        if (path / "config.json").exists():
-            arguments = ["resume", str(path)]
-    assert kills >= 3
-    if not Run.open(path).finished:
-        process = begin()
-        output, _ = process.communicate()
+        start = time.perf_counter()
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            try:
+                output, _ = process.communicate(timeout=length)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return None
         assert process.returncode == 0, output
-    assert_same_run(finished, Run.open(path))
-    np.testing.assert_array_equal(finished.load_spikes().step, Run.open(path).load_spikes().step)
+        return time.perf_counter() - start
+
+    def finish():
+        """Finish the run, check it and make room for the next; the seconds it took."""
+        length = attempt(None)
+        assert_same_run(finished, Run.open(path))
+        np.testing.assert_array_equal(finished.load_spikes().step, Run.open(path).load_spikes().step)
+        shutil.rmtree(path)
+        return length
+
+    # the length of a whole run on this machine, so that the kills fall all over it; corrected where a run took less
+    length = finish()
+    for moment in np.random.default_rng(0).permutation(np.linspace(0.25, 0.95, 8)):
+        for _ in range(20):
+            whole = not (path / "config.json").exists()
+            ended = attempt(moment * length)
+            if ended is None:
+                break
+            if whole:
+                length = min(length, ended)
+            finish()
+        else:
+            raise AssertionError(f"no run was still going after {moment * length:.2f} s")
+    finish()
 
 
 def test_resume_with_more_epochs_goes_on(finished, tmp_path):

@@ -9,6 +9,7 @@ Any Brian2 script can use them::
     only_where(synapses.learn, "y0_post")               # optional: the code changes nothing where y0_post is 0
     any_order(synapses.propagate)                       # optional: "v_post += w", sums of whole numbers
     may_rest(group)                                     # optional: all that writes to its neurons is dense
+    device.build(folder, additional_source_files=add_sources(folder))
 
 The equations, rules and results stay as they are; what changes is the code generated for them:
 
@@ -31,6 +32,7 @@ used, with Brian2's own code and a warning elsewhere.
 from __future__ import annotations
 
 import re
+import shutil
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -43,8 +45,8 @@ import numpy as np
 from models.errors import BuildError
 
 __all__ = [
-    "HEADERS",
     "SUPPORTED",
+    "add_sources",
     "any_order",
     "dense_codeobj_class",
     "dense_supported",
@@ -55,9 +57,6 @@ __all__ = [
 
 #: Brian2 versions (major, minor) whose templates these extend, each tested.
 SUPPORTED = ((2, 9), (2, 10))
-
-#: What a project with dense code needs beside its generated files.
-HEADERS = tuple(Path(__file__).with_name(name) for name in ("random.h", "runs.h", "turns.h"))
 
 #: Random functions that `random.h` draws, and those that stay Brian2's.
 COUNTED = {"_rand": "uniform", "_randn": "normal"}
@@ -106,6 +105,25 @@ class Plan:
     where_start: int
     where_stop: int
     random: bool  # whether the code draws numbers of `random.h`, which it then takes from `_numbers`
+
+
+def add_sources(folder) -> list[str]:
+    """Copy what dense code needs beside the generated files into a project folder, made if it is missing.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    list of str
+        The sources to compile: ``additional_source_files`` of Brian2's `device.build`.
+    """
+    folder, here = Path(folder), Path(__file__).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (*here.glob("*.h"), *here.glob("*.cpp")):
+        shutil.copy(file, folder / file.name)
+    return [file.name for file in here.glob("*.cpp")]
 
 
 def only_where(pathway, variable: str) -> None:

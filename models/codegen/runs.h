@@ -12,8 +12,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <numeric>
-#include <tuple>
 #include <utility>
 #include <vector>
 #ifdef __AVX512F__
@@ -21,6 +19,9 @@
 #elif defined(__SSE2__)
 #include <emmintrin.h>
 #endif
+
+// Functions that walk over synapses are not copied to each place that calls them: that saves half the time of compilation.
+#define BRIANPROP_APART __attribute__((noinline))
 
 namespace brianprop {
 
@@ -70,92 +71,21 @@ inline int32_t compact(const int32_t *flags, const int32_t n, int32_t *indices, 
     return count;
 }
 
+// Delays in steps: all of them, or one where all are the same variable.
+template <class T> std::vector<int32_t> in_steps(const std::vector<T> &delays, const double dt) {
+    std::vector<int32_t> steps(delays.size());
+    for (size_t k = 0; k < delays.size(); k++)
+        steps[k] = std::lround(delays[k] / dt);
+    return steps;
+}
+
 class Runs {
   public:
     bool ready = false;
 
-    // `spiking` and `other`: the neurons at the two ends of each synapse. One delay for all, or one for each.
-    template <class T>
-    void build(const std::vector<int32_t> &spiking, const std::vector<int32_t> &other, const std::vector<T> &delays,
-               const double dt, const int32_t start, const int32_t stop) {
-        ready = true;
-        start_ = start;
-        stop_ = stop;
-        const int64_t n = spiking.size();
-        std::vector<int32_t> steps(delays.size() > 1 ? n : 1, 0);
-        for (size_t k = 0; k < steps.size() && k < delays.size(); k++)
-            steps[k] = std::lround(delays[k] / dt);
-        const auto find = [&](const std::vector<int64_t> &order) {
-            std::vector<Run> found;
-            for (int64_t position = 0; position < n; position++) {
-                const int64_t k = order.empty() ? position : order[position];
-                const int32_t delay = steps[steps.size() > 1 ? k : 0];
-                if (!found.empty()) {
-                    Run &last = found.back();
-                    const int64_t stride = k - (last.synapse + (last.length - 1) * last.stride);
-                    const int32_t ahead = spiking[k] - (last.neuron + (last.diagonal ? last.length - 1 : 0));
-                    const bool fits = ahead == 0 ? !last.diagonal && (last.length == 1 || stride == last.stride)
-                                                 : ahead == 1 && stride == 1 && (last.length == 1 || last.diagonal);
-                    if (fits && last.delay == delay && last.other + last.length == other[k]) {
-                        last.diagonal = ahead == 1;
-                        last.stride = stride;
-                        last.length++;
-                        continue;
-                    }
-                }
-                found.push_back({spiking[k], other[k], k, 1, 1, delay, false, false});
-            }
-            return found;
-        };
-        std::vector<Run> found = find(std::vector<int64_t>());
-        // counting sorts: they keep the order of equals, and compile faster than those of the library
-        first_.assign(stop - start + 1, 0);
-        if ((int64_t)found.size() > n / 4) { // scattered, or ordered by the other end: group by the neuron that spikes
-            for (const int32_t neuron : spiking)
-                first_[neuron - start + 1]++;
-            std::partial_sum(first_.begin(), first_.end(), first_.begin());
-            std::vector<int64_t> order(n);
-            for (int64_t k = 0; k < n; k++)
-                order[first_[spiking[k] - start]++] = k;
-            found = find(order);
-            first_.assign(stop - start + 1, 0);
-        }
-        std::vector<Run> diagonals;
-        int32_t longest = 0, n_rows = 0;
-        for (const Run &run : found) {
-            longest = std::max(longest, run.delay);
-            if (run.diagonal)
-                diagonals.push_back(run);
-            else
-                first_[run.neuron - start + 1]++, n_rows++;
-        }
-        std::partial_sum(first_.begin(), first_.end(), first_.begin());
-        rows_.resize(n_rows);
-        std::vector<int32_t> next(first_);
-        for (const Run &run : found)
-            if (!run.diagonal)
-                rows_[next[run.neuron - start]++] = run;
-        std::sort(diagonals.begin(), diagonals.end(), [](const Run &a, const Run &b) {
-            return std::tie(a.neuron, a.length, a.delay, a.synapse) < std::tie(b.neuron, b.length, b.delay, b.synapse);
-        });
-        for (const Run &run : diagonals) { // those of the same neurons together
-            if (diagonals_.empty() || diagonals_.back()[0].neuron != run.neuron || diagonals_.back()[0].length != run.length)
-                diagonals_.emplace_back();
-            diagonals_.back().push_back(run);
-        }
-        // of the diagonals in order of their first neuron, the first that ends behind a neuron
-        int32_t range = 0;
-        next_.resize(diagonals_.empty() ? 0 : stop - start);
-        for (int32_t neuron = start; neuron < start + (int32_t)next_.size(); neuron++) {
-            while (range < (int32_t)diagonals_.size() && diagonals_[range][0].neuron + diagonals_[range][0].length <= neuron)
-                range++;
-            next_[neuron - start] = range;
-        }
-        ring_.resize(longest + 1);
-        matrix_ = longest == 0 && diagonals_.empty() && !rows_.empty();
-        for (const Run &run : rows_)
-            matrix_ &= run.stride == 1 && run.other == rows_[0].other && run.length == rows_[0].length;
-    }
+    // `spiking` and `other`: the neurons at the two ends of each synapse. One delay [steps] for all, or one for each.
+    void build(const std::vector<int32_t> &spiking, const std::vector<int32_t> &other, const std::vector<int32_t> &delays,
+               int32_t start, int32_t stop);
 
     bool compared = false;
 
@@ -171,7 +101,7 @@ class Runs {
 
     bool delayed() const { return ring_.size() > 1; }
 
-    // Whether all synapses are rows without delay to the same neurons.
+    // Whether all synapses are rows without delay to the same neurons, one after the other.
     bool matrix() const { return matrix_; }
     const std::vector<Run> &rows() const { return rows_; }
 
@@ -181,8 +111,16 @@ class Runs {
         return std::make_pair(std::lower_bound(spikes, end, start_), end);
     }
 
-    // Writes where the rows of neurons begin.
+    // Writes where the rows of neurons begin. Where each neuron has one row and these lie side by side, nothing is looked up.
     void begins(const int32_t *neuron, const int32_t *const end, std::vector<int64_t> &found) const {
+        if (regular_) {
+            const int32_t n = end - neuron, first = rows_[0].neuron;
+            const int64_t start = rows_[0].synapse, length = rows_[0].length;
+            found.resize(n);
+            for (int32_t k = 0; k < n; k++)
+                found[k] = start + (neuron[k] - first) * length;
+            return;
+        }
         found.clear();
         for (; neuron != end; neuron++)
             for (int32_t index = first_[*neuron - start_]; index < first_[*neuron - start_ + 1]; index++)
@@ -300,7 +238,7 @@ class Runs {
     std::vector<int32_t> next_; // for each neuron, the first diagonal that it or a later neuron is part of
     size_t now_ = 0;
     int32_t start_ = 0, stop_ = 0;
-    bool matrix_ = false;
+    bool matrix_ = false, regular_ = false;
 };
 
 // The runs of the pathway that Id stands for: every run of a network has code of its own, but spikes may be under way from one to
@@ -406,41 +344,55 @@ template <class W> class Sums {
     }
 
   private:
+    // Tiles whose sums stay in registers over all rows.
+#ifdef __AVX512F__
+    static constexpr int32_t WIDEST = sizeof(Tile<W>) == 64 ? 16 : 13;
+#else
+    static constexpr int32_t WIDEST = sizeof(Tile<W>) == 64 ? 6 : 3;
+#endif
+    static constexpr int32_t TILE = Tile<W>::length;
+
     void sum(const W *weights, const int64_t n_weights, const int32_t length) {
-        constexpr int32_t tile = Tile<W>::length;
-        sums_.resize(length + tile);
-        int32_t column = 0;
-        // the sums of some columns stay in registers over all rows
-        for (; column + 4 * tile <= length; column += 4 * tile) {
-            Tile<W> a, b, c, d;
-            for (const int64_t row : rows_) {
-                const W *const here = weights + row + column;
-                a.add(here);
-                b.add(here + tile);
-                c.add(here + 2 * tile);
-                d.add(here + 3 * tile);
-            }
-            a.write(&sums_[column]);
-            b.write(&sums_[column + tile]);
-            c.write(&sums_[column + 2 * tile]);
-            d.write(&sums_[column + 3 * tile]);
-        }
-        for (; column < length; column += tile) {
-            Tile<W> a;
-            for (const int64_t row : rows_) {
-                const int64_t here = row + column;
-                if (here + tile <= n_weights) { // what lies beyond the row is not used
-                    a.add(weights + here);
-                } else {
-                    W last[tile] = {};
-                    std::copy(weights + here, weights + n_weights, last);
-                    a.add(last);
-                }
-            }
-            a.write(&sums_[column]);
+        const int32_t tiles = (length + TILE - 1) / TILE;
+        const int64_t reach = (int64_t)tiles * TILE;
+        sums_.resize(reach);
+        // The last rows are read from a copy where the tiles would reach beyond the weights.
+        size_t inside = rows_.size();
+        while (inside > 0 && rows_[inside - 1] + reach > n_weights)
+            inside--;
+        last_.assign((rows_.size() - inside) * reach, 0);
+        for (size_t row = inside; row < rows_.size(); row++)
+            std::copy(weights + rows_[row], weights + rows_[row] + length, &last_[(row - inside) * reach]);
+        // passes of about equal width: one tile alone would wait for the sum of the row before
+        for (int32_t left = (tiles + WIDEST - 1) / WIDEST, first = 0; left > 0; left--) {
+            const int32_t n = (tiles - first + left - 1) / left;
+            pass<WIDEST>(n, weights, first * TILE, inside, reach);
+            first += n;
         }
     }
 
+    // One pass over the rows for n tiles from a column on, of which N are tried.
+    template <int32_t N>
+    void pass(const int32_t n, const W *weights, const int32_t column, const size_t inside, const int64_t reach) {
+        if (n < N) {
+            pass<(N > 1 ? N - 1 : 1)>(n, weights, column, inside, reach);
+            return;
+        }
+        Tile<W> tiles[N];
+        for (size_t row = 0; row < inside; row++) {
+            const W *const here = weights + rows_[row] + column;
+#pragma GCC unroll 16
+            for (int32_t k = 0; k < N; k++)
+                tiles[k].add(here + k * TILE);
+        }
+        for (size_t row = inside; row < rows_.size(); row++)
+            for (int32_t k = 0; k < N; k++)
+                tiles[k].add(&last_[(row - inside) * reach + column + k * TILE]);
+        for (int32_t k = 0; k < N; k++)
+            tiles[k].write(&sums_[column + k * TILE]);
+    }
+
+    std::vector<W> last_; // rows, filled up with zeros
     std::vector<int32_t> spikes_;
     std::vector<int64_t> rows_; // where the rows of these begin
     std::vector<Sum> sums_;

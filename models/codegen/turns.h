@@ -72,34 +72,33 @@ template <class NetworkT> class Loop {
     void record(const bool recording) { arrange(recording); }
 
     void run(const int64_t steps) {
-#ifndef BRIANPROP_PROFILE
-        if (!turns_.by_phase) {
+        if (!turns_.by_phase && !profiles_) {
             network_.run(steps * turns_.dt, NULL, 0.);
             return;
         }
-#endif
         for (int64_t step = 0; step < steps && !NetworkT::_globally_stopped; step++) {
             const std::vector<Code> &codes = lead_ > 0 ? all_ : lists_[phase_];
-#ifdef BRIANPROP_PROFILE
-            for (const Code code : codes) {
-                const auto before = std::chrono::steady_clock::now();
-                code();
-                profile_[code].first += std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
-                profile_[code].second++;
+            if (profiles_) {
+                for (const Code code : codes) {
+                    const auto before = std::chrono::steady_clock::now();
+                    code();
+                    profile_[code].first += std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+                    profile_[code].second++;
+                }
+            } else {
+                for (const Code code : codes)
+                    code();
             }
-#else
-            for (const Code code : codes)
-                code();
-#endif
             lead_--;
             clock_->tick();
             phase_ = (phase_ + 1) % turns_.period;
         }
     }
 
-#ifdef BRIANPROP_PROFILE
-    // Seconds and calls of each piece of code, by address; `names` tells them apart.
+    // Seconds and calls of each piece of code, if this run is profiled; `names` tells them apart.
     void write_profile(const std::string &path, const std::vector<std::pair<Code, const char *>> &names) const {
+        if (!profiles_)
+            return;
         std::ofstream file(path);
         for (const auto &entry : names) {
             const auto found = profile_.find(entry.first);
@@ -107,7 +106,6 @@ template <class NetworkT> class Loop {
                 file << entry.second << "," << found->second.first << "," << found->second.second << "\n";
         }
     }
-#endif
 
   private:
     void arrange(const bool recording) {
@@ -142,9 +140,8 @@ template <class NetworkT> class Loop {
         }
     }
 
-#ifdef BRIANPROP_PROFILE
+    const bool profiles_ = std::getenv("BRIANPROP_PROFILE") != nullptr;
     std::map<Code, std::pair<double, int64_t>> profile_;
-#endif
     NetworkT &network_;
     const Turns &turns_;
     std::vector<std::vector<Code>> lists_; // by phase
@@ -184,9 +181,7 @@ template <class NetworkT> void run_turns(NetworkT &network, const Turns &turns, 
         std::exit(130);
     const double seconds = std::chrono::duration<double>(clock::now() - start).count();
     std::ofstream(results + "loop_seconds.txt") << seconds << std::endl;
-#ifdef BRIANPROP_PROFILE
     loop.write_profile(results + "profile.csv", turns.names);
-#endif
 }
 
 } // namespace brianprop

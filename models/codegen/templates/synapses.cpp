@@ -19,7 +19,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
     const auto _numbers = _random.next(brian::_random_generators[0]); {# a copy, which nothing that is written can change #}
     {% endif %}
     if (!_runs.ready)
-        _runs.build({{_plan.spiking}}, {{_plan.other}}, {{_plan.delays}}, {{_plan.dt}}, {{pathway.source.start}}, {{pathway.source.stop}});
+        _runs.build({{_plan.spiking}}, {{_plan.other}}, brianprop::in_steps({{_plan.delays}}, {{_plan.dt}}), {{pathway.source.start}}, {{pathway.source.stop}});
     const int32_t *_spikes = {{_plan.events}};
     const int32_t _n_spikes = {{_plan.events}}[{{_plan.n_events}}];
     if (!_runs.any(_spikes, _n_spikes))
@@ -87,7 +87,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
         return;
     }
     {% endif %}
-    const auto _row = [&](const brianprop::Run &_run) {
+    const auto _row = [&](const brianprop::Run &_run) BRIANPROP_APART {
         const int32_t {{_plan.spiking_index}} = _run.neuron;
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
@@ -143,7 +143,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
         }
     };
     // Four rows to the same neurons: what these neurons hold is read and written once.
-    const auto _four = [&](const brianprop::Run &_a, const brianprop::Run &_b, const brianprop::Run &_c, const brianprop::Run &_d) {
+    const auto _four = [&](const brianprop::Run &_a, const brianprop::Run &_b, const brianprop::Run &_c, const brianprop::Run &_d) BRIANPROP_APART {
         {% if _plan.independent and not _plan.only_where and not _plan.sum %}
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _a.other, _a.length);
@@ -170,7 +170,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
         _row(_d);
         {% endif %}
     };
-    const auto _some = [&](const brianprop::Run &_run, const int32_t *_places, const int32_t _count) {
+    const auto _some = [&](const brianprop::Run &_run, const int32_t *_places, const int32_t _count) BRIANPROP_APART {
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
         {% endfor %}
@@ -187,7 +187,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
             {{_plan.vector_code|autoindent}}
         }
     };
-    const auto _many = [&](const brianprop::Run &_run, const int32_t *__restrict _flags) {
+    const auto _many = [&](const brianprop::Run &_run, const int32_t *__restrict _flags) BRIANPROP_APART {
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
         {% endfor %}
