@@ -74,6 +74,8 @@ class SSNNRules(Checked):
     """The same for the membrane of the output layer: its mean is an integrating output."""
     backward_drive: DRIVE = "memoryless"
     """The same for the backward drive of hidden neurons."""
+    answer_drive: DRIVE | None = None
+    """Drive of hidden and output neurons of the network that answers (default: as while learning)."""
     biases: bool = False
     """Whether neurons have biases, learned like weights from a neuron that fires in every step."""
     annealed: bool = True
@@ -100,6 +102,7 @@ class SSNNRules(Checked):
         choices = get_args(DRIVE)
         for name in ("hidden_drive", "output_drive", "backward_drive"):
             self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
+        self._require("answer_drive", self.answer_drive in (None, *choices), f"one of {', '.join(choices)}")
         self._require("steps", self.steps >= 1, "at least 1")
         for name in ("theta", "gain", "dt", "w_max"):
             self._require(name, getattr(self, name) > 0, "greater than 0")
@@ -420,6 +423,10 @@ class SSNNModel(Model):
         biases = equations.LEARNED_BIAS if self._learns_biases else ""
         return equations.ANNEALING + biases if self.learns else ""
 
+    def _drive(self, learning: DRIVE) -> DRIVE:
+        """The forward drive of neurons that have the given one while the network learns."""
+        return learning if self.learns else self.parameters.answer_drive or learning
+
     @property
     def _learns_biases(self) -> bool:
         return self.learns and self.parameters.biases
@@ -492,13 +499,13 @@ class SSNNModel(Model):
                 group |= {
                     "theta": parameters.theta,
                     "c": parameters.gradient_gains[place - 1],
-                    "mean_u": int(parameters.hidden_drive == "mean"),
+                    "mean_u": int(self._drive(parameters.hidden_drive) == "mean"),
                     "mean_B": int(parameters.backward_drive == "mean"),
                 }
                 if learns and parameters.dropout:
                     group["dropout"] = parameters.dropout
             if place > last:
-                group["mean_V"] = int(parameters.output_drive == "mean")
+                group["mean_V"] = int(self._drive(parameters.output_drive) == "mean")
             values |= {f"{name}.{variable}": value for variable, value in group.items()}
         for place, name in enumerate(self.learned):
             crossbar = {

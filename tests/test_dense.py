@@ -27,7 +27,7 @@ def build_and_run(device, folder):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("order", ["propagate-first", "learn-first"])
+@pytest.mark.parametrize("order", ["propagate-first", pytest.param("learn-first", marks=pytest.mark.slow)])
 def test_dense_stock_and_oracle_are_bit_equal_on_mnist(order, mnist):
     n, recorded = 2100, 2000
     images, targets, _ = mnist

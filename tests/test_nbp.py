@@ -94,7 +94,7 @@ def test_digits_spike_for_spike_and_weight_for_weight(order, digits):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("order", ["propagate-first", "learn-first"])
+@pytest.mark.parametrize("order", ["propagate-first", pytest.param("learn-first", marks=pytest.mark.slow)])
 def test_mnist_spike_for_spike_and_weight_for_weight(order, mnist):
     images, targets, _ = mnist
     parameters = NBP(order=order)

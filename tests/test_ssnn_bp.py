@@ -87,8 +87,8 @@ def oracle(parameters: SSNN, weights, images, labels=None, seed=2, **options):
         labels,
         steps=parameters.steps,
         theta=parameters.theta,
-        hidden=parameters.hidden_drive,
-        output=parameters.output_drive,
+        hidden=parameters.hidden_drive if learning else parameters.answer_drive or parameters.hidden_drive,
+        output=parameters.output_drive if learning else parameters.answer_drive or parameters.output_drive,
         backward=parameters.backward_drive,
         rng=np.random.default_rng(seed),
         **learning,
@@ -176,6 +176,26 @@ def test_two_layers_with_biases_and_dropout_have_the_means_of_the_oracle(digits)
     assert_same_means(answers.counts, reference.counts["output"], "output", tests=3)
     assert_same_means(answers.rates, reference.rates, "rates", tests=3)
     assert_same_means(answers.membrane, reference.membrane, "membrane", tests=3)
+
+
+@pytest.mark.parametrize("drives", [("memoryless", None), ("memoryless", "mean"), ("mean", "memoryless")])
+def test_answers_have_the_means_of_the_oracle_whatever_the_drive_while_learning(drives, digits):
+    images, _ = digits
+    parameters = replace(PLAIN, hidden_drive=drives[0], output_drive=drives[0], answer_drive=drives[1])
+    weights = initial_weights(parameters, 5)
+    answers, reference = simulate(parameters, weights, images)[1], oracle(parameters, weights, images)
+    for name, one, other in (
+        ("output", answers.counts, reference.counts["output"]),
+        ("rates", answers.rates, reference.rates),
+        ("membrane", answers.membrane, reference.membrane),
+    ):
+        assert_same_means(one, other, name, tests=3)
+    # the drive while learning does not count
+    drive = drives[1] or drives[0]
+    steady = replace(parameters, hidden_drive=drive, output_drive=drive, answer_drive=None)
+    np.testing.assert_array_equal(simulate(steady, weights, images)[1].rates, answers.rates)
+    other = {"mean": "memoryless", "memoryless": "mean"}[drive]
+    assert not np.array_equal(simulate(replace(steady, answer_drive=other), weights, images)[1].rates, answers.rates)
 
 
 def test_winner_follows_softmax(digits):
@@ -396,6 +416,7 @@ def test_resistive_device(digits):
         ({"dropout": 1.0}, "dropout"),
         ({"hidden": ()}, "hidden"),
         ({"hidden_drive": "leaky"}, "hidden_drive"),
+        ({"answer_drive": "leaky"}, "answer_drive"),
         ({"levels": 8}, "w-max"),
         ({"soft_bounds": True}, "w-max"),
         ({"rate_out": -1.0}, "rate_out"),
