@@ -30,6 +30,9 @@ __all__ = [
     "DROPOUT_DRAW",
     "DROPOUT_GRADIENT",
     "DROPOUT_THRESHOLD",
+    "EVENTS",
+    "EVENTS_STEP",
+    "EVENTS_THRESHOLD",
     "GATED_LIF",
     "GATED_LIF_RESET",
     "GATED_LIF_THRESHOLD",
@@ -118,18 +121,23 @@ left = 1 - annealed * (n_before + turn) / n_total : 1 (shared)
 """
 
 #: An input neuron fires in each step with probability p, the grey value of its pixel in the present sample.
-BERNOULLI = (
+INPUT = (
     PRESENTATION
     + """
 ds/dt = -s / dt : 1                      # spike trace of one step
-p : 1                                    # grey value
 n_turns : integer (shared, constant)     # samples to present
 n_recorded : integer (shared, constant)  # samples whose spikes are recorded
 noise_seed : integer (shared, constant)  # seed of the random numbers
 """
 )
+BERNOULLI = INPUT + "p : 1                # grey value\n"
 BERNOULLI_THRESHOLD = "rand() < p"
 BERNOULLI_SAMPLE = "p = stimulus(turn, i) / 255"  # in the first step of every presentation
+
+#: An input neuron of an event camera fires in the steps in which its pixel had an event: one bit for a step, eight to a byte.
+EVENTS = INPUT + "bits : integer          # of this step and those after it, up to the next byte\n"
+EVENTS_THRESHOLD = "bits % 2 == 1"
+EVENTS_STEP = "bits = int(step % 8 == 0) * stimulus(turn, step // 8 * n_in + i) + int(step % 8 > 0) * (bits // 2)"
 
 #: A composite neuron: a forward part that fires with probability u / theta, and a backward part with one stream of spikes for
 #: each sign of the gradient. Both run in the same time step.
@@ -195,10 +203,10 @@ COMPETITOR_RESET = """
 won = 1
 wins = wins + 1
 """
-#: Error spikes: the target is missing, or a wrong neuron has won.
+#: Error spikes: the target is missing, or a wrong neuron has won. The target stands behind the `n_bytes` of the input.
 COMPETITOR_ERROR = {
-    "plus": "stimulus(turn, n_in + i) == 1 and won < 0.5",
-    "minus": "stimulus(turn, n_in + i) == 0 and won > 0.5",
+    "plus": "stimulus(turn, n_bytes + i) == 1 and won < 0.5",
+    "minus": "stimulus(turn, n_bytes + i) == 0 and won > 0.5",
 }
 LATERAL = "beaten_post += int(latency_pre < latency_post) + int(latency_pre == latency_post) * int(i < j)"
 

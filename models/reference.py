@@ -313,8 +313,8 @@ def present(
     ----------
     weights : dict
         ``W1`` (n_in, n_1) to ``W<L+1>`` (n_L, n_out), and a bias ``b<l>`` (n_l,) for every layer that has one.
-    pixels : array of shape (R, n_in)
-        Probabilities of an input spike, 0 to 1.
+    pixels : array of shape (R, n_in) or (R, T, n_in)
+        Probabilities of an input spike, 0 to 1; in the second form those of every step, or, as 0 and 1, the spikes themselves.
     labels : int array of shape (R,), optional
         Classes; needed to learn.
     steps, theta
@@ -344,6 +344,7 @@ def present(
     layers = range(1, last + 2)
     n_samples, learns = len(pixels), constants is not None
     pixels = np.asarray(pixels, float)
+    chances = np.broadcast_to(pixels[:, np.newaxis], (n_samples, steps, pixels.shape[1])) if pixels.ndim == 2 else pixels
     shared = not (learns and apply)
     state = {
         name: np.asarray(w, float) if shared else np.broadcast_to(w, (n_samples, *w.shape)).astype(float)
@@ -390,7 +391,7 @@ def present(
 
     for step in range(steps):
         k = step + 1
-        fired = {0: draw("input", step, *pixels.shape) < pixels}
+        fired = {0: draw("input", step, n_samples, chances.shape[2]) < chances[:, step]}
         note("input", fired[0])
         for layer in layers:
             u[layer] = average(hidden if layer <= last else output, u[layer], through(fired[layer - 1].astype(float), layer), k)

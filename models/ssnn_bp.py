@@ -40,7 +40,7 @@ from models.model import Model, Result, Stimuli, Weights, recorded_spikes
 from models.parameters import Checked
 from models.plasticity import CROSSBAR_DECAY, crossbar_model, crossbar_pathways
 
-__all__ = ["SSNN", "SSNNModel", "SSNNResult", "SSNNRules", "initial_weights"]
+__all__ = ["SSNN", "SSNNModel", "SSNNResult", "SSNNRules", "initial_weights", "pack", "unpack"]
 
 DRIVE = Literal["memoryless", "mean"]
 
@@ -142,6 +142,8 @@ class SSNN(SSNNRules):
     """Hidden neurons of each layer."""
     n_out: int = 10
     """Output neurons, one per class."""
+    events: bool = False
+    """Whether input spikes are given, for every step, as those of an event camera are, and not drawn from grey values."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -149,6 +151,11 @@ class SSNN(SSNNRules):
         for name in ("n_in", "n_out"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         self._require("hidden", len(self.hidden) >= 1 and all(size >= 1 for size in self.hidden), "sizes of at least 1")
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of a sample: one for each pixel, or for events one bit for each step, of which eight fill a byte."""
+        return self.n_in * (math.ceil(self.steps / 8) if self.events else 1)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -188,6 +195,26 @@ class SSNN(SSNNRules):
         """c of each hidden layer: gradient spikes per step and unit of backward drive."""
         last, unit = len(self.hidden) - 1, self.theta * (1 - self.dropout)
         return tuple((self.gain if place == last else 1.0) / unit for place in range(len(self.hidden)))
+
+
+def pack(frames: np.ndarray) -> np.ndarray:
+    """Events as bytes: bit ``step % 8`` of byte ``step // 8 * n_in + i`` says whether input neuron i fires in a step.
+
+    Parameters
+    ----------
+    frames : array of 0 and 1 of shape (n_samples, T, n_in)
+
+    Returns
+    -------
+    uint8 array of shape (n_samples, ceil(T / 8) * n_in)
+    """
+    return np.packbits(frames, axis=1, bitorder="little").reshape(len(frames), -1)
+
+
+def unpack(packed: np.ndarray, steps: int) -> np.ndarray:
+    """The frames that `pack` was given, uint8 of shape (n_samples, T, n_in); `steps` is T."""
+    n_samples = len(packed)
+    return np.unpackbits(packed.reshape(n_samples, math.ceil(steps / 8), -1), axis=1, count=steps, bitorder="little")
 
 
 def initial_weights(parameters: SSNN, seed: int) -> dict[str, np.ndarray]:
@@ -251,7 +278,7 @@ class SSNNModel(Model):
     def __init__(self, parameters: SSNN, learns: bool, n_total: int = 1):
         self.parameters, self.learns, self.n_total = parameters, learns, n_total
         self.name, self.dt = "ssnn-bp-training" if learns else "ssnn-bp-inference", parameters.dt
-        self.width = parameters.n_in + (parameters.n_out if learns else 0)
+        self.width = parameters.n_bytes + (parameters.n_out if learns else 0)
         self.learned = tuple(f"W{place + 1}" for place in range(len(parameters.hidden) + 1))
         streams = [f"{layer}_{sign}" for layer in parameters.layers[1:] for sign in SIGNS] if learns else []
         self.monitors = tuple(f"{name}_spikes" for name in (*parameters.layers, *streams))
@@ -266,15 +293,18 @@ class SSNNModel(Model):
     def stimuli(self, images: np.ndarray, targets: np.ndarray | None = None) -> Stimuli:
         """Grey values of shape (n_samples, n_in), uint8, and for learning one-hot targets (n_samples, n_out).
 
+        Of events, images are what `pack` makes of them, of shape (n_samples, ceil(T / 8) * n_in).
+
         Raises
         ------
         ParameterError
             When the shapes do not fit the network.
         """
         parameters = self.parameters
-        if images.ndim != 2 or images.shape[1] != parameters.n_in:
+        if images.ndim != 2 or images.shape[1] != parameters.n_bytes:
             raise ParameterError(
-                f"Images have shape {images.shape}, but the network needs (n, {parameters.n_in}); match the sizes to the data."
+                f"Images have shape {images.shape}, but the network needs (n, {parameters.n_bytes}); match the sizes to the "
+                "data."
             )
         if not self.learns:
             return Stimuli(images)
@@ -290,6 +320,8 @@ class SSNNModel(Model):
         return {
             "system": "ssnn-bp",
             "sizes": parameters.sizes,
+            "bytes": self.width,
+            "events": parameters.events,
             "learns": self.learns,
             "biases": parameters.biases,
             "dropout": parameters.dropout > 0,
@@ -310,7 +342,7 @@ class SSNNModel(Model):
         clock = b2.Clock(parameters.dt * b2.second, name="steps")
         common = {
             "method": "euler",
-            "namespace": {"stimulus": stimulus, "n_in": parameters.n_in},
+            "namespace": {"stimulus": stimulus, "n_in": parameters.n_in, "n_bytes": parameters.n_bytes},
             "clock": clock,
             "codeobj_class": dense,
         }
@@ -354,17 +386,17 @@ class SSNNModel(Model):
     def _input(self, **common):
         import brian2 as b2
 
+        events = self.parameters.events
         group = b2.NeuronGroup(
             self.parameters.n_in,
-            equations.BERNOULLI,
-            threshold=equations.BERNOULLI_THRESHOLD,
+            equations.EVENTS if events else equations.BERNOULLI,
+            threshold=equations.EVENTS_THRESHOLD if events else equations.BERNOULLI_THRESHOLD,
             reset="s = 1",
             name="input",
             **common,
         )
-        group.run_regularly(
-            equations.BERNOULLI_SAMPLE, when="groups", order=1, name="input_sample", codeobj_class=common["codeobj_class"]
-        )
+        code = equations.EVENTS_STEP if events else equations.BERNOULLI_SAMPLE
+        group.run_regularly(code, when="groups", order=1, name="input_sample", codeobj_class=common["codeobj_class"])
         return _fires(group, "input")
 
     def _composite(self, place: int, **common):
@@ -473,8 +505,8 @@ class SSNNModel(Model):
         return synapses
 
     def phases(self) -> dict[str, tuple[int, ...]]:
-        """The sample and the mask of dropout are drawn in the first step, answers and weight decay come in the last."""
-        first, last = {"input_sample"}, {"output_read_thresholder", "answers"}
+        """The sample and the mask of dropout come in the first step, answers and weight decay in the last."""
+        first, last = set() if self.parameters.events else {"input_sample"}, {"output_read_thresholder", "answers"}
         if self.learns and self.parameters.dropout:
             first |= {f"{layer}_dropout" for layer in self.parameters.layers[1:-1]}
         if self.learns and self.parameters.weight_decay:

@@ -15,7 +15,7 @@ from experiments import datasets, encoding
 from models.device import simulator
 from models.errors import ParameterError
 from models.reference import clipped_relu_gradient, equivalent_ann, present, scaling, softmax
-from models.ssnn_bp import SSNN, SSNNModel, initial_weights
+from models.ssnn_bp import SSNN, SSNNModel, initial_weights, pack, unpack
 
 #: One network for most tests, so that they share builds; T, drives and steps are set at run time.
 PLAIN = SSNN(n_in=64, hidden=(20,), n_out=10, steps=8, annealed=False)
@@ -434,3 +434,28 @@ def test_bad_stimuli_are_named(digits):
         model.stimuli(np.zeros((3, 5), np.uint8), np.zeros((3, 10)))
     with pytest.raises(ParameterError, match=r"Targets .* 10"):
         model.stimuli(digits[0][:3], np.zeros((3, 4)))
+
+
+def test_events_are_presented_bit_for_bit_and_learned_as_the_oracle_does(digits):
+    """Input spikes are those that were given, in every step; means of all counts and updates. Error rate 1e-4."""
+    images, labels = digits
+    rng = np.random.default_rng(3)
+    for steps in (3, 16, 17):  # within a byte, at its end, behind it
+        frames = rng.random((40, steps, 64)) < images[:40, np.newaxis] / 255
+        np.testing.assert_array_equal(unpack(pack(frames), steps), frames)
+    parameters = tiny_steps(replace(PLAIN, events=True, steps=11))
+    frames = rng.random((1000, 11, 64)) < images[:1000, np.newaxis] / 255
+    weights = initial_weights(parameters, 3)
+    learner = SSNNModel(parameters, True)
+    targets = encoding.one_hot(labels[:1000], 10)
+    with simulator(learner) as ready:
+        result = ready.run(weights, learner.stimuli(pack(frames), targets), np.arange(1000), noise_seed=1, n_recorded=1000)
+    found = trains(learner, result, 1000)
+    np.testing.assert_array_equal(found["input"], frames)
+    expected = oracle(parameters, weights, 255 * frames, labels[:1000], apply=False)
+    found = {name: spikes.sum(axis=1) for name, spikes in found.items()}
+    np.testing.assert_array_equal(found.pop("input"), expected.counts["input"])
+    for name, counts in found.items():
+        assert_same_means(counts, expected.counts[name], name, tests=len(found))
+    with pytest.raises(ParameterError, match=r"need.*\(n, 128\)"):
+        learner.stimuli(images, encoding.one_hot(labels, 10))
