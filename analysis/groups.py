@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.runs import INFINITE, TITLES, Run
+from models.ann import ANN
+from models.nbp import NBP
+from models.ssnn_bp import SSNN
 
 __all__ = ["Group", "group_runs", "settings_of"]
 
@@ -21,6 +25,9 @@ SYMBOLS = {
     "w_max": "bound",
     "dataset": "data",
 }
+
+#: What the parameters of a system are an instance of.
+KINDS = {"nbp": NBP, "ssnn-bp": SSNN, "ann": ANN}
 
 #: Parts of the dataset's configuration that make runs differ.
 DATA_SETTINGS = ("samples", "crop", "binarise")
@@ -50,10 +57,11 @@ class Group:
 def settings_of(run: Run) -> dict:
     """All that makes two runs of a system comparable as two seeds: parameters, data, and epochs where these decide the result.
 
-    The epochs of nBP do not: each is the same, however many follow.
+    The epochs of nBP do not: each is the same, however many follow. A parameter that a run does not name, since it is older
+    than the parameter, has its default.
     """
     data, training = run.config.get("dataset", {}), run.config.get("training", {})
-    settings = dict(run.config.get("parameters", {}))
+    settings = _defaults(run.system) | run.config.get("parameters", {})
     settings["dataset"] = Path(data.get("name", "")).name
     settings |= {name: data.get(name) for name in DATA_SETTINGS}
     if run.system != "nbp":
@@ -85,6 +93,12 @@ def group_runs(runs: Sequence[Run], ignored: Collection[str] = ()) -> list[Group
         Group(system, _label(system, settings, groups), tuple(sorted(members, key=_seed)), settings)
         for system, settings, members in groups
     ]
+
+
+def _defaults(system: str) -> dict:
+    fields = dataclasses.fields(KINDS[system]) if system in KINDS else ()
+    found = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
+    return json.loads(json.dumps({name: INFINITE if value == float("inf") else value for name, value in found.items()}))
 
 
 def _seed(run: Run) -> int:

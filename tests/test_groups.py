@@ -41,6 +41,13 @@ def test_labels_name_the_difference(setting, other, first, second, tmp_path):
     assert [group.label for group in group_runs(runs)] == [f"SSNN-BP, {first}", f"SSNN-BP, {second}"]
 
 
+def test_a_run_older_than_a_parameter_has_its_default(tmp_path):
+    runs = [composite_run(tmp_path / name, seed=seed) for seed, name in enumerate("abc")]
+    del runs[1].config["parameters"]["answer_drive"], runs[1].config["parameters"]["w_max"]
+    runs[2].config["parameters"]["answer_drive"] = "mean"
+    assert [group.label for group in group_runs(runs)] == ["SSNN-BP, no answer drive", "SSNN-BP, answer drive = mean"]
+
+
 def test_labels_of_learning_rates(tmp_path):
     runs = [ann_run(tmp_path / "a", rates=(0.05, 0.1)), ann_run(tmp_path / "b", rates=(0.01, 0.02))]
     assert [group.label for group in group_runs(runs)] == ["ANN, rates = 0.05 / 0.1", "ANN, rates = 0.01 / 0.02"]
