@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.groups import group_runs
 from analysis.runs import Run
+from models.circuit import Circuit
 from models.errors import ParameterError, RunError
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["markdown", "summary", "table"]
+__all__ = ["markdown", "network_size", "summary", "table", "with_published"]
 
 
 def table(run_paths: Sequence[Path], epochs: Sequence[int] = (), split: str = "test") -> pandas.DataFrame:
@@ -101,14 +102,78 @@ def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: st
     return pandas.DataFrame.from_dict(series, orient="index").fillna(0.0)
 
 
+def with_published(table: pandas.DataFrame, published: Mapping[str, float]) -> pandas.DataFrame:
+    """The table with a row of published accuracies, and one for each of its own rows with the difference.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `summary` gives it.
+    published : mapping
+        Accuracies in per cent by column, such as ``accuracy_spikes``. How they spread is not known.
+    """
+    import pandas
+
+    means = {f"{name}_mean": value for name, value in published.items()}
+    rows = {"published": means}
+    for label, row in table.iterrows():
+        rows[f"{label}, minus published"] = {name: row[name] - value for name, value in means.items()}
+    return pandas.concat([table, pandas.DataFrame.from_dict(rows, orient="index")])
+
+
+def network_size(circuit: Circuit) -> pandas.DataFrame:
+    """Neurons by role and synapses by kind of projection, plastic ones apart, with their sums.
+
+    Parameters
+    ----------
+    circuit : Circuit
+
+    Returns
+    -------
+    DataFrame
+        Index ``what``; columns ``populations or projections`` and ``neurons or synapses``.
+    """
+    import pandas
+
+    rows: dict[str, list[int]] = {}
+
+    def count(what: str, size: int) -> None:
+        row = rows.setdefault(what, [0, 0])
+        row[0] += 1
+        row[1] += size
+
+    for population in circuit.populations:
+        count(f"neurons, {population.role}", population.size)
+    for population in circuit.populations:
+        count("neurons", population.size)
+    for projection in circuit.projections:
+        count(f"synapses, {projection.kind}", circuit.synapse_count(projection))
+    for projection in circuit.projections:
+        count("synapses, all that learn" if projection.plastic else "synapses, all fixed", circuit.synapse_count(projection))
+    for projection in circuit.projections:
+        count("synapses", circuit.synapse_count(projection))
+    found = pandas.DataFrame.from_dict(rows, orient="index", columns=["populations or projections", "neurons or synapses"])
+    return found.rename_axis("what")
+
+
 def markdown(table: pandas.DataFrame) -> str:
-    """The table as Markdown, one cell ``mean ± sd`` per accuracy, and a dash where a system has none of that name."""
+    """The table as Markdown, one cell ``mean ± sd`` per accuracy, and a dash where a system has none of that name.
+
+    Columns that are not accuracies are written as they are.
+    """
     accuracies = [name.removesuffix("_mean") for name in table.columns if name.endswith("_mean")]
+    if not accuracies:
+        lines = ["| | " + " | ".join(table.columns) + " |", "|---|" + "---|" * len(table.columns)]
+        rows = ("| " + " | ".join([str(label), *map(str, row)]) + " |" for label, row in table.iterrows())
+        return "\n".join([*lines, *rows])
     titles = [name.removeprefix("accuracy_") for name in accuracies]
     lines = ["| | " + " | ".join(titles) + " |", "|---|" + "---|" * len(titles)]
     for label, row in table.iterrows():
         cells = (
-            "–" if row.isna()[f"{name}_mean"] else f"{row[f'{name}_mean']:.2f} ± {row[f'{name}_sd']:.2f}" for name in accuracies
+            "–"
+            if row.isna()[f"{name}_mean"]
+            else f"{row[f'{name}_mean']:.2f}" + ("" if row.isna()[f"{name}_sd"] else f" ± {row[f'{name}_sd']:.2f}")
+            for name in accuracies
         )
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -132,6 +132,36 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Reproduce:
+    """Run experiments of the two papers and draw their figures and tables; what is finished already is kept."""
+
+    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Experiments of the list, or all."""
+    list: bool = False
+    """Only show the experiments: what each shows, on which data, and how long it takes."""
+    quick: bool = False
+    """Train and test on a tenth of the data."""
+    smallest: bool = False
+    """Train on a few samples for two epochs, to see that everything works."""
+    seeds: int | None = None
+    """Number of seeds, from 0 (default: those of the experiment, mostly 3)."""
+    data_dir: Path | None = None
+    """Where to look for data sets first."""
+    out: Path = Path("results/reproduced")
+    """Folder with one folder for each experiment."""
+
+    def __call__(self) -> None:
+        from experiments.reproduce import listing, reproduce
+
+        if self.list:
+            print(listing())
+            return
+        size = "smallest" if self.smallest else "quick" if self.quick else "full"
+        for path in reproduce(self.names, self.out, size, self.seeds, self.data_dir):
+            print(path)
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """Measure the speed of a system against Brian2's own code and a hand-written kernel."""
 
@@ -185,6 +215,7 @@ Command = (
     | Annotated[Figures, tyro.conf.subcommand("figures")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Table, tyro.conf.subcommand("table")]
+    | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )
