@@ -549,7 +549,14 @@ def test_a_figure_of_nothing_but_zeros_can_be_drawn():
     assert all(math.isfinite(limit) for axes in figure.subfigs[0].axes for limit in axes.get_ylim())
 
 
-def test_files_go_where_the_figures_are_unless_told(tmp_path, training):
+def quick(accounts):
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(1, 1))
+
+
+def test_files_go_where_the_figures_are_unless_told(tmp_path, training, monkeypatch):
+    monkeypatch.setattr("analysis.energy.plot_energy", quick)
     parameters, _, recording = training
     run = run_of(tmp_path / "run", parameters, recording)
     written = draw([run.path], constants=Constants(update_energy=0.0))
