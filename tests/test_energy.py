@@ -31,6 +31,7 @@ from analysis.energy import (
 )
 from analysis.runs import Recording, Run
 from experiments import datasets, encoding
+from experiments.cli import main
 from experiments.training import recording_of
 from models import reference
 from models.device import simulator
@@ -565,3 +566,24 @@ def test_files_go_where_the_figures_are_unless_told(tmp_path, training, monkeypa
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="Cannot make the folder"):
         draw([run.path], tmp_path / "file")
+
+
+def test_the_command_line(tmp_path, training, monkeypatch, capsys):
+    monkeypatch.setattr("analysis.energy.plot_energy", quick)
+    parameters, _, recording = training
+    run, constants, out = run_of(tmp_path / "run", parameters, recording), tmp_path / "constants.toml", tmp_path / "out"
+    constants.write_text("update_energy = 0\noperation_energy = 1e-12\n")
+    assert main(["energy", str(run.path), "--constants", str(constants), "--cores", "8", "--out", str(out)]) == 0
+    (entry, inference) = account([run.path], read_constants(constants), 8)
+    printed = capsys.readouterr().out
+    assert markdown([entry, inference], 8) in printed and str(out / "energy.pdf") in printed
+    assert pandas.read_csv(out / "energy.csv")["synaptic operations [J]"].sum() == pytest.approx(
+        1e-12 * sum(found.counts.operations.sum() / found.counts.n_samples for found in (entry, inference))
+    )
+    constants.write_text("update_energy = -1\n")
+    assert main(["energy", str(run.path), "--constants", str(constants)]) == 2
+    assert capsys.readouterr().err == (
+        f"brianprop: The constants {constants} do not hold: parameter update_energy = -1 must be at least 0.\n"
+    )
+    assert main(["energy", str(run.path), "--cores", "129"]) == 2
+    assert "cores = 129" in capsys.readouterr().err
