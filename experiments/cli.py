@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from analysis.energy import CORES
 from experiments.benchmark import BenchmarkNBP
 from experiments.benchmark_ssnn_bp import BenchmarkSSNN
 from experiments.train_ann import TrainANN
@@ -115,6 +116,34 @@ class Compare:
 
 
 @dataclass(frozen=True)
+class Energy:
+    """Model the energy and latency of a sample on Loihi, from recorded spikes, and show where the energy goes.
+
+    Counts of spikes, synaptic operations, neuron updates and weight updates times the energies that were published for single
+    operations of the chip (Davies et al. 2018, Table 2). Static power and the embedded x86 processors are left out, so the
+    model comes out below a measurement. Written to --out: energy.csv, by population and phase; energy.md; energy.png and .pdf.
+    """
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories of nBP or SSNN-BP; those that differ in their seed only are pooled."""
+    constants: Path | None = None
+    """TOML file with other energies [J] and times [s]: lines such as 'update_energy = 120e-12'."""
+    cores: int = CORES
+    """Neuromorphic cores that share the work."""
+    out: Path | None = None
+    """Folder for the files (default: figures in the first run directory)."""
+
+    def __call__(self) -> None:
+        from analysis.energy import draw, read_constants
+
+        constants = None if self.constants is None else read_constants(self.constants)
+        for path in draw(list(self.runs), self.out, constants, self.cores):
+            if path.suffix == ".md":
+                print(path.read_text())
+            print(path)
+
+
+@dataclass(frozen=True)
 class Table:
     """Accuracy over several runs as Markdown: mean and standard deviation over seeds, in per cent."""
 
@@ -216,6 +245,7 @@ Command = (
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Table, tyro.conf.subcommand("table")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    | Annotated[Energy, tyro.conf.subcommand("energy")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Info, tyro.conf.subcommand("info")]
 )

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from analysis import tables
+from analysis import energy, tables
 from analysis.figures import circuit_of, compare, draw
 from analysis.runs import Run, as_json, atomic_write
 from experiments.train import SYSTEMS, resume, train
@@ -18,6 +18,9 @@ from experiments.train_ssnn_bp import TrainSSNN
 from experiments.training import Message, TrainOptions
 from models.errors import ParameterError, RunError
 from models.ssnn_bp import SSNNRules
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["EXPERIMENTS", "SIZES", "Experiment", "listing", "reproduce"]
 
@@ -303,12 +306,40 @@ def _outputs(experiment: Experiment, runs: Sequence[Run], folder: Path) -> list[
     if experiment.published:
         found = tables.with_published(found, experiment.published)
     written += _table(found, folder / "accuracy")
+    spiking = [run.path for run in runs if run.load_spikes("raster") is not None]
+    if spiking and not experiment.compares:  # of many settings, a figure with a row for each would tell nothing
+        written += energy.draw(spiking, figures)
     if runs[0].system == "nbp":
         written += _table(tables.network_size(circuit_of(runs[0])), folder / "network_size")
+        written += _table(_row_of_table_1(runs), folder / "table_1")
     return written
 
 
-def _table(frame, stem: Path) -> list[Path]:
+def _row_of_table_1(runs: Sequence[Run]) -> pandas.DataFrame:
+    """Our row of Table 1 of Renner et al. 2024 beside theirs: accuracy after the last epoch, energy and time of a sample."""
+    import pandas
+
+    last = tables.table([run.path for run in runs]).iloc[0]
+    ours = {
+        title: f"{last[f'{name}_mean']:.2f} ± {last[f'{name}_sd']:.2f}"
+        for title, name in (("spikes (%)", "accuracy_spikes"), ("membrane (%)", "accuracy_membrane"))
+    }
+    theirs = {"spikes (%)": "96.3", "membrane (%)": "97.5"}
+    for entry in energy.account([run.path for run in runs]):
+        mode = entry.counts.mode
+        for row, found, joules in (
+            (ours, entry.energy, entry.energy.total),
+            (theirs, energy.PUBLISHED[mode], energy.PUBLISHED[mode].energy),
+        ):
+            row[f"{mode} (mJ)"] = f"{1e3 * joules:.3g}"
+            row[f"{mode} (ms)"] = f"{1e3 * found.latency:.3g}"
+    rows = {"simulated; energy and time by the model": ours}
+    if runs[0].config["dataset"]["name"] == "mnist":
+        rows["Renner et al. 2024; measured on Loihi"] = theirs
+    return pandas.DataFrame.from_dict(rows, orient="index")
+
+
+def _table(frame: pandas.DataFrame, stem: Path) -> list[Path]:
     text = {".csv": frame.to_csv(lineterminator="\n"), ".md": tables.markdown(frame) + "\n"}
     for suffix, content in text.items():
         atomic_write(stem.with_suffix(suffix), lambda file, content=content: file.write(content.encode()))

@@ -1,0 +1,131 @@
+"""Every experiment by its name, from its runs to its figures and tables."""
+
+import dataclasses
+
+import numpy as np
+import pandas
+import pytest
+from conftest import comparable_metrics
+
+from analysis import tables
+from analysis.runs import Run
+from experiments import reproduce
+from experiments.cli import main
+from experiments.reproduce import EXPERIMENTS, SIZES, listing
+from models.errors import ParameterError, RunError
+from models.nbp import NBP, training_circuit
+
+SLOW = [name for name in EXPERIMENTS if name != "nbp-mnist"]
+
+
+def run_smallest(name, out, data_dir):
+    return reproduce.reproduce([name], out, "smallest", data_dir=data_dir, message=lambda line: None)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["nbp-mnist", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+def test_each_experiment_makes_its_figures_and_tables(name, tmp_path, data_dir):
+    from matplotlib.image import imread
+
+    experiment = EXPERIMENTS[name]
+    written = run_smallest(name, tmp_path, data_dir)
+    assert all(path.is_file() for path in written)
+    figures = [path for path in written if path.suffix == ".png"]
+    for path in figures:
+        picture = imread(path)[..., :3]
+        assert np.mean(picture.min(axis=2) < 0.9) > 0.01, path
+    expected = {"accuracy", "raster"}
+    if name.startswith("nbp"):
+        expected |= {"functional", "anatomy"}
+    expected |= {"ssnn-mnist": {"length", "activity"}, "ssnn-step": {"step"}}.get(name, {"energy"})
+    assert expected <= {path.stem for path in figures}
+    table = pandas.read_csv(tmp_path / f"{name}-smallest" / "accuracy.csv", index_col=0)
+    assert len(table) and table.filter(like="_mean").notna().any(axis=1).all()
+    jobs = experiment.jobs(0)
+    runs = [Run.open(tmp_path / f"{name}-smallest" / job) for job in jobs]
+    assert all(run.finished for run in runs)
+    assert len({run.config["dataset"]["sha256"] for run in runs}) == 1
+
+
+@pytest.mark.data
+def test_what_is_finished_is_kept_and_what_was_interrupted_goes_on(tmp_path, data_dir):
+    run_smallest("nbp-mnist", tmp_path, data_dir)
+    run = Run.open(tmp_path / "nbp-mnist-smallest" / "seed0")
+    whole, weights, made = comparable_metrics(run), run.load_weights(), (run.path / "weights.npz").stat().st_mtime_ns
+    run_smallest("nbp-mnist", tmp_path, data_dir)
+    assert (run.path / "weights.npz").stat().st_mtime_ns == made
+    # as a kill in the second epoch leaves it
+    (run.path / "weights.npz").unlink()
+    (run.path / "checkpoints" / "epoch_0002.npz").unlink()
+    run_smallest("nbp-mnist", tmp_path, data_dir)
+    assert comparable_metrics(run) == whole
+    np.testing.assert_array_equal(run.load_weights()["W1"], weights["W1"])
+    # the folder of another experiment
+    (run.path / "config.json").write_text((run.path / "config.json").read_text().replace('"seed": 0', '"seed": 1'))
+    with pytest.raises(RunError, match=r"seed0 holds a run with seed = 1, but the experiment needs 0; remove"):
+        run_smallest("nbp-mnist", tmp_path, data_dir)
+
+
+def test_every_experiment_is_listed_and_every_number_of_settings_makes_sense():
+    lines = listing().splitlines()[2:]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == list(EXPERIMENTS)
+    for experiment in EXPERIMENTS.values():
+        first, second = experiment.jobs(0), experiment.jobs(1)
+        assert not set(first) & set(second)
+        for one, other in zip(first.values(), second.values(), strict=True):
+            assert dataclasses.replace(one, seed=1) == other
+        # networks of this size can be made, and no two runs are the same
+        kinds = [(settings.system, settings.parameters(784, 10), settings.epochs) for settings in first.values()]
+        assert all(kinds.count(kind) == 1 for kind in kinds)
+    assert SIZES["quick"]["samples"] == 5500
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "No experiment was named"),
+        (["nbp-mnits"], "'nbp-mnits' is unknown; use some of nbp-mnist"),
+        (["nbp-mnist", "--seeds", "0"], "seeds = 0 must be at least 1"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, words, capsys, tmp_path):
+    assert main(["reproduce", *arguments, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_list_is_printed(capsys):
+    assert main(["reproduce", "--list"]) == 0
+    assert capsys.readouterr().out == listing() + "\n"
+
+
+def test_published_numbers_stand_beside_ours():
+    frame = pandas.DataFrame(
+        {"accuracy_spikes_mean": [95.0, 96.0], "accuracy_spikes_sd": [0.1, 0.2]}, index=["epoch 60", "best"]
+    )
+    found = tables.with_published(frame, {"accuracy_spikes": 96.3})
+    assert found.loc["published", "accuracy_spikes_mean"] == 96.3
+    assert found.loc["epoch 60, minus published", "accuracy_spikes_mean"] == pytest.approx(-1.3)
+    lines = tables.markdown(found).splitlines()
+    assert lines[2:] == [
+        "| epoch 60 | 95.00 ± 0.10 |",
+        "| best | 96.00 ± 0.20 |",
+        "| published | 96.30 |",
+        "| epoch 60, minus published | -1.30 |",
+        "| best, minus published | -0.30 |",
+    ]
+
+
+def test_network_size_counts_what_the_circuit_holds():
+    circuit = training_circuit(NBP(n_in=6, n_hid=5, n_out=3))
+    found = tables.network_size(circuit)["neurons or synapses"]
+    assert found["neurons"] == sum(population.size for population in circuit.populations)
+    assert found["neurons"] == found.filter(like="neurons, ").sum()
+    assert found["synapses, all that learn"] == found["synapses, plastic"] == 3 * 6 * 5 + 5 * 3 * 5
+    assert found["synapses"] == found["synapses, all that learn"] + found["synapses, all fixed"]
+
+
+def test_errors_are_those_of_the_project():
+    with pytest.raises(ParameterError):
+        reproduce.reproduce(["nothing"], "out")
