@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from experiments.events import LAST, OVERFLOW, SIDE, TIME_LIMIT, Events, Recordings, bin_all, bin_events, encode, read
+from experiments.events import SIDE, TIME_LIMIT, Events, Recordings, bin_all, bin_events, encode, read
 from models.errors import DataError, ParameterError
 
+#: The largest time that a record holds, and what a mark adds to those behind it [us].
+LAST, OVERFLOW = 2**23 - 1, 2**13
 FIELDS = ("x", "y", "t", "polarity")
 
 

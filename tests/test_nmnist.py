@@ -256,6 +256,15 @@ def test_a_download_is_checked_and_kept(tmp_path, served, monkeypatch, capsys):
     assert len(served.requested) == 4
 
 
+def test_an_interrupted_download_is_completed(tmp_path, served, monkeypatch):
+    monkeypatch.setattr(nmnist, "MIRRORS", served.mirrors("good"))
+    path = write_archive(tmp_path / "cache" / "downloads" / "n-mnist", "Train", compression=zipfile.ZIP_STORED)
+    content = path.read_bytes()
+    check(load_events())
+    assert served.requested == ["/good/Test.zip"]
+    assert path.read_bytes() == content  # neither hashed nor fetched again
+
+
 def test_mirrors_that_fail(tmp_path, served, monkeypatch):
     remedy = r": put Train.zip and Test.zip into the subfolder nmnist .* --data-dir or BRIANPROP_DATA, or use emulated events"
     monkeypatch.setattr(nmnist, "MIRRORS", served.mirrors("absent"))
