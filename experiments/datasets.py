@@ -22,7 +22,7 @@ import os
 import sys
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -516,19 +516,36 @@ def _download_folder(name: str) -> Path:
 
 def _download(name: str) -> Path:
     """Download what the cache lacks of a named data set, each file from the first mirror that gives it right."""
+    folder = _download_folder(name)
+
+    def fetch(mirror: str, stem: str, downloader) -> None:
+        _fetch(mirror + stem + ".gz", folder, stem, SHA256[name][stem], downloader)
+
+    _from_mirrors(
+        name,
+        folder,
+        MIRRORS[name],
+        [stem for stem in FILES if _file(folder, stem) is None],
+        fetch,
+        f"put {', '.join(f'{stem}.gz' for stem in FILES)} into a folder, and name the folder with --data-dir or BRIANPROP_DATA",
+    )
+    return folder
+
+
+def _from_mirrors(name: str, folder: Path, mirrors: Sequence, lacking: Sequence[str], fetch: Callable, remedy: str) -> None:
+    """Call ``fetch(mirror, file, downloader)`` for each file that lacks, with the next mirror where it fails."""
     import pooch
     import requests
 
-    folder = _download_folder(name)
-    lacking = [stem for stem in FILES if _file(folder, stem) is None]
+    lacking = list(lacking)
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
     problem = None
     # a mirror that fails once is not asked again: four timeouts in a row would try anyone's patience
-    for mirror in MIRRORS[name]:
+    for mirror in mirrors:
         try:
-            for stem in tuple(lacking):
-                _fetch(mirror + stem + ".gz", folder, stem, SHA256[name][stem], downloader)
-                lacking.remove(stem)
+            for file in tuple(lacking):
+                fetch(mirror, file, downloader)
+                lacking.remove(file)
         except (DataError, requests.RequestException) as error:
             problem = error
         except OSError as error:
@@ -539,14 +556,12 @@ def _download(name: str) -> Path:
                 "BRIANPROP_CACHE to a folder that can be written."
             ) from error
         else:
-            return folder
-    raise DataError(
-        f"Data set {name} cannot be downloaded ({_reason(problem)}): put {', '.join(f'{stem}.gz' for stem in FILES)} "
-        "into a folder, and name the folder with --data-dir or BRIANPROP_DATA."
-    ) from problem
+            return
+    raise DataError(f"Data set {name} cannot be downloaded ({_reason(problem)}): {remedy}.") from problem
 
 
-def _fetch(url: str, folder: Path, stem: str, sha256: str, downloader) -> None:
+def _retrieve(url: str, folder: Path, file: str, downloader, known_hash: str | None = None) -> Path:
+    """Download one file; a ValueError says that its hash is another."""
     import pooch
 
     logger = pooch.get_logger()
@@ -555,9 +570,13 @@ def _fetch(url: str, folder: Path, stem: str, sha256: str, downloader) -> None:
     logger.setLevel("WARNING")
     print(f"Downloading {url}", file=sys.stderr)
     try:
-        path = Path(pooch.retrieve(url, known_hash=None, fname=f"{stem}.gz", path=folder, downloader=downloader))
+        return Path(pooch.retrieve(url, known_hash=known_hash, fname=file, path=folder, downloader=downloader))
     finally:
         logger.setLevel(level)
+
+
+def _fetch(url: str, folder: Path, stem: str, sha256: str, downloader) -> None:
+    path = _retrieve(url, folder, f"{stem}.gz", downloader)
     try:
         _read(path, FILES[stem], sha256)
     except DataError:

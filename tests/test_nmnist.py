@@ -1,0 +1,286 @@
+"""N-MNIST: where it is found, in which order it is read, and what is refused in which words."""
+
+import hashlib
+import threading
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from experiments import nmnist
+from experiments.events import Events, bin_all, bin_events, encode
+from experiments.nmnist import find, load_events
+from models.errors import DataError
+
+#: Digits of the recordings 1, 2, ...: those of a small data set in the order of its files.
+DIGITS = {"Train": [5, 0, 4, 1, 9, 2, 1, 3, 6, 7, 8, 8], "Test": [7, 2, 1, 0, 4, 3, 5, 6, 8, 9]}
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed(tmp_path, monkeypatch):
+    """Keep the caches and variables of this computer, and the network, out of the tests."""
+    monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("BRIANPROP_DATA", raising=False)
+    monkeypatch.setattr(nmnist, "MIRRORS", ())
+
+
+def recording(part, number):
+    """The content of a recording, different for each."""
+    rng = np.random.default_rng([part == "Test", number])
+    x, y = rng.integers(0, 34, (2, 30)).astype(np.uint8)
+    return encode(Events(x, y, np.sort(rng.integers(0, 300_000, 30)), rng.integers(0, 2, 30).astype(np.uint8)))
+
+
+def files(part):
+    """Names and contents of a part, not in the order of their numbers."""
+    named = {f"{part}/{digit}/{number:05}.bin": recording(part, number) for number, digit in enumerate(DIGITS[part], start=1)}
+    return dict(sorted(named.items()))
+
+
+def write_folder(folder, part, members=None):
+    for name, content in (members or files(part)).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def write_archive(folder, part, members=None, compression=zipfile.ZIP_DEFLATED):
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / f"{part}.zip", "w", compression) as archive:
+        for name, content in (members or files(part)).items():
+            archive.writestr(name, content)
+    return folder / f"{part}.zip"
+
+
+def write_both(folder, write=write_archive):
+    for part in DIGITS:
+        write(folder, part)
+    return folder
+
+
+def check(dataset):
+    assert (dataset.name, dataset.emulated) == ("n-mnist", False)
+    np.testing.assert_array_equal(dataset.classes, np.arange(10))
+    for part, recordings, labels in (
+        ("Train", dataset.train_events, dataset.train_labels),
+        ("Test", dataset.test_events, dataset.test_labels),
+    ):
+        assert labels.tolist() == DIGITS[part]
+        assert labels.dtype == dataset.classes.dtype == np.int64
+        contents = [recording(part, number) for number in range(1, len(labels) + 1)]
+        assert [encode(events) for events in recordings] == contents
+
+
+# ------------------------------------------------------------------------------------------------------------- layout
+
+
+@pytest.mark.parametrize("write", [write_archive, write_folder])
+@pytest.mark.parametrize("subfolder", ["nmnist", "N-MNIST"])
+@pytest.mark.parametrize("variable", [False, True])
+def test_archives_and_folders_in_the_order_of_mnist(tmp_path, write, subfolder, variable, monkeypatch):
+    folder = write_both(tmp_path / subfolder, write)
+    data_dir = None if variable else tmp_path
+    if variable:
+        monkeypatch.setenv("BRIANPROP_DATA", str(tmp_path))
+    assert find(data_dir) == str(folder)
+    dataset = load_events(data_dir)
+    check(dataset)
+    assert dataset.origin == str(folder)
+
+
+def test_one_part_may_be_an_archive_and_the_other_a_folder(tmp_path):
+    write_archive(tmp_path / "nmnist", "Test")
+    write_folder(tmp_path / "nmnist", "Train")
+    check(load_events(tmp_path))
+
+
+def test_an_archive_counts_before_a_folder_beside_it(tmp_path):
+    folder = write_both(tmp_path / "nmnist")
+    write_folder(folder, "Train", {"Train/0/00001.bin": b""})
+    check(load_events(tmp_path))
+
+
+def test_archives_of_another_packer(tmp_path):
+    """With a folder around, entries for folders, hidden files and stored without compression."""
+    for part in DIGITS:
+        members = {f"N-MNIST/{name}": content for name, content in files(part).items()}
+        junk = [f"N-MNIST/{part}/0/", f"__MACOSX/{part}/0/._00002.bin", f"{part}/0/readme.txt", f"{part}/10/1.bin"]
+        write_archive(tmp_path / "nmnist", part, {**dict.fromkeys(junk, b""), **members}, zipfile.ZIP_STORED)
+    check(load_events(tmp_path))
+
+
+def test_recordings_are_read_lazily(tmp_path):
+    folder = write_both(tmp_path / "nmnist", write_folder)
+    dataset = load_events(tmp_path)
+    (folder / "Train" / "0" / "00002.bin").write_bytes(b"123")
+    assert len(dataset.train_events[2:]) == 10
+    assert encode(dataset.train_events[2:][0]) == recording("Train", 3)
+    with pytest.raises(DataError, match=f"File {folder}/Train/0/00002.bin is truncated"):
+        dataset.train_events[1]
+
+
+def test_bins_of_a_data_set(tmp_path):
+    write_both(tmp_path / "nmnist")
+    recordings = load_events(tmp_path).test_events
+    frames = np.unpackbits(bin_all(recordings, 6), axis=1, count=6 * 2312, bitorder="little").reshape(-1, 6, 2312)
+    for found, events in zip(frames, recordings, strict=True):
+        np.testing.assert_array_equal(found, bin_events(events, 6))
+        assert found.any()
+
+
+# ------------------------------------------------------------------------------------------------------------ refusals
+
+
+def test_data_dir_is_final(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRIANPROP_DATA", str(write_both(tmp_path / "elsewhere" / "nmnist").parent))
+    write_both(tmp_path / "cache" / "downloads" / "n-mnist")
+    (tmp_path / "data").mkdir()
+    write_both(tmp_path / "data")  # not in a folder of that name: Train may be anything
+    assert find(tmp_path / "data") is None
+    with pytest.raises(
+        DataError,
+        match=rf"N-MNIST is not in {tmp_path}/data: put Train.zip .* subfolder nmnist, leave .* or use emulated events",
+    ):
+        load_events(tmp_path / "data")
+
+
+@pytest.mark.parametrize("write", [write_archive, write_folder])
+def test_a_missing_part_is_named_and_not_passed_over(tmp_path, write, monkeypatch):
+    write(tmp_path / "nmnist", "Train")
+    write_both(tmp_path / "cache" / "downloads" / "n-mnist")
+    monkeypatch.setenv("BRIANPROP_DATA", str(tmp_path))
+    assert find() is None
+    with pytest.raises(DataError, match=f"Neither Test.zip nor a folder Test is in {tmp_path}/nmnist; put"):
+        load_events()
+
+
+@pytest.mark.parametrize(("write", "suffix"), [(write_archive, ".zip"), (write_folder, "")])
+def test_a_digit_without_recordings_is_named(tmp_path, write, suffix):
+    write(tmp_path / "nmnist", "Train")
+    write(tmp_path / "nmnist", "Test", {name: content for name, content in files("Test").items() if "/3/" not in name})
+    with pytest.raises(DataError, match=rf"^{tmp_path}/nmnist/Test{suffix} holds no recordings Test/3/\*.bin; put them there"):
+        load_events(tmp_path)
+
+
+@pytest.mark.parametrize(("write", "suffix"), [(write_archive, ".zip"), (write_folder, "")])
+def test_a_part_without_recordings(tmp_path, write, suffix):
+    write(tmp_path / "nmnist", "Train", {"Train/0/readme.txt": b"", "Test/0/00001.bin": b""})
+    write(tmp_path / "nmnist", "Test")
+    with pytest.raises(DataError, match=rf"nmnist/Train{suffix} holds no recordings Train/0/\*.bin to Train/9/\*.bin; replace"):
+        load_events(tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0, 10, -10])
+def test_an_archive_that_is_none_or_truncated(tmp_path, keep):
+    folder = write_both(tmp_path / "nmnist")
+    path = folder / "Train.zip"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(
+        DataError, match=rf"Archive {path} cannot be read \(File is not a zip file\); make it readable or replace"
+    ):
+        load_events(tmp_path)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_damaged_member_is_named_when_it_is_asked_for(tmp_path, compression):
+    folder = write_both(tmp_path / "nmnist")
+    path = write_archive(folder, "Train", compression=compression)
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo("Train/4/00003.bin").header_offset + 30 + len("Train/4/00003.bin")
+    content = bytearray(path.read_bytes())
+    content[start] ^= 0b110
+    path.write_bytes(content)
+    recordings = load_events(tmp_path).train_events
+    assert encode(recordings[0]) == recording("Train", 1)
+    with pytest.raises(DataError, match=rf"File Train/4/00003.bin in {path} cannot be read \(.*\); replace the archive"):
+        recordings[2]
+
+
+def test_a_recording_of_an_archive_that_is_no_recording(tmp_path):
+    folder = write_both(tmp_path / "nmnist")
+    path = write_archive(folder, "Test", {**files("Test"), "Test/0/00000.bin": b"\x22\0\0\0\0"})
+    with pytest.raises(DataError, match=rf"File Test/0/00000.bin in {path} is damaged: the event at byte 0 lies at x = 34"):
+        load_events(tmp_path).test_events[0]
+
+
+# ------------------------------------------------------------------------------------------------------------ download
+
+
+class Handler(SimpleHTTPRequestHandler):
+    def do_GET(self):
+        self.server.requested.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """Serve a folder at this computer's own address, with the archives made the published ones; gives the server."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    folder = write_both(tmp_path / "served" / "good")
+    sums = {part: hashlib.md5((folder / f"{part}.zip").read_bytes()).hexdigest() for part in DIGITS}
+    monkeypatch.setattr(nmnist, "MD5", sums)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path / "served")))
+    server.requested = []
+
+    def mirrors(*folders):
+        url = f"http://127.0.0.1:{server.server_port}"
+        return tuple({part: f"{url}/{folder}/{part}.zip" for part in DIGITS} for folder in folders)
+
+    server.mirrors = mirrors
+    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_download_is_checked_and_kept(tmp_path, served, monkeypatch, capsys):
+    write_archive(tmp_path / "served" / "bad", "Train")
+    write_archive(tmp_path / "served" / "bad", "Test", {"Test/0/00001.bin": b""})
+    mirrors = served.mirrors("absent", "bad", "good")
+    monkeypatch.setattr(nmnist, "MIRRORS", mirrors)
+    monkeypatch.setitem(nmnist.MD5, "Train", hashlib.md5((tmp_path / "served" / "bad" / "Train.zip").read_bytes()).hexdigest())
+    assert find() is None
+    dataset = load_events()
+    check(dataset)
+    assert dataset.origin == find() == str(tmp_path / "cache" / "downloads" / "n-mnist")
+    assert served.requested == ["/absent/Train.zip", "/bad/Train.zip", "/bad/Test.zip", "/good/Test.zip"]
+    assert capsys.readouterr().err.count("Downloading http://") == 4
+    check(load_events())
+    assert len(served.requested) == 4
+
+
+def test_an_interrupted_download_is_completed(tmp_path, served, monkeypatch):
+    monkeypatch.setattr(nmnist, "MIRRORS", served.mirrors("good"))
+    path = write_archive(tmp_path / "cache" / "downloads" / "n-mnist", "Train", compression=zipfile.ZIP_STORED)
+    content = path.read_bytes()
+    check(load_events())
+    assert served.requested == ["/good/Test.zip"]
+    assert path.read_bytes() == content  # neither hashed nor fetched again
+
+
+def test_mirrors_that_fail(tmp_path, served, monkeypatch):
+    remedy = r": put Train.zip and Test.zip into the subfolder nmnist .* --data-dir or BRIANPROP_DATA, or use emulated events"
+    monkeypatch.setattr(nmnist, "MIRRORS", served.mirrors("absent"))
+    with pytest.raises(DataError, match=r"N-MNIST cannot be downloaded \(HTTP status 404\)" + remedy):
+        load_events()
+    write_archive(tmp_path / "served" / "bad", "Train", {"Train/0/00001.bin": b"login first"})
+    monkeypatch.setattr(nmnist, "MIRRORS", served.mirrors("bad"))
+    with pytest.raises(DataError, match=r"N-MNIST cannot be downloaded \(its mirrors sent something else\)" + remedy) as caught:
+        load_events()
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "cache" / "downloads" / "n-mnist").iterdir()) == []
+
+
+def test_no_place_for_a_download(tmp_path, served, monkeypatch):
+    monkeypatch.setattr(nmnist, "MIRRORS", served.mirrors("good"))
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"N-MNIST cannot be downloaded into .*set BRIANPROP_CACHE"):
+        load_events()
