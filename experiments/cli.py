@@ -213,7 +213,7 @@ class Info:
     def __call__(self) -> None:
         import shutil
 
-        from experiments import datasets
+        from experiments import datasets, nmnist
         from experiments.environment import describe
         from models.cache import cache_root
 
@@ -235,6 +235,7 @@ class Info:
         for name in datasets.NAMES:
             lacking = "not found; it is downloaded on first use" if name in datasets.MIRRORS else "not found"
             print(f"{'data':15} {name}: {datasets.find(name, self.data_dir) or lacking}")
+        print(f"{'data':15} {nmnist.NAME}: {nmnist.find(self.data_dir) or 'not found; it is downloaded on first use'}")
 
 
 Command = (

@@ -24,7 +24,7 @@ import numpy as np
 
 from models.errors import DataError, ParameterError
 
-__all__ = ["SIDE", "EventDataset", "Events", "Recordings", "bin_all", "bin_events", "encode", "read"]
+__all__ = ["SIDE", "EventDataset", "Events", "Recordings", "bin_events", "encode", "read"]
 
 #: Rows and columns of the sensor of N-MNIST [pixels].
 SIDE = 34
@@ -153,13 +153,12 @@ def read(source: str | os.PathLike | bytes, name: str | None = None) -> Events:
     Returns
     -------
     Events
-        On a sensor of 34 x 34 pixels, coordinates as uint8; marks of overflows are resolved.
+        On a sensor of 34 x 34 pixels, coordinates as uint8, in order of time; marks of overflows are resolved.
 
     Raises
     ------
     DataError
-        When the file cannot be read, is empty or truncated, or holds an event outside the sensor or earlier than the one
-        before it.
+        When the file cannot be read, is empty or truncated, or holds an event outside the sensor.
     """
     if isinstance(source, bytes):
         content, name = source, name or "of events"
@@ -184,6 +183,9 @@ def read(source: str | os.PathLike | bytes, name: str | None = None) -> Events:
     late = np.cumsum(marks)[places] * OVERFLOW
     x, y, first, second, third = np.ascontiguousarray(records[places].T)
     t = ((first & 0x7F).astype(np.int64) << 16 | second.astype(np.int64) << 8 | third) + late
+    # pixels queue for the bus of a camera, so neighbouring events may stand in the wrong order
+    order = np.argsort(t, kind="stable")
+    x, y, t, first, places = x[order], y[order], t[order], first[order], places[order]
     fault = _fault(x, y, t, first >> 7, SIDE, SIDE)
     if fault is not None:
         raise DataError(f"File {name} is damaged: the event at byte {RECORD * places[fault[0]]} {fault[1]}; replace it.")
@@ -258,42 +260,6 @@ def bin_events(events: Events, steps: int, duration: int | None = None) -> np.nd
         inside = step < steps
         frames[step[inside], neuron[inside]] = 1
     return frames
-
-
-def bin_all(recordings: Sequence[Events], steps: int, duration: int | None = None) -> np.ndarray:
-    """Bin many recordings and keep eight inputs in a byte.
-
-    Parameters
-    ----------
-    recordings : sequence of Events
-        All of one sensor; where there are none, it is that of N-MNIST.
-    steps, duration
-        As for `bin_events`.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, ceil(steps * 2 * height * width / 8))
-        The frames of `bin_events`, step after step, each byte from its lowest bit on:
-        ``np.unpackbits(row, count=steps * inputs, bitorder="little").reshape(steps, inputs)`` gives them back.
-
-    Raises
-    ------
-    DataError
-        When recordings are of different sensors.
-    ParameterError
-        As for `bin_events`.
-    """
-    _check_bins(steps, duration)
-    width, height = (recordings[0].width, recordings[0].height) if len(recordings) else (SIDE, SIDE)
-    packed = np.empty((len(recordings), -(-steps * 2 * height * width // 8)), np.uint8)
-    for place, events in enumerate(recordings):
-        if (events.width, events.height) != (width, height):
-            raise DataError(
-                f"Recording {place} is of a sensor of {events.width} x {events.height} pixels, but the first of {width} x "
-                f"{height}; bin them apart."
-            )
-        packed[place] = np.packbits(bin_events(events, steps, duration), bitorder="little")
-    return packed
 
 
 def _check_bins(steps: int, duration: int | None) -> None:

@@ -182,6 +182,22 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 10,
                 _beside("emnist-letters", 0.02),
             ),
+            Experiment(
+                "ssnn-n-mnist",
+                SSNN_PAPER,
+                "accuracy beside the ANN, which sees the mean over the steps",
+                "N-MNIST, 2312-200-10, T = 20",
+                20,
+                _beside("n-mnist", 0.02),
+            ),
+            Experiment(
+                "ssnn-emulated-mnist",
+                SSNN_PAPER,
+                "stands in for ssnn-n-mnist where the archive cannot be had",
+                "MNIST through an emulated event camera, 2312-200-10, T = 20",
+                30,
+                _beside("emulated-mnist", 0.02),
+            ),
         )
     }
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 import numpy as np
 
 from analysis.runs import Run, as_json, require_vacant
-from experiments import datasets
+from experiments import datasets, event_frames
 from experiments.environment import describe
 from experiments.train_ann import ANNSystem
 from experiments.train_nbp import NBPSystem
@@ -60,8 +61,13 @@ def train(settings: TrainOptions, message: Message = print) -> Run:
         crop=settings.crop,
         binarise=settings.binarise,
         grey=system.grey,
+        steps=settings.bins,
+        events=system.events,
+        message=message,
     )
-    parameters = settings.parameters(data.parts["train"].images.shape[1], len(data.classes))
+    parameters = settings.parameters(data.n_in, len(data.classes))
+    if data.events:
+        parameters = dataclasses.replace(parameters, events=True)
     weights = _first_weights(system, parameters, settings.seed, settings.init_weights)
     config = {
         "system": system.name,
@@ -74,6 +80,7 @@ def train(settings: TrainOptions, message: Message = print) -> Run:
             "test_samples": len(data.parts["test"].labels),
             "crop": data.crop,
             "binarise": settings.binarise,
+            "steps": settings.bins if event_frames.is_events(settings.dataset) else None,
             "classes": data.classes,
             "image_shape": list(data.image_shape),
             "sha256": data.digest,
@@ -120,7 +127,7 @@ def resume(path: Path, epochs: int | None = None, message: Message = print) -> R
         if run.finished:
             message(f"{path} is finished: {settings['epochs']} epochs.")
             return run
-        data = _stored_data(run)
+        data = _stored_data(run, message)
         if not run.checkpoints:
             # killed between the making of the directory and its first checkpoint
             given = settings["init_weights"]
@@ -141,7 +148,7 @@ def evaluate(path: Path, split: str = "test", epoch: int | None = None, message:
     """
     run = Run.open(path)
     weights = run.load_weights() if epoch is None else run.load_checkpoint(epoch)[1]
-    part = _stored_data(run).parts[split]
+    part = _stored_data(run, message).parts[split]
     if not len(part.labels):
         raise ParameterError(f"The run {path} has no {split} images; choose another --split.")
     epoch = run.config["training"]["epochs"] if epoch is None else epoch
@@ -151,7 +158,11 @@ def evaluate(path: Path, split: str = "test", epoch: int | None = None, message:
 
 def _origin(origin: str, name: str) -> str:
     """Where data came from, without a path where their payloads are known: a configuration may be published."""
-    return f"{name} (SHA-256 of the payloads checked)" if name in datasets.SHA256 else origin
+    images = name.removeprefix(event_frames.EMULATED)
+    if images not in datasets.SHA256:
+        return origin
+    emulated = "" if images == name else ", recorded by an emulated camera"
+    return f"{images} (SHA-256 of the payloads checked){emulated}"
 
 
 def _system(run: Run, parts: dict, message: Message) -> System:
@@ -164,13 +175,16 @@ def _first_weights(system: type[System], parameters, seed: int, path: Path | Non
     return drawn if path is None else system.given_weights(parameters, read_weights(path, drawn), path)
 
 
-def _stored_data(run: Run) -> Data:
+def _stored_data(run: Run, message: Message = print) -> Data:
     """Load the data of a run again and make sure that they are the same. Raises DataError where they are not."""
     stored = run.config["dataset"]
     data = load_data(
         stored["name"],
         stored["data_dir"] and Path(stored["data_dir"]),
         grey=SYSTEMS[run.system].grey,
+        steps=stored.get("steps"),
+        events=SYSTEMS[run.system].events,
+        message=message,
         **{name: stored[name] for name in ("samples", "validation", "test_samples", "crop", "binarise")},
     )
     if data.digest != stored["sha256"]:

@@ -14,8 +14,9 @@ from experiments.training import Learned, System, TrainOptions, cross_entropy
 from models import ann
 from models.ann import ANN
 from models.model import Weights
+from models.reference import softmax
 
-__all__ = ["ANNSystem", "TrainANN", "scores", "softmax"]
+__all__ = ["ANNSystem", "TrainANN", "scores"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class TrainANN(TrainOptions):
     """Weight decay, once per sample: w falls by the learning rate times this times w."""
     biases: bool = False
     """Whether neurons have biases."""
+    steps: int = 20
+    """Time steps into which events are binned; the ANN sees the share of steps with an event."""
+
+    @property
+    def bins(self) -> int:
+        return self.steps
 
     def parameters(self, n_in: int, n_out: int) -> ANN:
         return ANN(
@@ -66,21 +73,6 @@ def _one_thread() -> AbstractContextManager:
     return threadpool_limits(1, user_api="blas")
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of the classes.
-
-    Parameters
-    ----------
-    logits : float array of shape (n, n_out)
-
-    Returns
-    -------
-    float64 array of shape (n, n_out)
-    """
-    odds = np.exp(logits.astype(float) - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
-
-
 def scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Accuracy and cross-entropy of answers.
 
@@ -95,7 +87,7 @@ def scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """
     return {
         "accuracy": float(np.mean(np.argmax(logits, axis=1) == labels)),
-        "loss": cross_entropy(softmax(logits), labels),
+        "loss": cross_entropy(softmax(logits.astype(float)), labels),
     }
 
 
@@ -106,6 +98,7 @@ class ANNSystem(System):
     grey = True
     kind = ANN
     headline = ("accuracy",)
+    events = "rates"
 
     parameters: ANN
 
@@ -147,5 +140,5 @@ class ANNSystem(System):
 
     def images(self, weights, epoch, first):
         test = self.parts["test"]
-        rates = softmax(ann.infer(self.parameters, weights, test.images[:first]))
+        rates = softmax(ann.infer(self.parameters, weights, test.images[:first]).astype(float))
         return {"images": test.images[:first], "target": test.labels[:first], "rates": rates}

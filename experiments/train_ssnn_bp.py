@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from analysis.activity import answer
-from experiments import encoding
+from experiments import encoding, event_frames
 from experiments.training import Learned, System, TrainOptions, cross_entropy, recording_of
 from models.device import Simulator, simulator
 from models.errors import DataError
@@ -38,6 +38,10 @@ class TrainSSNN(TrainOptions):
 
     def parameters(self, n_in: int, n_out: int) -> SSNN:
         return SSNN(**dataclasses.asdict(self.rules), n_in=n_in, hidden=self.hidden, n_out=n_out)
+
+    @property
+    def bins(self) -> int:
+        return self.rules.steps
 
     def training(self) -> dict:
         return {"device": self.device, "codegen": self.codegen}
@@ -74,6 +78,7 @@ class SSNNSystem(System):
     headline = ("accuracy_spikes", "accuracy_rates")
     #: Enough for the mean counts of spikes and updates: see `analysis.activity`.
     raster_turns = 100
+    events = "frames"
 
     parameters: SSNN
 
@@ -128,8 +133,9 @@ class SSNNSystem(System):
 
     def images(self, weights, epoch, first):
         result, test = self._answers(weights, "test", epoch, first), self.parts["test"]
+        images = test.images[:first]
         return {
-            "images": test.images[:first],
+            "images": event_frames.rates(images, self.parameters.steps) if self.parameters.events else images,
             "target": test.labels[:first],
             "counts": result.counts,
             "membrane": result.membrane,

@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from analysis.runs import Recording, Run
-from experiments import datasets, encoding
+from experiments import datasets, encoding, event_frames
 from models.errors import DataError, ParameterError, RunError
 from models.model import Recorded, Weights
 
@@ -48,6 +48,9 @@ PROBABILITY_FLOOR = 1e-12
 
 Message = Callable[[str], None]
 
+#: What a network takes of an event data set: its frames, or the share of time steps with an event as grey values.
+EventInput = Literal["frames", "rates"]
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -64,7 +67,8 @@ class TrainOptions:
     out: Path
     """Run directory to make."""
     dataset: str = "digits"
-    """digits, mnist, fashion-mnist, emnist-letters, or a folder with the four IDX files."""
+    """digits, mnist, fashion-mnist, emnist-letters, a folder with the four IDX files, n-mnist (events), or emulated- and one of
+    these: its images as events of an emulated camera."""
     data_dir: Path | None = None
     """Where to look for a data set that is named (else $BRIANPROP_DATA, system packages, download)."""
     epochs: int = 10
@@ -95,6 +99,11 @@ class TrainOptions:
         """Parameters of the network for data of this size; raises ParameterError."""
         raise NotImplementedError
 
+    @property
+    def bins(self) -> int | None:
+        """Time steps into which the events of a recording are binned, where the network takes events."""
+        return None
+
     def training(self) -> dict:
         """What config.json holds under ``training`` besides the options of all systems."""
         return {}
@@ -110,7 +119,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Data:
-    """A data set as a network sees it."""
+    """A data set as a network sees it.
+
+    Attributes
+    ----------
+    parts : dict of Part
+        Of event data sets that a network takes as they are, images are packed frames, see `experiments.event_frames`.
+    classes : list of int
+    image_shape : tuple of int
+        Rows and columns of what the input neurons see.
+    crop : int
+    origin, digest : str
+    events : bool
+        Whether images are packed frames.
+    """
 
     parts: dict[str, Part]
     classes: list[int]
@@ -118,6 +140,12 @@ class Data:
     crop: int
     origin: str
     digest: str
+    events: bool = False
+
+    @property
+    def n_in(self) -> int:
+        """Number of input neurons."""
+        return self.image_shape[0] * self.image_shape[1]
 
 
 def load_data(
@@ -130,6 +158,9 @@ def load_data(
     crop: int | None = None,
     binarise: float | None = 0.5,
     grey: bool = False,
+    steps: int | None = None,
+    events: EventInput | None = None,
+    message: Message = print,
 ) -> Data:
     """Load, divide, crop and encode a data set.
 
@@ -145,12 +176,28 @@ def load_data(
         Level that makes pixels bright or dark; without it grey values stay.
     grey : bool
         Whether pixels go from 0 to 255 and not from 0 to 1.
+    steps : int, optional
+        Time steps into which the events of a recording are binned.
+    events : {"frames", "rates"}, optional
+        What the network takes of an event data set: the frames themselves, or the share of steps with an event.
+    message : callable
+        Called with a line of text where recordings take long.
 
     Raises
     ------
-    DataError, ParameterError
-        As `experiments.datasets` and `experiments.encoding` do.
+    DataError
+        As `experiments.datasets` and `experiments.event_frames` do.
+    ParameterError
+        As `experiments.datasets` and `experiments.encoding` do; also when the network takes no events.
     """
+    if event_frames.is_events(name):
+        if crop or binarise is not None or events is None:
+            wrong = "nBP takes images" if events is None else "events are neither cropped nor binarised"
+            raise ParameterError(
+                f"Data set {name} holds events, but {wrong}; choose another --dataset"
+                + ("." if events is None else ", or leave --crop and --binarise away.")
+            )
+        return _load_events(name, data_dir, samples, validation, test_samples, steps, events, message)
     dataset = datasets.load(name, data_dir)
     splits = datasets.split(dataset, samples, validation, test_samples)
     crop = encoding.default_crop(name) if crop is None else crop
@@ -163,6 +210,27 @@ def load_data(
         parts[part] = Part(pixels, split.labels)
         digest.update(parts[part].images.tobytes() + parts[part].labels.tobytes())
     return Data(parts, [int(label) for label in dataset.classes], shape, crop, dataset.origin, digest.hexdigest())
+
+
+def _load_events(name, data_dir, samples, validation, test_samples, steps, events, message) -> Data:
+    source = event_frames.load(name, data_dir)
+    found = source.dataset
+    recordings = datasets.Dataset(
+        name, found.train_events, found.train_labels, found.test_events, found.test_labels, found.classes, found.origin
+    )
+    splits = datasets.split(recordings, samples, validation, test_samples)
+    parts, digest = {}, hashlib.sha256()
+    for part in ("train", "validation", "test"):
+        split = getattr(splits, part)
+        if source.key and len(split.labels) > event_frames.CHUNK:
+            message(f"Emulating {len(split.labels)} recordings of {name} ({part}; kept in the cache) ...")
+        key = source.key and hashlib.sha256(f"{source.key} {part} {validation}".encode()).hexdigest()
+        frames = event_frames.frames(split.images, steps, key)
+        images = frames if events == "frames" else event_frames.rates(frames, steps)
+        parts[part] = Part(images, split.labels)
+        digest.update(images.tobytes() + split.labels.tobytes())
+    classes = [int(label) for label in found.classes]
+    return Data(parts, classes, event_frames.SHAPE, 0, found.origin, digest.hexdigest(), events == "frames")
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -250,6 +318,8 @@ class System(ABC):
         Metrics that are shown after each epoch, beside the loss.
     raster_turns : int
         Turns whose spikes every run keeps; 0 where nothing spikes.
+    events : {"frames", "rates"} or None
+        What it takes of an event data set; None where it takes none.
 
     Parameters
     ----------
@@ -267,6 +337,7 @@ class System(ABC):
     kind: ClassVar[type]
     headline: ClassVar[tuple[str, ...]]
     raster_turns: ClassVar[int] = 0
+    events: ClassVar[EventInput | None] = None
 
     def __init__(self, parameters: Any, settings: dict, parts: dict[str, Part], message: Message = print):
         self.parameters, self.settings, self.message = parameters, settings, message
@@ -437,4 +508,6 @@ def _first_turns(recording: Recording, turns: int) -> Recording:
 
 def dataset_name(name: str) -> str:
     """A data set as config.json names it: folders by their absolute path, so that a run can be resumed from anywhere."""
-    return name if name in datasets.NAMES else os.path.abspath(name)
+    if name.startswith(event_frames.EMULATED):
+        return event_frames.EMULATED + dataset_name(name.removeprefix(event_frames.EMULATED))
+    return name if name in datasets.NAMES or event_frames.is_events(name) else os.path.abspath(name)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.events import SIDE, TIME_LIMIT, Events, Recordings, bin_all, bin_events, encode, read
+from experiments.events import SIDE, TIME_LIMIT, Events, Recordings, bin_events, encode, read
 from models.errors import DataError, ParameterError
 
 #: The largest time that a record holds, and what a mark adds to those behind it [us].
@@ -125,7 +125,6 @@ GOOD = record(1, 2, 30, 0)
         (GOOD + GOOD[:3], "is truncated: its last event, at byte 5, has 3 bytes and not 5; replace it"),
         (GOOD + record(34, 0, 40, 0), "the event at byte 5 lies at x = 34, y = 0, outside of 34 x 34 pixels; replace it"),
         (record(0, 240, 0, 0) + record(3, 34, 40, 0), "the event at byte 5 lies at x = 3, y = 34, outside of 34 x 34 pixels"),
-        (GOOD * 2 + record(0, 0, 29, 0), "the event at byte 10 is at 29 us, earlier than the one before it at 30 us; replace"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path, content, message):
@@ -232,6 +231,12 @@ def test_events_on_the_border_begin_the_next_bin_and_late_ones_are_left_out():
     assert [np.flatnonzero(frame).tolist() for frame in bin_events(events, 3)] == [[0, 1], [2, 3], [4, 5]]
 
 
+def test_events_that_a_file_holds_out_of_order_are_put_in_order():
+    events = read(record(1, 2, 30, 0) + record(3, 4, 29, 1) + record(5, 6, 30, 1))
+    assert events.t.tolist() == [29, 30, 30]
+    assert events.x.tolist() == [3, 1, 5] and events.polarity.tolist() == [1, 0, 1]
+
+
 def test_several_events_of_a_neuron_in_one_bin_are_one_spike():
     frames = bin_events(events_at([1, 1, 2, 8]), 2)
     assert frames.sum() == 2 and frames[:, 0].tolist() == [1, 1]
@@ -247,47 +252,13 @@ def test_the_longest_recording_is_binned_without_overflow():
     assert np.argwhere(frames).tolist() == [[0, 0], [999, 1]]
 
 
-@pytest.mark.parametrize(("steps", "sensor"), [(5, {}), (3, {"width": 5, "height": 3}), (1, {"width": 3, "height": 1})])
-@pytest.mark.parametrize("duration", [None, 700])
-def test_packed_bins_unpack_to_the_frames(steps, sensor, duration):
-    sizes = {"width": SIDE, "height": SIDE, **sensor}
-    inputs = 2 * sizes["width"] * sizes["height"]
-    recordings = []
-    for seed in range(4):
-        rng = np.random.default_rng(seed)
-        x, y = rng.integers(0, sizes["width"], 60), rng.integers(0, sizes["height"], 60)
-        recordings.append(events_at(np.sort(rng.integers(0, 1000, 60)), x, y, rng.integers(0, 2, 60), **sensor))
-    packed = bin_all(recordings, steps, duration)
-    assert packed.dtype == np.uint8
-    assert packed.shape == (4, (steps * inputs + 7) // 8)
-    for row, events in zip(packed, recordings, strict=True):
-        frames = np.unpackbits(row, count=steps * inputs, bitorder="little").reshape(steps, inputs)
-        np.testing.assert_array_equal(frames, bin_events(events, steps, duration))
-    # spike of input i in step s: bit (s * inputs + i) % 8 of byte (s * inputs + i) // 8
-    step, neuron = np.argwhere(bin_events(recordings[0], steps, duration))[-1]
-    place = step * inputs + neuron
-    assert packed[0, place // 8] >> (place % 8) & 1
-
-
-def test_no_recordings_make_no_rows_of_the_usual_length():
-    assert bin_all([], 20).shape == (0, 20 * 2 * 34 * 34 // 8)
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"steps": 0}, "steps = 0 must be at least 1"), ({"steps": 2, "duration": 0}, "duration = 0 must be at least 1")],
 )
 def test_bins_that_cannot_be(options, message):
-    for count in (bin_events, lambda events, **rest: bin_all([events], **rest), lambda _, **rest: bin_all([], **rest)):
-        with pytest.raises(ParameterError, match=message):
-            count(events_at([0]), **options)
-
-
-def test_recordings_of_different_sensors_are_not_binned_together():
-    with pytest.raises(
-        DataError, match="Recording 1 is of a sensor of 34 x 30 pixels, but the first of 34 x 34; bin them apart"
-    ):
-        bin_all([events_at([0]), events_at([0], height=30)], 2)
+    with pytest.raises(ParameterError, match=message):
+        bin_events(events_at([0]), **options)
 
 
 # --------------------------------------------------------------------------------------------------------- recordings
@@ -307,4 +278,3 @@ def test_recordings_are_made_when_asked_for():
     assert recordings[-1].t[0] == recordings[np.int64(9)].t[0] == 9
     with pytest.raises(IndexError):
         recordings[10]
-    assert bin_all(part, 1).shape[0] == 2

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from experiments import nmnist
-from experiments.events import Events, bin_all, bin_events, encode
+from experiments.event_frames import frames
+from experiments.events import Events, bin_events, encode
 from experiments.nmnist import find, load_events
 from models.errors import DataError
+from models.ssnn_bp import unpack
 
 #: Digits of the recordings 1, 2, ...: those of a small data set in the order of its files.
 DIGITS = {"Train": [5, 0, 4, 1, 9, 2, 1, 3, 6, 7, 8, 8], "Test": [7, 2, 1, 0, 4, 3, 5, 6, 8, 9]}
@@ -124,8 +126,7 @@ def test_recordings_are_read_lazily(tmp_path):
 def test_bins_of_a_data_set(tmp_path):
     write_both(tmp_path / "nmnist")
     recordings = load_events(tmp_path).test_events
-    frames = np.unpackbits(bin_all(recordings, 6), axis=1, count=6 * 2312, bitorder="little").reshape(-1, 6, 2312)
-    for found, events in zip(frames, recordings, strict=True):
+    for found, events in zip(unpack(frames(recordings, 6), 6), recordings, strict=True):
         np.testing.assert_array_equal(found, bin_events(events, 6))
         assert found.any()
 

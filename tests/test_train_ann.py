@@ -10,10 +10,11 @@ from threadpoolctl import threadpool_info
 from analysis.runs import METRIC_COLUMNS, Run
 from experiments import datasets
 from experiments.cli import main
-from experiments.train_ann import ANNSystem, scores, softmax
+from experiments.train_ann import ANNSystem, scores
 from experiments.training import Part, noise_seed
 from models import ann
 from models.ann import ANN
+from models.reference import softmax
 
 SMALL = ["train", "ann", "--hidden", "20", "--samples", "300", "--epochs", "3", "--seed", "5"]
 

@@ -1,0 +1,143 @@
+"""Event data sets as networks see them: recordings binned into time steps, eight steps in a byte."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.runs import atomic_write
+from experiments import datasets, nmnist
+from experiments.emulator import Camera, emulate_all
+from experiments.events import SIDE, EventDataset, Events, bin_events
+from models.cache import cache_root
+from models.ssnn_bp import pack, unpack
+
+__all__ = ["EMULATED", "INPUTS", "SHAPE", "Source", "frames", "is_events", "load", "rates"]
+
+#: Before the name of an image data set: its images, recorded by an emulated camera.
+EMULATED = "emulated-"
+
+#: The camera is the same in all emulated data sets.
+CAMERA_SEED = 0
+
+#: What input neurons look like as an image: OFF events above ON events.
+SHAPE = (2 * SIDE, SIDE)
+INPUTS = SHAPE[0] * SHAPE[1]
+
+#: Recordings that are kept in one file of the cache: emulating them takes some seconds.
+CHUNK = 2000
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set of recordings, and what its frames may be kept under in the cache.
+
+    Attributes
+    ----------
+    dataset : EventDataset
+    key : str or None
+        Stands for all that decides the recordings; None where they are read from files, which is fast.
+    """
+
+    dataset: EventDataset
+    key: str | None
+
+
+def is_events(name: str) -> bool:
+    """Whether a data set holds events and not images."""
+    return name == nmnist.NAME or name.startswith(EMULATED)
+
+
+def load(name: str, data_dir: Path | None = None) -> Source:
+    """Find the recordings of a data set; none is read or made yet.
+
+    Parameters
+    ----------
+    name : str
+        ``n-mnist``, or ``emulated-`` and what `experiments.datasets.load` knows.
+    data_dir : Path, optional
+
+    Raises
+    ------
+    DataError
+        As `experiments.nmnist.load_events` and `experiments.datasets.load` do.
+    """
+    if not name.startswith(EMULATED):
+        return Source(nmnist.load_events(data_dir), None)
+    images, camera = datasets.load(name.removeprefix(EMULATED), data_dir), Camera()
+    digest = hashlib.sha256(json.dumps([dataclasses.asdict(camera), CAMERA_SEED], sort_keys=True).encode())
+    for part in (images.train_images, images.test_images):
+        digest.update(str(part.shape).encode())
+        digest.update(part.tobytes())
+    return Source(emulate_all(images, camera, CAMERA_SEED), digest.hexdigest())
+
+
+def frames(
+    recordings: Sequence[Events], steps: int, key: str | None = None, progress: Callable[[int], None] | None = None
+) -> np.ndarray:
+    """Bin recordings into time steps, as `models.ssnn_bp.pack` packs them.
+
+    Parameters
+    ----------
+    recordings : sequence of Events
+        Of a sensor of 34 x 34 pixels.
+    steps : int
+        T: equal parts of each recording, see `experiments.events.bin_events`.
+    key : str, optional
+        Stands for these recordings in the cache, in which chunks are kept as they are made.
+    progress : callable, optional
+        Called with the number of recordings done.
+
+    Returns
+    -------
+    uint8 array of shape (n, ceil(T / 8) * 2312)
+
+    Raises
+    ------
+    DataError
+        When a recording cannot be read.
+    ParameterError
+        When `steps` is not at least 1.
+    """
+    chunks = []
+    for start in range(0, len(recordings), CHUNK):
+        chunk = recordings[start : start + CHUNK]
+        path = key and cache_root() / "events" / f"{key[:20]}-{steps}-{start}-{len(chunk)}.npy"
+        if path and path.exists():
+            chunks.append(np.load(path))
+        else:
+            chunks.append(np.concatenate([pack(bin_events(events, steps)[np.newaxis]) for events in chunk]))
+            if path:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                atomic_write(path, lambda file, made=chunks[-1]: np.save(file, made))
+        if progress:
+            progress(start + len(chunk))
+    return np.concatenate(chunks) if chunks else pack(np.zeros((0, steps, INPUTS), np.uint8))
+
+
+def rates(packed: np.ndarray, steps: int) -> np.ndarray:
+    """Share of the time steps in which each input neuron fires, as grey values.
+
+    Parameters
+    ----------
+    packed : uint8 array of shape (n, ceil(T / 8) * n_in)
+    steps : int
+        T.
+
+    Returns
+    -------
+    uint8 array of shape (n, n_in)
+        255 stands for an event in every step.
+    """
+    # in parts, since unpacked frames take eight times the memory
+    parts = [
+        np.rint(255 * unpack(packed[start : start + CHUNK], steps).mean(axis=1)).astype(np.uint8)
+        for start in range(0, len(packed), CHUNK)
+    ]
+    return np.concatenate(parts) if parts else np.zeros((0, INPUTS), np.uint8)

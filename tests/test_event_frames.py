@@ -1,0 +1,135 @@
+"""Recordings as networks take them, and training on them."""
+
+import numpy as np
+import pytest
+from conftest import assert_same_run, back_to
+
+from analysis.runs import Run
+from experiments import datasets, event_frames
+from experiments.cli import main
+from experiments.emulator import Camera, emulate_all
+from experiments.events import bin_events, encode
+from experiments.training import SHUFFLE_STREAM, load_data
+from models.ssnn_bp import unpack
+
+#: The steps and sizes of the other tests of training.
+SMALL = ["--samples", "60", "--validation", "20", "--test-samples", "20", "--epochs", "2", "--seed", "3"]
+EVENTS = ["train", "ssnn-bp", "--dataset", "emulated-digits", "--hidden", "20", "--steps", "11", *SMALL]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("events") / "run"
+    assert main([*EVENTS, "--out", str(path)]) == 0
+    return Run.open(path)
+
+
+def test_frames_are_the_bins_and_are_made_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path))
+    monkeypatch.setattr(event_frames, "CHUNK", 3)
+    source = event_frames.load("emulated-digits")
+    recordings = source.dataset.test_events[:7]
+    done = []
+    packed = event_frames.frames(recordings, 9, source.key, done.append)
+    assert packed.shape == (7, 2 * event_frames.INPUTS) and done == [3, 6, 7]
+    expected = np.array([bin_events(events, 9) for events in recordings])
+    np.testing.assert_array_equal(unpack(packed, 9), expected)
+    assert len(list((tmp_path / "events").iterdir())) == 3
+    silent = [None] * 7  # what is in the cache is not made again
+    np.testing.assert_array_equal(event_frames.frames(silent, 9, source.key), packed)
+    with pytest.raises(AttributeError):
+        event_frames.frames(silent, 10, source.key)
+    np.testing.assert_array_equal(event_frames.rates(packed, 9), np.rint(255 * expected.mean(axis=1)))
+
+
+def test_the_key_stands_for_images_and_camera(monkeypatch):
+    first = event_frames.load("emulated-digits").key
+    assert event_frames.load("emulated-digits").key == first
+    monkeypatch.setattr(event_frames, "CAMERA_SEED", 1)
+    assert event_frames.load("emulated-digits").key != first
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_parts_are_those_of_the_images(part):
+    events = load_data(
+        "emulated-digits", samples=30, validation=10, test_samples=8, binarise=None, steps=5, events="frames"
+    ).parts[part]
+    images = load_data("digits", samples=30, validation=10, test_samples=8).parts[part]
+    np.testing.assert_array_equal(events.labels, images.labels)
+    dataset = datasets.load("digits")
+    made = emulate_all(dataset, Camera(), event_frames.CAMERA_SEED)
+    recordings = {"train": made.train_events[:30], "validation": made.train_events[-10:], "test": made.test_events[:8]}[part]
+    np.testing.assert_array_equal(unpack(events.images, 5), [bin_events(recording, 5) for recording in recordings])
+
+
+def test_a_run_on_events_keeps_what_is_promised(finished):
+    assert finished.config["parameters"]["events"] is True
+    assert finished.config["parameters"]["n_in"] == event_frames.INPUTS
+    assert finished.config["dataset"]["name"] == "emulated-digits" and finished.config["dataset"]["steps"] == 11
+    assert finished.config["dataset"]["image_shape"] == [68, 34]
+    # the spikes of the input are the events of the samples presented
+    recording = finished.load_spikes("raster")
+    mine = recording.population == recording.populations.index("input")
+    order = np.random.default_rng([3, SHUFFLE_STREAM, 2]).permutation(60)
+    dataset = emulate_all(datasets.load("digits"), Camera(), event_frames.CAMERA_SEED)
+    frames = np.array([bin_events(dataset.train_events[place], 11) for place in order])
+    found = np.zeros((60 * 11, event_frames.INPUTS), np.uint8)
+    found[recording.step[mine], recording.neuron[mine]] = 1
+    np.testing.assert_array_equal(found.reshape(frames.shape), frames)
+    kept = finished.load_images()["images"]
+    assert kept.shape == (12, event_frames.INPUTS)
+    np.testing.assert_array_equal(kept[0], np.rint(255 * bin_events(dataset.test_events[0], 11).mean(axis=0)))
+
+
+def test_resume_evaluate_and_figures(finished, tmp_path, capsys):
+    path = back_to(finished, tmp_path / "back", 1).path
+    assert main(["resume", str(path)]) == 0
+    assert_same_run(finished, Run.open(path))
+    capsys.readouterr()
+    assert main(["evaluate", str(path)]) == 0
+    printed = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    row = next(row for row in finished.metrics() if row["epoch"] == 2 and row["split"] == "test")
+    assert float(printed["accuracy_spikes"]) == pytest.approx(row["accuracy_spikes"])
+    assert main(["figures", str(path)]) == 0
+    assert (path / "figures" / "weights.png").is_file() and (path / "figures" / "images.png").is_file()
+
+
+def test_the_ann_sees_the_rates(tmp_path):
+    path = tmp_path / "ann"
+    assert (
+        main(["train", "ann", "--dataset", "emulated-digits", "--hidden", "5", "--steps", "11", *SMALL, "--out", str(path)])
+        == 0
+    )
+    kept = Run.open(path).load_images()["images"]
+    frames = bin_events(event_frames.load("emulated-digits").dataset.test_events[0], 11)
+    np.testing.assert_array_equal(kept[0], np.rint(255 * frames.mean(axis=0)))
+
+
+def test_files_of_n_mnist_are_fed_as_they_are(tmp_path):
+    recordings = emulate_all(datasets.load("digits"), Camera(), 5)
+    for part, events in (("Train", recordings.train_events), ("Test", recordings.test_events)):
+        for place in range(12):
+            folder = tmp_path / "nmnist" / part / str(place % 10)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{place:05}.bin").write_bytes(encode(events[place]))
+    data = load_data("n-mnist", tmp_path, validation=2, binarise=None, steps=7, events="frames")
+    assert data.events and data.n_in == 2312 and data.classes == list(range(10))
+    np.testing.assert_array_equal(data.parts["test"].labels, np.arange(12) % 10)
+    expected = [bin_events(events, 7) for events in recordings.train_events[:10]]
+    np.testing.assert_array_equal(unpack(data.parts["train"].images, 7), expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nbp"], "emulated-digits holds events, but nBP takes images; choose another --dataset"),
+        (["ssnn-bp", "--crop", "2"], "events are neither cropped nor binarised"),
+        (["ann", "--binarise", "0.5"], "leave --crop and --binarise away"),
+        (["ann", "--steps", "0"], "steps = 0 must be at least 1"),
+    ],
+)
+def test_bad_input_is_one_sentence(arguments, words, tmp_path, capsys):
+    assert main(["train", *arguments, "--dataset", "emulated-digits", "--out", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
