@@ -96,7 +96,7 @@ class BenchmarkNBP:
     scaling: bool = True
     """Time dense code over layer sizes from 100 to 3200; each size needs a build."""
     profile: bool = True
-    """Divide the time of a sample among the parts of the circuit; needs a build."""
+    """Divide the time of a sample among the parts of the circuit."""
     resources: bool = True
     """Measure memory, build time and start-up; needs a build."""
 
@@ -169,7 +169,12 @@ class Bench:
         }
         self.kernel = Kernel(parameters) if "kernel" in variants else None
         values = {"input": train.images, "target": self.targets}
-        self.stimuli = {kind: NBPModel(circuit, parameters).stimuli(values) for kind, circuit in self.circuits.items()}
+        self.stimuli = {
+            kind: NBPModel(circuit, parameters).stimuli(
+                {source.name: values[source.name] for source in circuit.sources if source.name in values}
+            )
+            for kind, circuit in self.circuits.items()
+        }
 
     def run(
         self, kind: str, variant: str, weights: Weights, order: np.ndarray, n_recorded: int = 0

@@ -12,6 +12,7 @@ from conftest import DIGITS, restless_weights
 
 from analysis.speed import CHIP, Spread, affine, draw, plot_profile, plot_scaling, plot_speed, ratio, slope
 from experiments.benchmark import (
+    Bench,
     BenchmarkNBP,
     PeakMemory,
     Timed,
@@ -25,9 +26,10 @@ from experiments.benchmark import (
 )
 from experiments.encoding import one_hot
 from experiments.kernels import Kernel
+from experiments.training import Part
 from models.device import compiler
 from models.errors import ParameterError, RunError
-from models.nbp import NBP, training_circuit
+from models.nbp import NBP, initial_weights, training_circuit
 from models.nbp_model import NBPResult
 from models.reference import infer, train_turn
 
@@ -290,6 +292,21 @@ def test_folder_must_be_new(tmp_path):
 def test_settings_are_checked(tmp_path, name):
     with pytest.raises(ParameterError, match=name):
         BenchmarkNBP(tmp_path, **{name: 0})
+
+
+def test_both_circuits_of_the_benchmark_give_what_the_kernel_gives(digits):
+    images, _, labels = digits
+    bench = Bench(NBP(**DIGITS), Part(images, labels), 0, ("dense", "kernel"), lambda line: None)
+    order = np.arange(40)
+    for kind in ("training", "inference"):
+        weights, spikes, seconds, result = bench.run(kind, "dense", initial_weights(bench.parameters, 0), order)
+        expected, answers, _, _ = bench.run(kind, "kernel", initial_weights(bench.parameters, 0), order)
+        np.testing.assert_array_equal(spikes, answers)
+        for name in weights:
+            np.testing.assert_array_equal(weights[name], expected[name])
+        if kind == "training":
+            assert not np.array_equal(weights["W2"], initial_weights(bench.parameters, 0)["W2"])
+        assert seconds > 0 and result.drive.shape == (40, 10)
 
 
 @pytest.mark.slow
