@@ -218,7 +218,7 @@ def plot_scaling(rows: Sequence[Mapping]) -> Figure:
     for axes in (sizes, work):
         axes.set(xscale="log", yscale="log")
         axes.grid(True)
-        axes.legend()
+        axes.legend(loc="upper left")
     return figure
 
 

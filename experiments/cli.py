@@ -232,10 +232,10 @@ class Info:
         )
         builds = cache_root() / "builds"
         print(f"{'cache':15} {cache_root()} ({len(list(builds.glob('*/manifest.json')))} builds)")
+        lacking = "not found; it is downloaded on first use"
         for name in datasets.NAMES:
-            lacking = "not found; it is downloaded on first use" if name in datasets.MIRRORS else "not found"
             print(f"{'data':15} {name}: {datasets.find(name, self.data_dir) or lacking}")
-        print(f"{'data':15} {nmnist.NAME}: {nmnist.find(self.data_dir) or 'not found; it is downloaded on first use'}")
+        print(f"{'data':15} {nmnist.NAME}: {nmnist.find(self.data_dir) or lacking}")
 
 
 Command = (

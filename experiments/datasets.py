@@ -21,6 +21,7 @@ import math
 import os
 import sys
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,13 +30,22 @@ from types import MappingProxyType
 
 import numpy as np
 
+from analysis.runs import atomic_write
 from models.cache import cache_root
 from models.errors import DataError, ParameterError
 
-__all__ = ["NAMES", "Dataset", "Split", "Splits", "find", "load", "split"]
+__all__ = ["NAMES", "Dataset", "Split", "Splits", "find", "known", "load", "split"]
+
+#: Parts of EMNIST, and the labels that the files of each hold. They are named otherwise, and their images are transposed.
+EMNIST = {"emnist-letters": range(1, 27), "emnist-balanced": range(47), "emnist-digits": range(10)}
+#: The official archive, half a gigabyte with all of EMNIST in it, and its MD5.
+EMNIST_ARCHIVE = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
+EMNIST_MD5 = "58c8d27c78d21e728a6bc7b3cc06412e"
+#: Behind the name of a part: a folder of other files, upright and under the usual names, that hold some of it.
+SUBSET = "-subset"
 
 #: Data sets that are known by name; any folder with the four IDX files works too.
-NAMES = ("digits", "mnist", "fashion-mnist", "emnist-letters")
+NAMES = ("digits", "mnist", "fashion-mnist", *EMNIST)
 
 #: The four files of a data set, and how many dimensions each has.
 FILES = {
@@ -44,13 +54,6 @@ FILES = {
     "t10k-images-idx3-ubyte": 3,
     "t10k-labels-idx1-ubyte": 1,
 }
-
-#: EMNIST Letters is found and not downloaded: the official archive holds all of EMNIST, half a gigabyte. Its files are named
-#: otherwise, and their images are transposed.
-LETTERS = "emnist-letters"
-LETTERS_FILES = {stem: f"{LETTERS}-{stem.replace('t10k', 'test')}" for stem in FILES}
-LETTERS_ARCHIVE = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
-LETTERS_CLASSES = np.arange(1, 27)
 
 #: SHA-256 of the payloads. The gzip wrappers differ from mirror to mirror; what is inside does not.
 SHA256 = {
@@ -145,8 +148,10 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     ``mnist`` and ``fashion-mnist`` are searched in ``data_dir``, $BRIANPROP_DATA, the system's packages and the cache;
     of the first two, in the subfolder of that name and in the folder itself. Their payloads are checked against known
     SHA-256 wherever they come from. With ``data_dir`` nothing else is searched and nothing downloaded.
-    ``emnist-letters`` is searched in the first two places: the files of the official archive, whose images are turned
-    upright, or in a subfolder of that name the usual four files with upright images.
+    The parts of EMNIST, `EMNIST`, are searched in the first two places and the cache: the files of the official archive, whose
+    images are turned upright, or in a subfolder of the part's name the usual four files with upright images. The archive
+    is downloaded and checked as a whole. A part with `SUBSET` behind its name is a folder with the usual four files, which
+    hold some of it.
 
     Parameters
     ----------
@@ -166,8 +171,16 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     """
     if name == "digits":
         return _digits()
-    if name == LETTERS:
-        return _letters(data_dir)
+    if name in EMNIST:
+        return _emnist(name, data_dir)
+    if name.removesuffix(SUBSET) in EMNIST:
+        place = data_dir or os.environ.get("BRIANPROP_DATA")
+        if not place or not (Path(place) / name).is_dir():
+            raise DataError(
+                f"Data set {name} is not in {place or 'a folder that BRIANPROP_DATA names'}: put a folder of that name with "
+                f"the four IDX files there, or use {name.removesuffix(SUBSET)}."
+            )
+        return _read_folder(name, (Path(place) / name).expanduser().absolute())
     if name not in SHA256:
         folder = Path(name).expanduser().absolute()
         if not folder.is_dir():
@@ -183,6 +196,11 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
             f"subfolder {name}, or leave --data-dir away so that it is downloaded."
         )
     return _read_folder(name, folder or _download(name))
+
+
+def known(name: str) -> bool:
+    """Whether `load` knows a data set by its name, so that it is no folder."""
+    return name in NAMES or name.removesuffix(SUBSET) in EMNIST
 
 
 def find(name: str, data_dir: Path | None = None) -> str | None:
@@ -201,8 +219,8 @@ def find(name: str, data_dir: Path | None = None) -> str | None:
     """
     if name == "digits":
         return "scikit-learn" if importlib.util.find_spec("sklearn") else None
-    if name == LETTERS:
-        place = _locate_letters(data_dir)
+    if name in EMNIST:
+        place = _locate_emnist(name, data_dir)
         return str(place[0]) if place and all(_file(place[0], stem) for stem in place[1].values()) else None
     folder = _locate(name, data_dir) if name in SHA256 else Path(name).expanduser().absolute()
     return str(folder) if folder is not None and all(_file(folder, stem) for stem in FILES) else None
@@ -332,40 +350,71 @@ def _read_folder(name: str, folder: Path, names: Mapping[str, str] = MappingProx
     )
 
 
-def _locate_letters(data_dir: Path | None) -> tuple[Path, dict[str, str]] | None:
-    """Return the folder of EMNIST Letters, or of a part of it, and the names of its files."""
-    place = data_dir or os.environ.get("BRIANPROP_DATA")
-    if not place:
-        return None
-    place = Path(place).expanduser().absolute()
-    usual = {stem: stem for stem in FILES}
-    # the usual names say nothing of what is in the files: they count in a folder of the right name only
-    for folder, names in ((place / LETTERS, LETTERS_FILES), (place / LETTERS, usual), (place, LETTERS_FILES)):
+def _emnist_files(name: str) -> dict[str, str]:
+    """The names of the files in the official archive, by those of the usual four."""
+    return {stem: f"{name}-{stem.replace('t10k', 'test')}" for stem in FILES}
+
+
+def _locate_emnist(name: str, data_dir: Path | None) -> tuple[Path, dict[str, str]] | None:
+    """Return the folder of a part of EMNIST, or of some of it, and the names of its files."""
+    place, usual = data_dir or os.environ.get("BRIANPROP_DATA"), {stem: stem for stem in FILES}
+    official = _emnist_files(name)
+    places = []
+    if place:
+        place = Path(place).expanduser().absolute()
+        # the usual names say nothing of what is in the files: they count in a folder of the right name only
+        places = [(place / name, official), (place / name, usual), (place, official), (place / "emnist", official)]
+    if not data_dir:
+        places.append((_download_folder("emnist"), official))
+    for folder, names in places:
         if any(_file(folder, stem) for stem in names.values()):
             return folder, names
     return None
 
 
-def _letters(data_dir: Path | None) -> Dataset:
-    found = _locate_letters(data_dir)
+def _emnist(name: str, data_dir: Path | None) -> Dataset:
+    found = _locate_emnist(name, data_dir)
+    official = _emnist_files(name)
     if found is None:
-        place = "--data-dir" if data_dir else "BRIANPROP_DATA"
-        raise DataError(
-            f"Data set {LETTERS} is not in {data_dir or 'a folder that BRIANPROP_DATA names'}: take "
-            f"{', '.join(f'{stem}.gz' for stem in LETTERS_FILES.values())} out of {LETTERS_ARCHIVE} into a folder, and name "
-            f"it with {place}."
-        )
+        files = ", ".join(f"{stem}.gz" for stem in official.values())
+        if data_dir is not None:
+            raise DataError(
+                f"Data set {name} is not in {data_dir}: take {files} out of {EMNIST_ARCHIVE} into that folder, or leave "
+                "--data-dir away so that it is downloaded."
+            )
+        found = _download_emnist(name, files), official
     folder, names = found
-    dataset = _read_folder(LETTERS, folder, names)
-    if not np.array_equal(dataset.classes, LETTERS_CLASSES):
+    dataset, labels = _read_folder(name, folder, names), EMNIST[name]
+    if not np.array_equal(dataset.classes, labels):
         raise DataError(
             f"Folder {folder} holds the labels {dataset.classes[0]} to {dataset.classes[-1]} of {len(dataset.classes)} "
-            f"classes, but {LETTERS} has 1 to 26; replace the files, or name the folder itself as the data set."
+            f"classes, but {name} has {labels[0]} to {labels[-1]}; replace the files, or name the folder itself as the data "
+            "set."
         )
-    if names is not LETTERS_FILES:
+    if names != official:
         return dataset
     upright = {part: getattr(dataset, part).transpose(0, 2, 1) for part in ("train_images", "test_images")}
     return dataclasses.replace(dataset, **upright)
+
+
+def _download_emnist(name: str, files: str) -> Path:
+    """Download the archive of all of EMNIST and take the four files of one part out of it."""
+    folder = _download_folder("emnist")
+
+    def fetch(mirror: str, file: str, downloader) -> None:
+        try:
+            archive = _retrieve(mirror, folder, file, downloader, f"md5:{EMNIST_MD5}")
+        except ValueError as error:
+            # pooch has deleted it
+            raise DataError(f"Archive {mirror} is not the published one; try again later.") from error
+        with zipfile.ZipFile(archive) as members:
+            for stem in _emnist_files(name).values():
+                content = members.read(f"gzip/{stem}.gz")
+                atomic_write(folder / f"{stem}.gz", lambda file, content=content: file.write(content))
+
+    remedy = f"take {files} out of the archive {EMNIST_ARCHIVE} into a folder, and name it with --data-dir or BRIANPROP_DATA"
+    _from_mirrors(name, folder, [EMNIST_ARCHIVE], ["gzip.zip"], fetch, remedy)
+    return folder
 
 
 def _digits() -> Dataset:

@@ -67,8 +67,8 @@ class TrainOptions:
     out: Path
     """Run directory to make."""
     dataset: str = "digits"
-    """digits, mnist, fashion-mnist, emnist-letters, a folder with the four IDX files, n-mnist (events), or emulated- and one of
-    these: its images as events of an emulated camera."""
+    """digits, mnist, fashion-mnist, emnist-letters, emnist-balanced, emnist-digits, a folder with the four IDX files, n-mnist
+    (events), or emulated- and one of these: its images as events of an emulated camera."""
     data_dir: Path | None = None
     """Where to look for a data set that is named (else $BRIANPROP_DATA, system packages, download)."""
     epochs: int = 10
@@ -510,4 +510,4 @@ def dataset_name(name: str) -> str:
     """A data set as config.json names it: folders by their absolute path, so that a run can be resumed from anywhere."""
     if name.startswith(event_frames.EMULATED):
         return event_frames.EMULATED + dataset_name(name.removeprefix(event_frames.EMULATED))
-    return name if name in datasets.NAMES or event_frames.is_events(name) else os.path.abspath(name)
+    return name if datasets.known(name) or event_frames.is_events(name) else os.path.abspath(name)

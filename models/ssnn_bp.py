@@ -395,6 +395,8 @@ class SSNNModel(Model):
             name="input",
             **common,
         )
+        if not events:
+            silent_where_zero(group, "spike", "p")
         code = equations.EVENTS_STEP if events else equations.BERNOULLI_SAMPLE
         group.run_regularly(code, when="groups", order=1, name="input_sample", codeobj_class=common["codeobj_class"])
         return _fires(group, "input")

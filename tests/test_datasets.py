@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import socket
 import threading
+import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -93,7 +94,9 @@ def test_a_relative_folder_has_an_absolute_origin(tmp_path, payloads, monkeypatc
 
 
 def test_an_unknown_name(tmp_path):
-    with pytest.raises(DataError, match=r"'mnits' is neither one of digits, mnist, fashion-mnist, emnist-letters nor a folder"):
+    with pytest.raises(
+        DataError, match=r"'mnits' is neither one of digits, mnist, fashion-mnist, emnist-letters, .* nor a folder"
+    ):
         load("mnits")
     assert find("mnits") is None
 
@@ -221,7 +224,30 @@ def test_files_that_do_not_fit_each_other(tmp_path, payloads, name, array, messa
         load(str(folder))
 
 
-# ---------------------------------------------------------------------------------------------------- EMNIST Letters
+class Handler(SimpleHTTPRequestHandler):
+    def do_GET(self):
+        self.server.requested.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """Serve a folder at this computer's own address; gives the server, with the list of what was requested."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path / "served")))
+    server.requested, server.url = [], f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+# ------------------------------------------------------------------------------------------------------------ EMNIST
 
 
 @pytest.fixture
@@ -262,8 +288,6 @@ def test_letters_under_the_usual_names_are_upright_and_need_a_folder_of_their_na
 
 
 def test_letters_that_are_none_or_incomplete_are_refused(tmp_path, letters, payloads):
-    with pytest.raises(DataError, match="BRIANPROP_DATA"):
-        load("emnist-letters")
     folder = write(tmp_path / "emnist-letters", payloads)
     with pytest.raises(DataError, match=r"labels 5 to 200 of 4 classes, but emnist-letters has 1 to 26"):
         load("emnist-letters", tmp_path)
@@ -272,6 +296,41 @@ def test_letters_that_are_none_or_incomplete_are_refused(tmp_path, letters, payl
     assert find("emnist-letters", tmp_path) is None
     with pytest.raises(DataError, match=f"{TEST_LABELS} .* is missing in {folder}"):
         load("emnist-letters", tmp_path)
+
+
+def test_a_subset_is_a_folder_of_its_own(tmp_path, letters, monkeypatch):
+    with pytest.raises(DataError, match="put a folder of that name with the four IDX files there, or use emnist-letters"):
+        load("emnist-letters-subset", tmp_path)
+    folder = write(tmp_path / "emnist-letters-subset", letters)
+    check_payloads(load("emnist-letters-subset", tmp_path), letters)
+    monkeypatch.setenv("BRIANPROP_DATA", str(tmp_path))
+    dataset = load("emnist-letters-subset")
+    check_payloads(dataset, letters)
+    assert dataset.origin == str(folder) and datasets.known("emnist-letters-subset") and not datasets.known("mnist-subset")
+
+
+@pytest.mark.parametrize(("part", "n"), [("balanced", 47), ("digits", 10)])
+def test_the_official_archive_is_downloaded_once_and_checked(part, n, tmp_path, mirror, monkeypatch):
+    rng = np.random.default_rng(4)
+    archive = tmp_path / "served" / "gzip.zip"
+    archive.parent.mkdir(parents=True)
+    images = rng.integers(0, 256, (2 * n, 5, 5))
+    with zipfile.ZipFile(archive, "w") as members:
+        for prefix, count in (("train", 2 * n), ("test", n)):
+            stem = f"gzip/emnist-{part}-{prefix}"
+            members.writestr(f"{stem}-images-idx3-ubyte.gz", gzip.compress(idx(images[:count])))
+            members.writestr(f"{stem}-labels-idx1-ubyte.gz", gzip.compress(idx(np.arange(count) % n)))
+    monkeypatch.setattr(datasets, "EMNIST_ARCHIVE", f"{mirror.url}/gzip.zip")
+    with pytest.raises(DataError, match=r"gzip.zip is not the published one.*take emnist-.*into a folder, and name it with"):
+        load(f"emnist-{part}")
+    monkeypatch.setattr(datasets, "EMNIST_MD5", hashlib.md5(archive.read_bytes()).hexdigest())
+    dataset = load(f"emnist-{part}")
+    assert len(dataset.classes) == n and dataset.test_images.shape == (n, 5, 5)
+    assert all(np.array_equal(image, stored.T) for image, stored in zip(dataset.train_images, images, strict=True))
+    asked = len(mirror.requested)
+    assert find(f"emnist-{part}") == dataset.origin == str(tmp_path / "cache" / "downloads" / "emnist")
+    load(f"emnist-{part}")
+    assert len(mirror.requested) == asked
 
 
 # ------------------------------------------------------------------------------------- where named sets are searched
@@ -373,29 +432,6 @@ def test_a_full_disk_leaves_no_part_in_the_cache(tmp_path, known, monkeypatch):
 
 
 # --------------------------------------------------------------------------------------------------------- download
-
-
-class Handler(SimpleHTTPRequestHandler):
-    def do_GET(self):
-        self.server.requested.append(self.path)
-        super().do_GET()
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def mirror(tmp_path, monkeypatch):
-    """Serve a folder at this computer's own address; gives the server, with the list of what was requested."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path / "served")))
-    server.requested, server.url = [], f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_a_download_passes_over_a_bad_mirror_and_is_kept(tmp_path, known, mirror, monkeypatch):

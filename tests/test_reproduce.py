@@ -16,7 +16,7 @@ from models.errors import ParameterError, RunError
 from models.nbp import NBP, training_circuit
 
 #: All but those whose data cannot be had everywhere.
-SLOW = [name for name in EXPERIMENTS if name not in ("nbp-mnist", "ssnn-n-mnist")]
+SLOW = [name for name in EXPERIMENTS if name not in ("nbp-mnist", "ssnn-emnist", "ssnn-n-mnist")]
 
 
 def run_smallest(name, out, data_dir):

@@ -192,7 +192,7 @@ def any_order(pathway, parts: int = 1) -> None:
 def silent_where_zero(group, event: str, variable: str) -> None:
     """Promise that an event, whose condition draws random numbers, cannot happen where a variable of the group is 0.
 
-    In steps in which it is 0 everywhere nothing is drawn.
+    Nothing is drawn for blocks of neurons in which it is 0 everywhere.
 
     Parameters
     ----------

@@ -79,34 +79,31 @@ template <class Scalar> class Random {
         return numbers_;
     }
 
-    // Numbers for the indices 0 to n - 1 at once: both words of a block are used.
-    const Scalar *uniforms(const uint32_t n, const uint32_t place) {
-        Scalar *out = buffer(n, place);
-        const Numbers<Scalar> numbers = numbers_;
-        const uint32_t half = (n + 1) / 2;
-        for (uint32_t index = 0; index < half; index++) {
-            const Pair pair = numbers.words(index, place);
-            out[index] = unit<Scalar>(pair.first);
-            out[index + half] = unit<Scalar>(pair.second);
-        }
-        return out;
-    }
-    const Scalar *normals(const uint32_t n, const uint32_t place) {
-        Scalar *out = buffer(n, place);
-        const Numbers<Scalar> numbers = numbers_;
-        for (uint32_t index = 0; index < n; index++)
-            out[index] = numbers.normal(index, place);
-        return out;
-    }
-
-  private:
-    Scalar *buffer(const uint32_t n, const uint32_t place) {
+    // Where the numbers of a place are put, by index; `n` is the number of indices.
+    Scalar *numbers(const uint32_t n, const uint32_t place) {
         if (buffers_.size() <= place)
             buffers_.resize(place + 1);
         buffers_[place].resize(n + 1);
         return buffers_[place].data();
     }
 
+    // Draws them for n indices from `start` on: both words of a block are used.
+    void uniforms(Scalar *__restrict out, const uint32_t start, const uint32_t n, const uint32_t place) const {
+        const Numbers<Scalar> numbers = numbers_;
+        const uint32_t half = (n + 1) / 2;
+        for (uint32_t index = 0; index < half; index++) {
+            const Pair pair = numbers.words(start + index, place);
+            out[start + index] = unit<Scalar>(pair.first);
+            out[start + index + half] = unit<Scalar>(pair.second);
+        }
+    }
+    void normals(Scalar *__restrict out, const uint32_t start, const uint32_t n, const uint32_t place) const {
+        const Numbers<Scalar> numbers = numbers_;
+        for (uint32_t index = start; index < start + n; index++)
+            out[index] = numbers.normal(index, place);
+    }
+
+  private:
     bool ready_ = false;
     Numbers<Scalar> numbers_ = {0, 0, 0};
     std::vector<std::vector<Scalar>> buffers_;

@@ -16,7 +16,8 @@
     static brianprop::Random<{{dense_scalar()}}> _random;
     _random.next(brian::_random_generators[0]);
     {% for name in dense_draws(vector_code) %}
-    const auto *_random_{{loop.index0}} = _random.{{name}}s({{constant_or_scalar('N', variables['N'])}}, {{loop.index0}});
+    auto *const _random_{{loop.index0}} = _random.numbers({{constant_or_scalar('N', variables['N'])}}, {{loop.index0}});
+    _random.{{name}}s(_random_{{loop.index0}}, 0, {{constant_or_scalar('N', variables['N'])}}, {{loop.index0}});
     {% endfor %}
     {% endif %}
     {{scalar_code|autoindent}}

@@ -13,23 +13,11 @@
     {% set _eventspace = get_array_name(eventspace_variable) %}
     {% set _lines, _necessary = dense_condition(vector_code) %}
     {% set _hint = dense_rest_where(owner, eventspace_variable.name) %}
-    {% if _hint %}
-    {
-        const auto *_zeros = {{_hint}};
-        int32_t _any = 0;
-        for (int32_t _i = 0; _i < (int32_t)N; _i++)
-            _any |= _zeros[_i] != 0;
-        if (!_any) {
-            {{_eventspace}}[N] = 0;
-            return;
-        }
-    }
-    {% endif %}
     {% if dense_draws(vector_code) %}
     static brianprop::Random<{{dense_scalar()}}> _random;
     _random.next(brian::_random_generators[0]);
-    {% for name in dense_draws(vector_code) %}
-    const auto *_random_{{loop.index0}} = _random.{{name}}s(N, {{loop.index0}});
+    {% for _ in dense_draws(vector_code) %}
+    auto *const _random_{{loop.index0}} = _random.numbers(N, {{loop.index0}});
     {% endfor %}
     {% endif %}
     {{scalar_code|autoindent}}
@@ -97,13 +85,24 @@
     {# flags of one block: nothing else can point at them, so what the condition reads stays in registers #}
     using brianprop::BLOCK;
     int32_t _above[BLOCK];
+    const auto _block = [&](const int32_t _start, const int32_t _n) {
+        {% if _hint %}
+        int32_t _any = 0;
+        for (int32_t _i = _start; _i < _start + _n; _i++)
+            _any |= {{_hint}}[_i] != 0;
+        if (!_any)
+            return;
+        {% endif %}
+        {% for name in dense_draws(vector_code) %}
+        _random.{{name}}s(_random_{{loop.index0}}, _start, _n, {{loop.index0}});
+        {% endfor %}
+        _flag(_above, _start, _n);
+        _count += brianprop::compact(_above, _n, {{_eventspace}} + _count, _start);
+    };
     int32_t _start = 0;
-    for (; _start + BLOCK <= N; _start += BLOCK) {
-        _flag(_above, _start, BLOCK);
-        _count += brianprop::compact(_above, BLOCK, {{_eventspace}} + _count, _start);
-    }
-    _flag(_above, _start, N - _start);
-    _count += brianprop::compact(_above, N - _start, {{_eventspace}} + _count, _start);
+    for (; _start + BLOCK <= N; _start += BLOCK)
+        _block(_start, BLOCK);
+    _block(_start, N - _start);
     {% endif %}
     {% if _uses_refractory %}
     for (int32_t _n = 0; _n < _count; _n++) {
