@@ -310,6 +310,6 @@ def _finish(axes: Axes, continuous: bool = False) -> None:
     places = sorted({float(x) for container in axes.containers for x in container.lines[0].get_xdata()})
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    labels = [f"{place:.3g}" for place in places]
+    labels = [f"{place:g}" for place in places]
     axes.set_xticks(places, [*labels[:-1], "continuous"] if continuous else labels)
     axes.grid(True, axis="y")
