@@ -172,7 +172,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "accuracy beside the ANN",
                 "Fashion-MNIST, 784-200-10, T = 100",
                 20,
-                _beside("fashion-mnist", 0.01, steps=100, output_drive="mean", rate_hidden=0.01, rate_out=0.01),
+                _beside("fashion-mnist", 0.01, steps=100, output_drive="mean", rate_hidden=0.01, rate_out=0.01, gain=2.0),
             ),
             Experiment(
                 "ssnn-emnist",
