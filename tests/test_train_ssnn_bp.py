@@ -245,6 +245,7 @@ def test_every_rule_is_an_option(tmp_path, monkeypatch):
         hidden_drive="mean",
         output_drive="mean",
         backward_drive="mean",
+        answer_drive="mean",
         biases=True,
         annealed=False,
         dropout=0.3,
