@@ -522,7 +522,7 @@ class _RuntimeSimulator(Simulator):
             network, dt, period = objects["network"], model.dt * b2.second, model.period
             if isinstance(period, str):
                 owner, _, name = period.partition(".")
-                period = int(objects[owner].variables[name].get_value())
+                period = int(np.asarray(objects[owner].variables[name].get_value()).item())
             monitors = [objects[name] for name in model.monitors]
             if n_recorded <= 0:
                 for monitor in monitors:
