@@ -86,6 +86,8 @@ FAMILIES = {
     "gate": ("gate layer", "C3", False),
     "gate_high": ("gate layer", "C3", False),
     "lower": ("gate layer", "C3", False),
+    # these move the edges of a box, in either direction
+    **dict.fromkeys(("h_lower", "h_upper", "o_lower", "o_upper"), ("gate layer", "C3", False)),
     "chain": ("gating chain", "C7", False),
     "silence": ("silence", "C5", True),
 }

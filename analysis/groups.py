@@ -64,6 +64,7 @@ def settings_of(run: Run) -> dict:
     settings = _defaults(run.system) | run.config.get("parameters", {})
     settings["dataset"] = Path(data.get("name", "")).name
     settings |= {name: data.get(name) for name in DATA_SETTINGS}
+    settings["jitter"] = training.get("jitter", 0)
     if run.system != "nbp":
         settings["epochs"] = training.get("epochs")
     return settings

@@ -109,7 +109,9 @@ def _plot(
             bars.set_axis_off()
             continue
         target = int(arrays["target"][number])
-        picture.imshow(np.reshape(arrays["images"][number], shape), cmap="gray_r", vmin=0, vmax=white)
+        # the levels of a thermometer code make grey values
+        pixels = np.reshape(arrays["images"][number], (-1, *shape)).mean(axis=0)
+        picture.imshow(pixels, cmap="gray_r", vmin=0, vmax=white)
         picture.set(xticks=[], yticks=[])
         picture.spines[:].set_visible(True)
         picture.set_title(f"target {classes[target]}, output {words[number]}")

@@ -150,7 +150,9 @@ def plot_fields(
     limit = np.quantile(np.abs(final["W1"][:, chosen]), 0.995) or 1.0
     for row, (weights, title) in enumerate(((initial, "initial"), (final, "final"))):
         for axes, neuron in zip(panels[row], chosen, strict=True):
-            image = axes.imshow(np.reshape(weights["W1"][:, neuron], shape), cmap="RdBu", vmin=-limit, vmax=limit)
+            # of a thermometer code, what a pixel of full brightness adds to the drive
+            field = np.reshape(weights["W1"][:, neuron], (-1, *shape)).sum(axis=0)
+            image = axes.imshow(field, cmap="RdBu", vmin=-limit, vmax=limit)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(True)
             if row == 0:

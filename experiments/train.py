@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ def train(settings: TrainOptions, message: Message = print) -> Run:
             "validation": len(data.parts["validation"].labels),
             "test_samples": len(data.parts["test"].labels),
             "crop": data.crop,
-            "binarise": settings.binarise,
+            "binarise": _levels(settings.binarise),
             "steps": settings.bins if event_frames.is_events(settings.dataset) else None,
             "classes": data.classes,
             "image_shape": list(data.image_shape),
@@ -165,6 +166,15 @@ def _origin(origin: str, name: str) -> str:
     return f"{images} (SHA-256 of the payloads checked){emulated}"
 
 
+def _levels(levels: Sequence[float] | None) -> float | list[float] | None:
+    """Levels as config.json holds them: a number where there is one, as before there could be several."""
+    return None if levels is None else levels[0] if len(levels) == 1 else list(levels)
+
+
+def _levels_of(stored: float | list[float] | None) -> Sequence[float] | None:
+    return stored if stored is None or isinstance(stored, list) else (stored,)
+
+
 def _system(run: Run, parts: dict, message: Message) -> System:
     system = SYSTEMS[run.system]
     return system(run.parameters(system.kind), run.config["training"], parts, message)
@@ -185,7 +195,8 @@ def _stored_data(run: Run, message: Message = print) -> Data:
         steps=stored.get("steps"),
         events=SYSTEMS[run.system].events,
         message=message,
-        **{name: stored[name] for name in ("samples", "validation", "test_samples", "crop", "binarise")},
+        binarise=_levels_of(stored["binarise"]),
+        **{name: stored[name] for name in ("samples", "validation", "test_samples", "crop")},
     )
     if data.digest != stored["sha256"]:
         raise DataError(

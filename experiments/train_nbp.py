@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from experiments import encoding
-from experiments.training import Learned, System, TrainOptions, recording_of
+from experiments.training import JITTER_STREAM, Learned, System, TrainOptions, recording_of
 from models.device import Simulator, simulator
 from models.errors import DataError, ParameterError
 from models.model import Stimuli, Weights
@@ -31,8 +31,11 @@ class TrainNBP(TrainOptions):
     """Number of hidden neurons."""
     crop: int | None = None
     """Pixels to cut off each side (default: 4 for mnist, 0 for others)."""
-    binarise: float = 0.5
-    """A pixel spikes if value / 255 exceeds this level."""
+    binarise: tuple[float, ...] = (0.5,)
+    """A pixel spikes if value / 255 exceeds this level; several levels, each with input neurons of its own, make a
+    thermometer code."""
+    jitter: int = 0
+    """Move each training image by up to this number of pixels in both directions, drawn anew for each presentation."""
     record_spikes: bool = False
     """Keep every spike of every training turn in spikes.npz."""
     device: Literal["cpp_standalone", "cython", "numpy"] = "cpp_standalone"
@@ -46,12 +49,14 @@ class TrainNBP(TrainOptions):
         super().__post_init__()
         if self.hidden < 1:
             raise ParameterError(f"Parameter hidden = {self.hidden!r} must be at least 1; set --hidden.")
+        if self.jitter < 0:
+            raise ParameterError(f"Parameter jitter = {self.jitter!r} must be at least 0; set --jitter.")
 
     def parameters(self, n_in: int, n_out: int) -> NBP:
         return NBP(**dataclasses.asdict(self.rules), n_in=n_in, n_hid=self.hidden, n_out=n_out)
 
     def training(self) -> dict:
-        return {"device": self.device, "codegen": self.codegen, "record_spikes": self.record_spikes}
+        return {"device": self.device, "codegen": self.codegen, "record_spikes": self.record_spikes, "jitter": self.jitter}
 
 
 def scores(result: NBPResult, labels: np.ndarray) -> dict[str, float]:
@@ -110,15 +115,18 @@ class NBPSystem(System):
         _ = self._learner, self._answerer
 
     def learn(self, weights, epoch, order, n_recorded, progress) -> Learned:
-        circuit = self._learner.model.circuit
+        circuit, jitter = self._learner.model.circuit, self.settings.get("jitter", 0)
+        stimuli = self._training_stimuli(self._jittered(epoch, jitter)) if jitter else self._still
         result = self._learner.run(
             matrices(circuit, weights),
-            self._training_stimuli,
+            stimuli,
             order,
             noise_seed=self.noise_seed(epoch, "train"),
             n_recorded=n_recorded,
             progress=progress,
         )
+        if jitter:
+            stimuli.discard()
         return Learned(
             weights_of(circuit, result.matrices),
             result.seconds,
@@ -160,11 +168,18 @@ class NBPSystem(System):
     def _answerer(self) -> Simulator:
         return self._simulator(inference_circuit(self.parameters))
 
-    @cached_property
-    def _training_stimuli(self) -> Stimuli:
+    def _training_stimuli(self, images: np.ndarray) -> Stimuli:
+        targets = encoding.one_hot(self.parts["train"].labels, self.parameters.n_out)
+        return self._learner.model.stimuli({"input": images, "target": targets})
+
+    def _jittered(self, epoch: int, jitter: int) -> np.ndarray:
         train = self.parts["train"]
-        targets = encoding.one_hot(train.labels, self.parameters.n_out)
-        return self._learner.model.stimuli({"input": train.images, "target": targets})
+        rng = np.random.default_rng([self.settings["seed"], JITTER_STREAM, epoch])
+        return encoding.shift(train.images, train.shape, rng.integers(-jitter, jitter, (len(train.labels), 2), endpoint=True))
+
+    @cached_property
+    def _still(self) -> Stimuli:
+        return self._training_stimuli(self.parts["train"].images)
 
     @cached_property
     def _stimuli(self) -> dict[str, Stimuli]:

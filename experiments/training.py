@@ -41,7 +41,7 @@ RASTER_EPOCH = 2
 KEPT_IMAGES = 12
 
 #: Names of the independent random streams of one seed; 0 and 2 are drawn by models (initial weights, thresholds).
-SHUFFLE_STREAM, NOISE_STREAM = 1, 3
+SHUFFLE_STREAM, NOISE_STREAM, JITTER_STREAM = 1, 3, 4
 
 #: Least probability of the label that the cross-entropy counts: a mean of softmax may round to 0, whose logarithm is infinite.
 PROBABILITY_FLOOR = 1e-12
@@ -83,8 +83,9 @@ class TrainOptions:
     """Test on the first N test images (default: all)."""
     crop: int | None = 0
     """Pixels to cut off each side."""
-    binarise: float | None = None
-    """Pixels become 255 if value / 255 exceeds this level, else 0 (default: grey values)."""
+    binarise: tuple[float, ...] | None = None
+    """Pixels become 255 if value / 255 exceeds this level, else 0 (default: grey values); several levels, each with input
+    neurons of its own, make a thermometer code."""
     shuffle: bool = True
     """Present the samples in a new order in every epoch."""
     init_weights: Path | None = None
@@ -111,10 +112,14 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class Part:
-    """One split, encoded: images (n, n_in), uint8, either 0 and 1 or grey values from 0 to 255, and class indices (n,)."""
+    """One split, encoded: images (n, n_in), uint8, either 0 and 1 or grey values from 0 to 255, and class indices (n,).
+
+    ``shape`` tells how a row of images is laid out: levels, rows and columns.
+    """
 
     images: np.ndarray
     labels: np.ndarray
+    shape: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,8 @@ class Data:
     classes : list of int
     image_shape : tuple of int
         Rows and columns of what the input neurons see.
+    n_in : int
+        Number of input neurons.
     crop : int
     origin, digest : str
     events : bool
@@ -137,15 +144,11 @@ class Data:
     parts: dict[str, Part]
     classes: list[int]
     image_shape: tuple[int, int]
+    n_in: int
     crop: int
     origin: str
     digest: str
     events: bool = False
-
-    @property
-    def n_in(self) -> int:
-        """Number of input neurons."""
-        return self.image_shape[0] * self.image_shape[1]
 
 
 def load_data(
@@ -156,7 +159,7 @@ def load_data(
     validation: int | None = None,
     test_samples: int | None = None,
     crop: int | None = None,
-    binarise: float | None = 0.5,
+    binarise: Sequence[float] | None = (0.5,),
     grey: bool = False,
     steps: int | None = None,
     events: EventInput | None = None,
@@ -172,8 +175,8 @@ def load_data(
         See `experiments.datasets.split`.
     crop : int, optional
         Pixels to cut off each side; by default those of `experiments.encoding.default_crop`.
-    binarise : float, optional
-        Level that makes pixels bright or dark; without it grey values stay.
+    binarise : sequence of float, optional
+        Levels that make pixels bright or dark; without them grey values stay.
     grey : bool
         Whether pixels go from 0 to 255 and not from 0 to 1.
     steps : int, optional
@@ -207,9 +210,10 @@ def load_data(
         images = encoding.crop(split.images, crop)
         shape = images.shape[1:]
         pixels = encoding.grey(images, binarise) if grey else encoding.binarise(images, binarise)
-        parts[part] = Part(pixels, split.labels)
+        n_in = pixels.shape[1]
+        parts[part] = Part(pixels, split.labels, (n_in // (shape[0] * shape[1]), *shape))
         digest.update(parts[part].images.tobytes() + parts[part].labels.tobytes())
-    return Data(parts, [int(label) for label in dataset.classes], shape, crop, dataset.origin, digest.hexdigest())
+    return Data(parts, [int(label) for label in dataset.classes], shape, n_in, crop, dataset.origin, digest.hexdigest())
 
 
 def _load_events(name, data_dir, samples, validation, test_samples, steps, events, message) -> Data:
@@ -227,10 +231,11 @@ def _load_events(name, data_dir, samples, validation, test_samples, steps, event
         key = source.key and hashlib.sha256(f"{source.key} {part} {validation}".encode()).hexdigest()
         frames = event_frames.frames(split.images, steps, key)
         images = frames if events == "frames" else event_frames.rates(frames, steps)
-        parts[part] = Part(images, split.labels)
+        parts[part] = Part(images, split.labels, (1, *event_frames.SHAPE))
         digest.update(images.tobytes() + split.labels.tobytes())
     classes = [int(label) for label in found.classes]
-    return Data(parts, classes, event_frames.SHAPE, 0, found.origin, digest.hexdigest(), events == "frames")
+    n_in = event_frames.SHAPE[0] * event_frames.SHAPE[1]
+    return Data(parts, classes, event_frames.SHAPE, n_in, 0, found.origin, digest.hexdigest(), events == "frames")
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -75,6 +75,11 @@ class Stimuli:
             self.rows.tofile(self._file)
         return self._file
 
+    def discard(self) -> None:
+        """Remove the file, where one was written; it comes again on the next use."""
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+
 
 class Model(ABC):
     """One system with its parameters, as Brian2 objects and as the numbers that they start from.

@@ -296,7 +296,7 @@ def test_settings_are_checked(tmp_path, name):
 
 def test_both_circuits_of_the_benchmark_give_what_the_kernel_gives(digits):
     images, _, labels = digits
-    bench = Bench(NBP(**DIGITS), Part(images, labels), 0, ("dense", "kernel"), lambda line: None)
+    bench = Bench(NBP(**DIGITS), Part(images, labels, (1, 8, 8)), 0, ("dense", "kernel"), lambda line: None)
     order = np.arange(40)
     for kind in ("training", "inference"):
         weights, spikes, seconds, result = bench.run(kind, "dense", initial_weights(bench.parameters, 0), order)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.encoding import binarise, crop, default_crop, one_hot
+from experiments.encoding import binarise, crop, default_crop, grey, one_hot, shift
 from models.errors import DataError, ParameterError
 
 #: One image of 16 x 16 pixels that holds every brightness once.
@@ -41,30 +41,57 @@ def test_only_mnist_is_cropped_unasked():
     ],
 )
 def test_a_pixel_spikes_if_it_exceeds_the_level(level, lowest):
-    spikes = binarise(ALL_VALUES, level)
+    spikes = binarise(ALL_VALUES, [level])
     assert spikes.dtype == np.uint8
     np.testing.assert_array_equal(spikes, [[int(value >= lowest) for value in range(256)]])
 
 
 def test_a_level_that_is_a_value_is_not_exceeded_by_it():
-    lowest = [256 - binarise(ALL_VALUES, value / 255).sum(dtype=int) for value in range(255)]
+    lowest = [256 - binarise(ALL_VALUES, [value / 255]).sum(dtype=int) for value in range(255)]
     assert lowest == list(range(1, 256))
 
 
 def test_pixels_are_laid_out_row_by_row_even_after_a_crop():
     images = np.zeros((2, 4, 5), np.uint8)
     images[0, 1, 3] = images[1, 2, 1] = 255
-    np.testing.assert_array_equal(binarise(crop(images, 1), 0.5), [[0, 0, 1, 0, 0, 0], [0, 0, 0, 1, 0, 0]])
+    np.testing.assert_array_equal(binarise(crop(images, 1), [0.5]), [[0, 0, 1, 0, 0, 0], [0, 0, 0, 1, 0, 0]])
 
 
 def test_no_images_give_no_rows():
-    assert binarise(np.zeros((0, 4, 5), np.uint8), 0.5).shape == (0, 20)
+    assert binarise(np.zeros((0, 4, 5), np.uint8), [0.5, 0.75]).shape == (0, 40)
 
 
-@pytest.mark.parametrize("level", [-0.1, 1, 128, float("nan"), float("inf")])
-def test_binarise_refuses_a_level_out_of_range(level):
-    with pytest.raises(ParameterError, match=rf"binarise = {level} must be .*--binarise"):
-        binarise(ALL_VALUES, level)
+@pytest.mark.parametrize(
+    ("levels", "named"),
+    [([level], level) for level in (-0.1, 1, 128, float("nan"), float("inf"))]
+    + [([], "None"), ([0.75, 0.25], "0.75 0.25"), ([0.5, 0.5], "0.5 0.5"), ([0.5, 1], "0.5 1")],
+)
+def test_binarise_refuses_levels_out_of_range_or_order(levels, named):
+    with pytest.raises(ParameterError, match=rf"binarise = {named} must be .*--binarise"):
+        binarise(ALL_VALUES, levels)
+
+
+def test_a_thermometer_code_has_the_pixels_of_each_level_one_after_the_other():
+    images = np.array([[[0, 100, 250]], [[60, 130, 200]]], np.uint8)
+    levels = [0.2, 0.5, 0.9]
+    expected = np.concatenate([binarise(images, [level]) for level in levels], axis=1)
+    np.testing.assert_array_equal(expected, [[0, 1, 1, 0, 0, 1, 0, 0, 1], [1, 1, 1, 0, 1, 1, 0, 0, 0]])
+    np.testing.assert_array_equal(binarise(images, levels), expected)
+    np.testing.assert_array_equal(grey(images, levels), 255 * expected)
+
+
+def test_shift_moves_each_image_and_brings_in_darkness():
+    rng = np.random.default_rng(0)
+    levels, rows, cols = 2, 4, 5
+    by = np.array([(down, right) for down in range(-5, 6) for right in range(-6, 7)])
+    images = rng.integers(1, 256, (len(by), levels, rows, cols)).astype(np.uint8)
+    moved = shift(images.reshape(len(by), -1), (levels, rows, cols), by).reshape(images.shape)
+    for image, found, (down, right) in zip(images, moved, by, strict=True):
+        for row in range(rows):
+            for col in range(cols):
+                inside = 0 <= row - down < rows and 0 <= col - right < cols
+                expected = image[:, row - down, col - right] if inside else 0
+                np.testing.assert_array_equal(found[:, row, col], expected)
 
 
 def test_one_hot():

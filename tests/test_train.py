@@ -17,6 +17,8 @@ from conftest import DIGITS, assert_same_run, back_to, restless_weights
 
 from analysis.runs import METRIC_COLUMNS, Run
 from experiments.cli import main
+from experiments.train import evaluate
+from experiments.training import load_data
 from models import reference
 from models.nbp import NBP
 
@@ -25,6 +27,11 @@ SMALL = ["train", "nbp", "--hidden", str(DIGITS["n_hid"]), "--samples", "300", "
 
 def run_small(out, *options):
     assert main([*SMALL, *options, "--out", str(out)]) == 0
+    return Run.open(out)
+
+
+def run_ann(out, *options):
+    assert main(["train", "ann", "--hidden", "5", "--samples", "50", "--epochs", "1", *options, "--out", str(out)]) == 0
     return Run.open(out)
 
 
@@ -106,6 +113,40 @@ def test_same_seed_same_run_other_seed_another(finished, tmp_path):
     assert_same_run(finished, run_small(tmp_path / "same", "--seed", "5"))
     other = run_small(tmp_path / "other", "--seed", "6")
     assert not np.array_equal(other.load_weights()["W1"], finished.load_weights()["W1"])
+
+
+def test_jittered_presentations_are_those_of_the_seed_and_resume(tmp_path, digits):
+    images, targets, _ = digits
+    run = run_small(tmp_path / "run", "--jitter", "1", "--seed", "3")
+    weights = {name: array.astype(np.int64) for name, array in run.load_checkpoint(0)[1].items()}
+    for epoch in (1, 2, 3):
+        by = np.random.default_rng([3, 4, epoch]).integers(-1, 2, (300, 2))
+        for k in np.random.default_rng([3, 1, epoch]).permutation(300):
+            padded = np.pad(images[k].reshape(8, 8), 1)
+            down, right = by[k]
+            moved = padded[1 - down : 9 - down, 1 - right : 9 - right]
+            reference.train_turn(weights, moved.ravel(), targets[k])
+    for name in ("W1", "W2"):
+        np.testing.assert_array_equal(run.load_weights()[name], weights[name])
+    path = back_to(run, tmp_path / "again", 1).path
+    assert main(["resume", str(path)]) == 0
+    assert_same_run(run, Run.open(path))
+
+
+def test_thermometer_code_has_input_neurons_of_its_own_for_each_level(tmp_path):
+    levels = (0.25, 0.75)
+    data = load_data("digits", samples=20, binarise=levels)
+    alone = [load_data("digits", samples=20, binarise=[level]) for level in levels]
+    for name, part in data.parts.items():
+        np.testing.assert_array_equal(part.images, np.concatenate([one.parts[name].images for one in alone], axis=1))
+        assert part.shape == (2, 8, 8)
+    assert data.n_in == 128 and data.image_shape == (8, 8) and len({data.digest, *(one.digest for one in alone)}) == 3
+    # the configuration holds what resume and evaluate read it back from
+    for given, stored in ((["0.25", "0.75"], [0.25, 0.75]), (["0.5"], 0.5)):
+        run = run_ann(tmp_path / str(len(given)), "--binarise", *given)
+        assert run.config["dataset"]["binarise"] == stored
+        assert evaluate(run.path)["samples"] == 297
+        assert main(["figures", str(run.path)]) == 0
 
 
 def test_no_shuffle_and_given_weights(tmp_path, digits):
@@ -271,6 +312,9 @@ def assert_refused(options, word, tmp_path, capsys):
         (["--hidden", "0"], "hidden"),
         (["--epochs", "0"], "epochs"),
         (["--binarise", "1.5"], "1.5"),
+        (["--binarise", "0.75", "0.25"], "0.75 0.25"),
+        (["--jitter", "-1"], "jitter"),
+        (["--o-lower", "1"], "o_upper"),
         (["--crop", "4"], "crop"),
         (["--samples", "1400"], "--samples"),
         (["--validation", "-1"], "--validation"),

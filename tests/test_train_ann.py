@@ -92,7 +92,7 @@ def test_options_reach_the_network(tmp_path):
 
 def test_blas_has_one_thread_while_it_learns():
     images, labels = np.zeros((20, 64), np.uint8), np.zeros(20, int)
-    system = ANNSystem(ANN(n_in=64, n_hid=(3,)), {"seed": 0, "epochs": 1}, {"train": Part(images, labels)})
+    system = ANNSystem(ANN(n_in=64, n_hid=(3,)), {"seed": 0, "epochs": 1}, {"train": Part(images, labels, (1, 8, 8))})
     weights = ann.initial_weights(system.parameters, 0)
     seen = []
     system.learn(weights, 1, np.arange(20), 0, lambda done: seen.extend(threadpool_info()))
