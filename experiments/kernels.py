@@ -275,6 +275,12 @@ class Kernel:
         for name in ("weight_noise", "theta_spread"):
             if getattr(parameters, name):
                 raise ParameterError(f"Parameter {name} = {getattr(parameters, name)!r} must be 0 for the hand-written kernel.")
+        for name, published in (("error", "box"), ("h_lower", 0), ("h_upper", 1), ("o_lower", 0), ("o_upper", 1)):
+            if getattr(parameters, name) != published:
+                raise ParameterError(
+                    f"Parameter {name} = {getattr(parameters, name)!r} must be {published!r} for the hand-written kernel, "
+                    "which has the published rule alone."
+                )
         if not parameters.tau_m == parameters.tau_s == parameters.dt:
             raise ParameterError(
                 f"Parameters tau_m = {parameters.tau_m!r} and tau_s = {parameters.tau_s!r} must equal dt = {parameters.dt!r} "

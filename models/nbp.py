@@ -33,6 +33,7 @@ __all__ = [
 PERIOD, INFERENCE_PERIOD = 12, 4
 
 ORDER = Literal["propagate-first", "learn-first"]
+ERROR = Literal["box", "margin"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,16 @@ class Rules(Checked):
     """Weight that cancels what would leak into the next step."""
     margin: float = 8.0
     """By how much a copied packet exceeds theta / 2."""
+    h_lower: float = 0.0
+    """Lower edge of the box of the hidden neurons, the drive above which they learn [theta]."""
+    h_upper: float = 1.0
+    """Upper edge of that box [theta]."""
+    error: ERROR = "box"
+    """Which outputs err: wrong ones within their box, as published, or all whose drive has not passed its margin."""
+    o_lower: float = 0.0
+    """Lower edge of the box of the outputs; of wrong classes, the margin that the drive must stay below [theta]."""
+    o_upper: float = 1.0
+    """Upper edge of that box; of the right class, the margin that the drive must exceed [theta]."""
     w_max: int = 254
     """Bound of the learned weights."""
     w_step: int = 2
@@ -83,7 +94,8 @@ class Rules(Checked):
 
     def __post_init__(self):
         self._require_numbers()
-        self._require("order", self.order in get_args(ORDER), f"one of {', '.join(get_args(ORDER))}")
+        for name, known in (("order", get_args(ORDER)), ("error", get_args(ERROR))):
+            self._require(name, getattr(self, name) in known, f"one of {', '.join(known)}")
         for name in ("w_max", "w_step"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("theta", "dt", "margin"):
@@ -98,6 +110,9 @@ class Rules(Checked):
         self._require("w_init_max", self.w_init_max <= self.w_max, f"at most w_max = {self.w_max}")
         for name in ("eta_plus", "eta_minus", "w_max", "w_init_max"):
             self._require(name, getattr(self, name) % self.w_step == 0, f"a multiple of w_step = {self.w_step}")
+        for layer in ("h", "o"):
+            upper = getattr(self, f"{layer}_upper")
+            self._require(f"{layer}_lower", getattr(self, f"{layer}_lower") < upper, f"less than {layer}_upper = {upper:g}")
         self._require("margin", self.margin < self.theta / 2, f"less than theta / 2 = {self.theta / 2:g}")
 
 
@@ -139,6 +154,7 @@ CONNECTIVITY = {
     "gate_high": "one-to-all",
     "lower": "one-to-all",
     "silence": "one-to-all",
+    **dict.fromkeys(("h_lower", "h_upper", "o_lower", "o_upper"), "one-to-all"),
 }
 
 MATRICES = {
@@ -161,6 +177,11 @@ def fixed_weights(parameters: NBP) -> dict[str, float]:
         "gate_one": lift + half,  # a neuron gates its own partner
         "silence": parameters.silence,  # cancels what would leak into the next step
         "chain": lift + parameters.theta + parameters.margin,  # one gating neuron starts the next
+        # where a box has other edges than 0 and theta, on top of lower and of gate_high
+        "h_lower": -parameters.h_lower * parameters.theta,
+        "h_upper": (1 - parameters.h_upper) * parameters.theta,
+        "o_lower": -parameters.o_lower * parameters.theta,
+        "o_upper": (1 - parameters.o_upper) * parameters.theta,
     }
 
 
@@ -179,7 +200,6 @@ copy      4  x       -> m_x
 copy      0  m_x     -> x                     # phase 7
 copy      4  m_x     -> x                     # phase 11
 copy      0  t       -> d2_pos
-copy      0  o       -> d2_neg
 copy      0  d2_pos  -> o o_lt o_gt           # phase 5
 copy      4  d2_neg  -> o o_lt o_gt           # phase 9
 copy      0  d2_neg  -> oT_neg                # phase 5
@@ -187,13 +207,10 @@ copy      4  d2_pos  -> oT_neg                # phase 9
 copy      3  h_lt    -> b_h
 copy      0  d1      -> h h_lt h_gt           # phases 7 and 11
 
-inhibit   0  o       -> d2_pos                # d2_pos = t AND NOT o
-inhibit   0  t       -> d2_neg                # d2_neg = o AND NOT t ...
-inhibit   0  o_gt    -> d2_neg                #          ... AND NOT o_gt
+inhibit   0  t       -> d2_neg
 inhibit   3  h_gt    -> b_h                   # b_h = h_lt AND NOT h_gt
 
-gate_one  0  o_lt    -> d2_pos d2_neg         # the box function gates the error
-gate_one  0  b_h     -> h h_lt h_gt           # ... and the hidden gradient, phase 7
+gate_one  0  b_h     -> h h_lt h_gt           # the box function gates the hidden gradient, phase 7
 gate_one  4  b_h     -> h h_lt h_gt           # phase 11
 
 gate      0  g1      -> x
@@ -218,6 +235,31 @@ silence   0  g6      -> o o_lt o_gt
 silence   0  g8      -> h h_lt h_gt
 silence   0  g10     -> o o_lt o_gt
 """
+
+#: How the errors of the output come about, besides t -> d2_pos and t -| d2_neg.
+ERROR_ARROWS = {
+    # published: d2_pos = t AND NOT o AND o_lt, d2_neg = o AND NOT t AND o_lt AND NOT o_gt
+    "box": """
+copy      0  o       -> d2_neg
+inhibit   0  o       -> d2_pos
+inhibit   0  o_gt    -> d2_neg
+gate_one  0  o_lt    -> d2_pos d2_neg         # the box function gates the error
+""",
+    # an output learns until its drive has passed the margin: d2_pos = t AND NOT o_gt, d2_neg = o_lt AND NOT t
+    "margin": """
+copy      0  o_lt    -> d2_neg
+inhibit   0  o_gt    -> d2_pos
+gate      0  g4      -> d2_pos d2_neg
+""",
+}
+
+#: Arrows that move the edges of the boxes; left out where they would have no weight.
+EDGE_ARROWS = {
+    "h_lower": "h_lower 0 g2 -> h_lt",
+    "h_upper": "h_upper 0 g2 -> h_gt",
+    "o_lower": "o_lower 0 g3 -> o_lt",
+    "o_upper": "o_upper 0 g3 -> o_gt",
+}
 
 TRAINING_FIRING = {
     0: ("input",),
@@ -294,13 +336,19 @@ def _circuit(name, parameters, table, sources, names, firing, period) -> Circuit
 
 
 def training_circuit(parameters: NBP) -> Circuit:
-    """The whole circuit: 102 projections, twelve phases a sample (Renner et al. 2024, Figures 2 and 4)."""
+    """The whole circuit, twelve phases a sample: 102 projections as published (Renner et al. 2024, Figures 2 and 4).
+
+    With ``error="margin"`` other arrows make the errors, and with other edges of the boxes a few more come to the gates.
+    """
     sources = (
         Population("input", parameters.n_in, "source", send_phase=0),
         Population("target", parameters.n_out, "source", send_phase=2),
         Population("kick", 1, "source", send_phase=PERIOD - LEAD),
     )
-    return _circuit("nbp-training", parameters, TRAINING_ARROWS, sources, tuple(LAYERS), TRAINING_FIRING, PERIOD)
+    weights = fixed_weights(parameters)
+    edges = [arrow for kind, arrow in EDGE_ARROWS.items() if weights[kind]]
+    table = "\n".join([TRAINING_ARROWS, ERROR_ARROWS[parameters.error], *edges, ""])
+    return _circuit("nbp-training", parameters, table, sources, tuple(LAYERS), TRAINING_FIRING, PERIOD)
 
 
 def inference_circuit(parameters: NBP) -> Circuit:

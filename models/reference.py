@@ -118,6 +118,9 @@ def train_turn(
     eta_minus: int = 2,
     w_max: int = 254,
     order: str = "propagate-first",
+    h_box: tuple[float, float] = (0, 1),
+    o_box: tuple[float, float] = (0, 1),
+    error: str = "box",
 ) -> Turn:
     """One sample: forward, error, backward, update. Changes the integer arrays W1 (n_in, n_hid) and W2 (n_hid, n_out).
 
@@ -128,19 +131,27 @@ def train_turn(
     image, target : bool arrays of shape (n_in,) and (n_out,)
     order : {"propagate-first", "learn-first"}
         Whether the error travels back through W2 from before or from after its update.
+    h_box, o_box : tuple of two floats
+        Edges of the boxes [theta].
+    error : {"box", "margin"}
+        Whether an output that is wrong errs within its box, or every output until its drive has passed its edge: the right
+        one the upper, all others the lower.
     """
     w1, w2 = weights["W1"], weights["W2"]
     x, t = image.astype(bool), target.astype(bool)
 
-    def layer(pre, w):
+    def layer(pre, w, box):
         drive = pre.astype(np.int64) @ w
-        return drive, drive > theta // 2, drive > 0, drive > theta
+        return drive, drive > theta // 2, drive > box[0] * theta, drive > box[1] * theta
 
-    _, h, h_lt, h_gt = layer(x, w1)
-    drive, o, o_lt, o_gt = layer(h, w2)
+    _, h, h_lt, h_gt = layer(x, w1, h_box)
+    drive, o, o_lt, o_gt = layer(h, w2, o_box)
     box = h_lt & ~h_gt
-    missed = t & ~o & o_lt  # d2_pos
-    wrong = o & ~t & o_lt & ~o_gt  # d2_neg
+    if error == "box":
+        missed = t & ~o & o_lt  # d2_pos
+        wrong = o & ~t & o_lt & ~o_gt  # d2_neg
+    else:
+        missed, wrong = t & ~o_gt, o_lt & ~t
 
     # The transposed copies are matrices of their own: `forth` equals W2, `back` its negative as long as the two steps are
     # equal. In the first half of the backward pass each has seen only its own potentiation.

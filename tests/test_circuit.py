@@ -52,6 +52,50 @@ def test_weights_of_the_kinds_are_the_published_numbers():
     }
 
 
+def test_margins_and_edges_change_the_arrows_that_they_are_about():
+    def arrows_of(**rules):
+        parameters = NBP(n_in=4, n_hid=3, n_out=2, **rules)
+        return {(p.source, p.target, p.kind, p.delay, p.weight) for p in training_circuit(parameters).projections}
+
+    published = arrows_of()
+    margin = arrows_of(error="margin")
+    assert published - margin == {
+        ("o", "d2_neg", "copy", 0, 520),
+        ("o", "d2_pos", "inhibit", 0, -520),
+        ("o_gt", "d2_neg", "inhibit", 0, -520),
+        ("o_lt", "d2_pos", "gate_one", 0, 8704),
+        ("o_lt", "d2_neg", "gate_one", 0, 8704),
+    }
+    assert margin - published == {
+        ("o_lt", "d2_neg", "copy", 0, 520),
+        ("o_gt", "d2_pos", "inhibit", 0, -520),
+        ("g4", "d2_pos", "gate", 0, 8704),
+        ("g4", "d2_neg", "gate", 0, 8704),
+    }
+    moved = arrows_of(h_lower=-0.5, h_upper=1.5, o_lower=-1, o_upper=2)
+    assert not published - moved
+    assert moved - published == {
+        ("g2", "h_lt", "h_lower", 0, 512),
+        ("g2", "h_gt", "h_upper", 0, -512),
+        ("g3", "o_lt", "o_lower", 0, 1024),
+        ("g3", "o_gt", "o_upper", 0, -1024),
+    }
+
+
+@pytest.mark.parametrize(
+    ("rules", "word"),
+    [
+        ({"error": "none"}, "box, margin"),
+        ({"h_lower": 1}, "h_upper"),
+        ({"o_upper": -1}, "o_lower"),
+        ({"o_lower": float("inf")}, "o_lower"),
+    ],
+)
+def test_rules_of_the_error_are_checked(rules, word):
+    with pytest.raises(ParameterError, match=word):
+        NBP(**rules)
+
+
 def test_populations_have_the_published_sizes_biases_and_refractory_periods():
     circuit = training_circuit(NBP())
     sizes = {p.name: p.size for p in circuit.populations}

@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from experiments.kernels import SSNNKernel
+from experiments.kernels import Kernel, SSNNKernel
 from models.errors import ParameterError
+from models.nbp import NBP
 from models.reference import Scaling, present, scaling
 
 STEPS, THETA, REPETITIONS = 12, 2.0, 2000
@@ -161,3 +162,9 @@ def test_refuses_what_does_not_fit():
         SSNNKernel(steps=2, theta=THETA).train(weights, images, labels, order, seed=0)
     with pytest.raises(ParameterError, match="columns"):
         kernel.infer({**weights, "W2": weights["W2"][1:]}, images, order, seed=0)
+
+
+@pytest.mark.parametrize(("name", "value"), [("error", "margin"), ("h_lower", -0.5), ("o_upper", 2.0)])
+def test_nbp_kernel_has_the_published_error_alone(name, value):
+    with pytest.raises(ParameterError, match=f"{name} = {value!r} must be"):
+        Kernel(NBP(n_in=4, n_hid=3, n_out=2, **{name: value}))

@@ -48,6 +48,9 @@ def oracle_run(parameters, weights, images, targets):
             eta_minus=parameters.eta_minus,
             w_max=parameters.w_max,
             order=parameters.order,
+            h_box=(parameters.h_lower, parameters.h_upper),
+            o_box=(parameters.o_lower, parameters.o_upper),
+            error=parameters.error,
         )
         for image, target in zip(images, targets, strict=True)
     ]
@@ -123,6 +126,33 @@ def test_unequal_steps_and_small_bound(digits):
     assert set(weights) == {"W1", "W2", "oT_neg>d1"}
     for pair, matrix in matrices(circuit, weights).items():
         np.testing.assert_array_equal(matrix, result.matrices[pair])
+
+
+#: Steps a quarter as large as published, relative to the threshold, with a closed layer held as firmly.
+FINE = {"theta": 4096, "bias": -32768, "silence": -32512, "w_max": 1016}
+
+
+def test_margins_in_the_error_layer_and_moved_edges(digits):
+    images, targets, _ = digits
+    edges = {"h_lower": -0.5, "h_upper": 1.5, "o_lower": -1, "o_upper": 2}
+    parameters = NBP(**DIGITS, **FINE, error="margin", **edges)
+    weights = {name: 4 * weight for name, weight in restless_weights(NBP(**DIGITS)).items()}
+    found, _, final = assert_equal_to_oracle(parameters, weights, images[:300], targets[:300])
+    # outputs err also where their answer is right, and hidden neurons learn outside the published box: nothing of it is silent
+    assert [name for name, spikes in found.items() if not spikes.any()] == ["kick"]
+    right = np.all(found["o"][:, 3] == targets[:300].astype(bool), axis=1)
+    assert np.mean(found["d2_pos"][right, 4].any(axis=1)) > 0.1
+    for name, value in edges.items():
+        published = {"h_lower": 0, "h_upper": 1, "o_lower": 0, "o_upper": 1}[name]
+        other = dataclasses.replace(parameters, **{name: published})
+        assert value != published
+        assert not np.array_equal(oracle_run(other, weights, images[:300], targets[:300])[1]["W1"], final["W1"]), name
+
+
+def test_moved_edges_of_the_published_error(digits):
+    images, targets, _ = digits
+    parameters = NBP(**DIGITS, h_lower=0.1, o_lower=0.2, o_upper=1.5)
+    assert_equal_to_oracle(parameters, restless_weights(parameters), images[:200], targets[:200])
 
 
 def test_copies_of_a_matrix_stay_equal(digits):
