@@ -163,7 +163,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             Experiment(
                 "nbp-mnist-beyond",
                 NBP_PAPER,
-                "how far the rule goes: margins, wider boxes, finer steps, two grey levels, jittered presentations, wider layer",
+                "how far the rule goes: margins, wider boxes, finer steps, two grey levels, moved images, wider layer",
                 "MNIST, 1568-1000-10",
                 15,
                 _beyond("mnist", hidden=1000, crop=0, binarise=(0.25, 0.75), jitter=1, epochs=40),
