@@ -1,5 +1,7 @@
 """The documentation: its scripts run and print what it says, its commands exist, its links lead somewhere."""
 
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -7,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from experiments.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
@@ -45,3 +49,61 @@ def test_links_lead_to_files(page):
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert not missing
+
+
+def help_of(*command: str) -> str:
+    """What ``brianprop COMMAND --help`` prints."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        main([*command, "--help"])
+    return printed.getvalue()
+
+
+def commands(*above: str) -> dict[tuple[str, ...], set[str]]:
+    """Every command that does something, with its options."""
+    text = help_of(*above)
+    usage = re.search(r"\{([a-z,\s-]+)\}\s*$", text.partition("\n\n")[0])
+    if usage is None:
+        return {above: set(re.findall(r"--[a-z][a-z-]*", text))}
+    return {name: found for word in usage[1].split(",") for name, found in commands(*above, word.strip()).items()}
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[tuple[str, ...], set[str]]:
+    return commands()
+
+
+def test_every_command_is_described(known):
+    assert ("train", "nbp") in known and ("info",) in known  # the commands are found at all
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    described = {tuple(words.split()) for words in re.findall(r"^##+ `brianprop ([a-z -]+)`$", page, flags=re.MULTILINE)}
+    assert set(known) <= described
+    groups = {name[:length] for name in known for length in range(1, len(name))}
+    assert described <= set(known) | groups
+
+
+def test_every_option_that_is_named_exists(known):
+    """Below the heading of a command, each option is one of that command, or of all commands of that group."""
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    parts = re.split(r"^##+ (.+)$", page, flags=re.MULTILINE)
+    for heading, text in zip(parts[1::2], parts[2::2], strict=True):
+        named = re.fullmatch(r"`brianprop ([a-z -]+)`", heading)
+        options = [found for name, found in known.items() if named and name[: len(named[1].split())] == tuple(named[1].split())]
+        allowed = set.intersection(*options) if options else set.union(*known.values())
+        lines = [line for line in text.splitlines() if not line.startswith("    brianprop")]
+        unknown = set(re.findall(r"--[a-z][a-z-]*", "\n".join(lines))) - allowed
+        assert not unknown, f"{heading}: {unknown}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_command_lines_name_options_that_exist(page, known):
+    """In fenced and indented blocks line by line, and in code within a sentence, which may go over two lines."""
+    text = page.read_text()
+    fenced = r"^```.*?^```$"
+    lines = re.findall(r"^ *(brianprop [a-z].*)$", text, flags=re.MULTILINE)
+    lines += re.findall(r"`(brianprop [a-z][^`]*)`", re.sub(fenced, "", text, flags=re.MULTILINE | re.DOTALL))
+    for line in lines:
+        words = line.split("#")[0].split()
+        options = [found for name, found in known.items() if tuple(words[1 : 1 + len(name)]) == name]
+        named = {word for word in words if word.startswith("--")} - {"--help", "--debug"}
+        assert not named or (options and named <= options[0]), line
