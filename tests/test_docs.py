@@ -1,0 +1,118 @@
+"""The documentation: its scripts run and print what it says, its commands exist, its links lead somewhere."""
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+
+
+def sections(page: Path) -> dict[str, str]:
+    """The text below each heading of the second level, by heading."""
+    parts = re.split(r"^## (.+)$", page.read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("section", ["A gated circuit as data", "Dense code in any Brian2 script"])
+def test_scripts_run_and_print_what_is_written(section, tmp_path):
+    text = sections(ROOT / "docs" / "circuits.md")[section]
+    script, expected = "".join(blocks(text, "python")), "".join(blocks(text, "text"))
+    assert script and expected
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == expected
+
+
+def anchors(page: Path) -> set[str]:
+    """The fragments of a page's address that lead to its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link, fragment in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text()):
+        if "://" in link:
+            continue
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        assert not fragment or fragment in anchors(target), fragment
+
+
+def help_of(*command: str) -> str:
+    """What ``brianprop COMMAND --help`` prints."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        main([*command, "--help"])
+    return printed.getvalue()
+
+
+def commands(*above: str) -> dict[tuple[str, ...], set[str]]:
+    """Every command that does something, with its options."""
+    text = help_of(*above)
+    usage = re.search(r"\{([a-z,\s-]+)\}\s*$", text.partition("\n\n")[0])
+    if usage is None:
+        return {above: set(re.findall(r"--[a-z][a-z-]*", text))}
+    return {name: found for word in usage[1].split(",") for name, found in commands(*above, word.strip()).items()}
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[tuple[str, ...], set[str]]:
+    return commands()
+
+
+def test_every_command_is_described(known):
+    assert ("train", "nbp") in known and ("info",) in known  # the commands are found at all
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    described = {tuple(words.split()) for words in re.findall(r"^##+ `brianprop ([a-z -]+)`$", page, flags=re.MULTILINE)}
+    assert set(known) <= described
+    groups = {name[:length] for name in known for length in range(1, len(name))}
+    assert described <= set(known) | groups
+
+
+def test_every_option_that_is_named_exists(known):
+    """Below the heading of a command, each option is one of that command, or of all commands of that group."""
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    parts = re.split(r"^##+ (.+)$", page, flags=re.MULTILINE)
+    for heading, text in zip(parts[1::2], parts[2::2], strict=True):
+        named = re.fullmatch(r"`brianprop ([a-z -]+)`", heading)
+        options = [found for name, found in known.items() if named and name[: len(named[1].split())] == tuple(named[1].split())]
+        allowed = set.intersection(*options) if options else set.union(*known.values())
+        lines = [line for line in text.splitlines() if not line.startswith("    brianprop")]
+        unknown = set(re.findall(r"--[a-z][a-z-]*", "\n".join(lines))) - allowed
+        assert not unknown, f"{heading}: {unknown}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_command_lines_name_options_that_exist(page, known):
+    """In fenced and indented blocks line by line, and in code within a sentence, which may go over two lines."""
+    text = page.read_text()
+    fenced = r"^```.*?^```$"
+    lines = re.findall(r"^ *(brianprop [a-z].*)$", text, flags=re.MULTILINE)
+    lines += re.findall(r"`(brianprop [a-z][^`]*)`", re.sub(fenced, "", text, flags=re.MULTILINE | re.DOTALL))
+    for line in lines:
+        words = line.split("#")[0].split()
+        options = [found for name, found in known.items() if tuple(words[1 : 1 + len(name)]) == name]
+        named = {word for word in words if word.startswith("--")} - {"--help", "--debug"}
+        assert not named or (options and named <= options[0]), line
