@@ -3,10 +3,7 @@
 import gzip
 import hashlib
 import socket
-import threading
 import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pooch
@@ -222,29 +219,6 @@ def test_files_that_do_not_fit_each_other(tmp_path, payloads, name, array, messa
     folder = write(tmp_path / "mine", {**payloads, name: idx(array)})
     with pytest.raises(DataError, match=message):
         load(str(folder))
-
-
-class Handler(SimpleHTTPRequestHandler):
-    def do_GET(self):
-        self.server.requested.append(self.path)
-        super().do_GET()
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def mirror(tmp_path, monkeypatch):
-    """Serve a folder at this computer's own address; gives the server, with the list of what was requested."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path / "served")))
-    server.requested, server.url = [], f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 # ------------------------------------------------------------------------------------------------------------ EMNIST
