@@ -52,9 +52,9 @@ import numpy as np
 
 from analysis import activity
 from analysis.connectivity import symbol
-from analysis.figures import METADATA, STYLE
 from analysis.groups import group_runs
-from analysis.runs import Recording, Run, atomic_write
+from analysis.output import make_folder, write_figures
+from analysis.runs import Recording, Run, write_text
 from models.circuit import Circuit
 from models.errors import DataError, ParameterError, RunError
 from models.nbp import NBP, inference_circuit, training_circuit
@@ -739,29 +739,15 @@ def draw(
     ParameterError
         As `account` does.
     """
-    import matplotlib.style
-
     accounts = account(run_paths, constants, cores)
     folder = Path(run_paths[0]) / "figures" if out is None else Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"Cannot make the folder {folder}: {error.strerror}; choose another --out.") from error
+    make_folder(folder)
     texts = {
         "energy.csv": table(accounts, cores).to_csv(index=False, lineterminator="\n"),
         "energy.md": markdown(accounts, cores),
     }
-    written = []
-    for name, text in texts.items():
-        atomic_write(folder / name, lambda file, text=text: file.write(text.encode()))
-        written.append(folder / name)
-    with matplotlib.style.context(STYLE):
-        figure = plot_energy(accounts)
-        for kind in ("png", "pdf"):
-            path = folder / f"energy.{kind}"
-            atomic_write(path, lambda file, kind=kind: figure.savefig(file, format=kind, metadata=METADATA[kind]))
-            written.append(path)
-    return written
+    written = [write_text(folder / name, text) for name, text in texts.items()]
+    return written + write_figures({"energy": lambda: plot_energy(accounts)}, folder)
 
 
 def table(accounts: Sequence[Account], cores: int = CORES) -> pandas.DataFrame:

@@ -56,6 +56,7 @@ __all__ = [
     "as_json",
     "atomic_write",
     "require_vacant",
+    "write_text",
 ]
 
 #: Version of the layout above; a reader refuses any other.
@@ -159,6 +160,12 @@ def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> 
             os.close(folder)
     except OSError as error:
         raise _cannot_write(path, error) from error
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file in UTF-8 as `atomic_write` does; gives its path."""
+    atomic_write(path, lambda file: file.write(text.encode()))
+    return path
 
 
 @dataclass(frozen=True)
@@ -443,7 +450,7 @@ class Run:
             # the conversion turns NumPy's scalars, whose repr names their type, into Python's
             values = [METRIC_TYPES.get(column, float)(row[column]) for column in columns]
             writer.writerow([repr(value) if isinstance(value, float) else value for value in values])
-        atomic_write(self.path / "metrics.csv", lambda file: file.write(text.getvalue().encode()))
+        write_text(self.path / "metrics.csv", text.getvalue())
 
     # arrays
 
@@ -583,8 +590,7 @@ class Run:
         atomic_write(self.path / name, lambda file: np.savez_compressed(file, **arrays))
 
     def _write_json(self, name: str, value: dict) -> None:
-        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        atomic_write(self.path / name, lambda file: file.write(text.encode()))
+        write_text(self.path / name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _checkpoint_name(epoch: int) -> str:

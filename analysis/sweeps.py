@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.activity import count, layers_of, n_presentations, signed_streams, words
 from analysis.groups import Group, group_runs
+from analysis.output import NothingToShowError
 from analysis.runs import ACCURACIES, Recording, Run
 from models.errors import RunError
 from models.ssnn_bp import SSNN
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["NothingToCompareError", "Point", "final_scores", "plot_activity", "plot_length", "plot_step", "points", "values"]
+__all__ = ["Point", "final_scores", "plot_activity", "plot_length", "plot_step", "points", "values"]
 
 #: Readouts of SSNN-BP: column, title, line style and marker.
 READOUTS = (("accuracy_rates", "rates", "-", "o"), ("accuracy_spikes", "spikes", "--", "s"))
@@ -28,11 +29,6 @@ READOUTS = (("accuracy_rates", "rates", "-", "o"), ("accuracy_spikes", "spikes",
 BAND_COLOURS = ("0.4", "C3", "C4", "C5")
 
 PERCENT = 100
-
-
-class NothingToCompareError(Exception):
-    """The runs do not differ in what a figure shows."""
-
 
 #: Mean, sample standard deviation (0 of a single one) and number of values.
 Point = tuple[float, float, int]
@@ -124,7 +120,7 @@ def plot_length(runs: Sequence[Run], split: str) -> Figure:
 
     Raises
     ------
-    NothingToCompareError
+    NothingToShowError
         If all runs have the same T.
     RunError
         As `final_scores` does.
@@ -156,7 +152,7 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
 
     Raises
     ------
-    NothingToCompareError
+    NothingToShowError
         If all runs with a recording have the same T.
     """
     from matplotlib.figure import Figure
@@ -165,7 +161,7 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
     recorded = [run for run in runs if recordings.get(run.path) is not None]
     groups = _varied(recorded, "steps", lambda parameters: parameters.steps)
     if len(groups) > 1:
-        raise NothingToCompareError("the runs differ in more than T and seed: " + "; ".join(group.label for group in groups))
+        raise NothingToShowError("the runs differ in more than T and seed: " + "; ".join(group.label for group in groups))
     (group,) = groups
     counted = {path: _activity(recording) for path, recording in recordings.items() if recording is not None}
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
@@ -211,7 +207,7 @@ def plot_step(runs: Sequence[Run], split: str) -> Figure:
 
     Raises
     ------
-    NothingToCompareError
+    NothingToShowError
         If neither differs among runs that are equal otherwise.
     RunError
         As `final_scores` does.
@@ -227,10 +223,10 @@ def plot_step(runs: Sequence[Run], split: str) -> Figure:
     for name, (chosen, setting, label) in settings.items():
         try:
             panels[name] = _varied(chosen, name, setting), setting, label
-        except NothingToCompareError:
+        except NothingToShowError:
             continue
     if not panels:
-        raise NothingToCompareError("the runs of SSNN-BP do not differ in gain or levels alone")
+        raise NothingToShowError("the runs of SSNN-BP do not differ in gain or levels alone")
     figure = Figure(figsize=(3.6 * len(panels) + 0.6, 3.4), layout="constrained")
     for axes, (name, (groups, setting, label)) in zip(
         figure.subplots(1, len(panels), squeeze=False, sharey=True)[0], panels.items(), strict=True
@@ -266,7 +262,7 @@ def _varied(runs: Sequence[Run], name: str, setting: Callable[[SSNN], float]) ->
     groups = group_runs([run for run in runs if run.system == "ssnn-bp"], ignored=(name,))
     varied = [group for group in groups if len({setting(run.parameters(SSNN)) for run in group.runs}) > 1]
     if not varied:
-        raise NothingToCompareError(f"no runs of SSNN-BP differ in {name} alone")
+        raise NothingToShowError(f"no runs of SSNN-BP differ in {name} alone")
     return varied
 
 

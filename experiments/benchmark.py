@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.runs import atomic_write
+from analysis.runs import write_text
 from analysis.speed import CHIP, Spread, affine, draw, ratio, slope
 from experiments import datasets, encoding
 from experiments.environment import describe
@@ -714,8 +714,8 @@ def write(out: Path, found: dict, rows: list[dict]) -> None:
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    atomic_write(out / "benchmark.csv", lambda file: file.write(text.getvalue().encode()))
-    atomic_write(out / "benchmark.json", lambda file: file.write(json.dumps(found, indent=1, ensure_ascii=False).encode()))
+    write_text(out / "benchmark.csv", text.getvalue())
+    write_text(out / "benchmark.json", json.dumps(found, indent=1, ensure_ascii=False))
 
 
 def plain(settings) -> dict:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from analysis import energy, tables
 from analysis.figures import circuit_of, compare, draw
-from analysis.runs import Run, as_json, atomic_write
+from analysis.runs import Run, as_json, write_text
 from experiments.train import SYSTEMS, resume, train
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
@@ -365,6 +365,4 @@ def _row_of_table_1(runs: Sequence[Run]) -> pandas.DataFrame:
 
 def _table(frame: pandas.DataFrame, stem: Path) -> list[Path]:
     text = {".csv": frame.to_csv(lineterminator="\n"), ".md": tables.markdown(frame) + "\n"}
-    for suffix, content in text.items():
-        atomic_write(stem.with_suffix(suffix), lambda file, content=content: file.write(content.encode()))
-    return [stem.with_suffix(suffix) for suffix in text]
+    return [write_text(stem.with_suffix(suffix), content) for suffix, content in text.items()]

@@ -235,7 +235,7 @@ def test_symbols():
 def test_no_label_lies_on_another(plot, make):
     from matplotlib.style import context
 
-    from analysis.figures import STYLE
+    from analysis.output import STYLE
 
     with context(STYLE):
         figure = plot(make(NBP(n_in=3136, n_hid=1000, n_out=26)))
@@ -325,7 +325,7 @@ def test_arrows_end_at_the_boxes_in_the_file(drawn):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.style import context
 
-    from analysis.figures import STYLE
+    from analysis.output import STYLE
 
     run, _ = drawn
     with context(STYLE):
