@@ -57,7 +57,7 @@ from analysis.output import make_folder, write_figures
 from analysis.runs import Recording, Run, write_text
 from models.circuit import Circuit
 from models.errors import DataError, ParameterError, RunError
-from models.nbp import NBP, inference_circuit, training_circuit
+from models.nbp import inference_circuit, training_circuit
 from models.parameters import Checked
 from models.ssnn_bp import SSNN
 
@@ -671,9 +671,9 @@ def _counts_of(run: Run) -> list[Counts]:
         )
     try:
         if run.system == "ssnn-bp":
-            parameters = run.parameters(SSNN)
+            parameters = run.parameters()
             return [count_ssnn(recording, parameters, learns) for learns in (True, False)]
-        training, inference = (make(run.parameters(NBP)) for make in (training_circuit, inference_circuit))
+        training, inference = (make(run.parameters()) for make in (training_circuit, inference_circuit))
         if recording.populations == tuple(population.name for population in inference.populations):
             return [count_nbp(recording, inference)]
         forward = f"phases 0 to {inference.period - 1} of recorded training turns"
@@ -706,7 +706,7 @@ def account(run_paths: Sequence[Path], constants: Constants | None = None, cores
     accounts = []
     for group in group_runs([Run.open(path) for path in run_paths]):
         parts = [counts for run in group.runs for counts in _counts_of(run)]
-        published = group.system == "nbp" and group.runs[0].parameters(NBP).sizes == PUBLISHED_SIZES
+        published = group.system == "nbp" and group.runs[0].parameters().sizes == PUBLISHED_SIZES
         for mode in ("training", "inference"):
             if chosen := [counts for counts in parts if counts.mode == mode]:
                 counts = pooled(chosen)

@@ -15,7 +15,7 @@ from analysis.output import NothingToShowError, write_figures
 from analysis.runs import INFINITE, Recording, Run, write_text
 from models.circuit import Circuit
 from models.errors import RunError
-from models.nbp import NBP, training_circuit
+from models.nbp import training_circuit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,7 +33,7 @@ def circuit_of(run: Run) -> Circuit:
     """
     if run.system != "nbp":
         raise RunError(f"{run.path} holds a run of the system {run.system!r}, but only 'nbp' has such a circuit.")
-    return training_circuit(run.parameters(NBP))
+    return training_circuit(run.parameters())
 
 
 def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:

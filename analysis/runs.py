@@ -39,7 +39,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from models.ann import ANN
 from models.errors import RunError
+from models.nbp import NBP
+from models.ssnn_bp import SSNN
 
 if TYPE_CHECKING:
     import pandas
@@ -50,6 +53,7 @@ __all__ = [
     "IMAGE_ARRAYS",
     "INFINITE",
     "METRIC_COLUMNS",
+    "PARAMETERS",
     "TITLES",
     "Recording",
     "Run",
@@ -64,6 +68,9 @@ FORMAT = 1
 
 #: Name of each system in text and figures.
 TITLES = {"nbp": "nBP", "ssnn-bp": "SSNN-BP", "ann": "ANN"}
+
+#: What the parameters of each system are an instance of.
+PARAMETERS = {"nbp": NBP, "ssnn-bp": SSNN, "ann": ANN}
 
 #: The accuracies that are kept of each system, by their columns. nBP: all output spikes equal the target; argmax of the output
 #: spikes; argmax of the output's drive. SSNN-BP: argmax of the spike counts; argmax of the mean of softmax(V).
@@ -115,9 +122,9 @@ def _is_temporary(name: str) -> bool:
 
 
 def as_json(parameters: Any) -> dict:
-    """Fields of a dataclass of parameters as JSON holds them: an infinite number as "inf"; see `Run.parameters`."""
+    """Fields of a dataclass of parameters as JSON holds them: tuples as lists, infinity as "inf"; see `Run.parameters`."""
     return {
-        name: INFINITE if isinstance(value, float) and value == math.inf else value
+        name: INFINITE if value == math.inf else list(value) if isinstance(value, tuple) else value
         for name, value in dataclasses.asdict(parameters).items()
     }
 
@@ -341,20 +348,20 @@ class Run:
             )
         return system
 
-    def parameters(self, kind: type) -> Any:
-        """The parameters of the run as an instance of `kind`, a dataclass.
+    def parameters(self) -> Any:
+        """The parameters of the run as an instance of the dataclass of its system in `PARAMETERS`.
 
         Raises
         ------
         RunError
-            If the configuration lacks parameters or has some that `kind` does not know.
+            If the configuration lacks parameters or has some that the system does not know.
         """
         try:
             values = {
                 name: math.inf if value == INFINITE else tuple(value) if isinstance(value, list) else value
                 for name, value in self.config["parameters"].items()
             }
-            return kind(**values)
+            return PARAMETERS[self.system](**values)
         except (TypeError, KeyError, AttributeError) as error:
             raise RunError(
                 f"{self.path / 'config.json'} does not fit this version ({error}); use the version that wrote it."

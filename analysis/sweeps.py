@@ -74,7 +74,7 @@ def points(group: Group, setting: Callable[[SSNN], float], score: Callable[[Run]
     """
     found: dict[float, list[float]] = {}
     for run in group.runs:
-        found.setdefault(setting(run.parameters(SSNN)), []).append(score(run))
+        found.setdefault(setting(run.parameters()), []).append(score(run))
     return {value: point(found[value]) for value in sorted(found)}
 
 
@@ -94,7 +94,7 @@ def values(runs: Sequence[Run], split: str) -> pandas.DataFrame:
         row = {"system": run.system, "seed": run.config["training"]["seed"], "epochs": run.config["training"]["epochs"]}
         row |= {name: scores[name] for name in (*ACCURACIES[run.system], "loss")}
         if run.system == "ssnn-bp":
-            ssnn = run.parameters(SSNN)
+            ssnn = run.parameters()
             row |= {"steps": ssnn.steps, "gain": ssnn.gain, "levels": parameters["levels"], "eta_W1": ssnn.weight_steps[0]}
             if (recording := run.load_spikes("raster")) is not None:
                 activity = count(recording)
@@ -260,7 +260,7 @@ def _symbol(name: str) -> str:
 def _varied(runs: Sequence[Run], name: str, setting: Callable[[SSNN], float]) -> list[Group]:
     """Groups of runs of SSNN-BP that differ in a setting."""
     groups = group_runs([run for run in runs if run.system == "ssnn-bp"], ignored=(name,))
-    varied = [group for group in groups if len({setting(run.parameters(SSNN)) for run in group.runs}) > 1]
+    varied = [group for group in groups if len({setting(run.parameters()) for run in group.runs}) > 1]
     if not varied:
         raise NothingToShowError(f"no runs of SSNN-BP differ in {name} alone")
     return varied

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from analysis import energy, tables
 from analysis.figures import circuit_of, compare, draw
 from analysis.runs import Run, as_json, write_text
-from experiments.train import SYSTEMS, resume, train
+from experiments.train import resume, train
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
@@ -304,11 +304,10 @@ def _run(settings: TrainOptions, message: Message) -> Run:
 
 
 def _require_same(run: Run, settings: TrainOptions) -> None:
-    kind = SYSTEMS[settings.system].kind
     found = {"system": run.system}
     wanted = {"system": settings.system}
     if found == wanted:
-        parameters = as_json(run.parameters(kind))
+        parameters = as_json(run.parameters())
         found |= parameters | {"epochs": run.config["training"]["epochs"], "seed": run.config["training"]["seed"]}
         own = as_json(settings.parameters(parameters["n_in"], parameters["n_out"]))
         wanted |= own | {"epochs": settings.epochs, "seed": settings.seed}

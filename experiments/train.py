@@ -116,7 +116,7 @@ def resume(path: Path, epochs: int | None = None, message: Message = print) -> R
     run = Run.open(path)
     with run.lock():
         system = SYSTEMS[run.system]
-        parameters, settings = run.parameters(system.kind), run.config["training"]
+        parameters, settings = run.parameters(), run.config["training"]
         if epochs is not None and epochs != settings["epochs"]:
             if system.fixed_epochs(parameters):
                 raise ParameterError(
@@ -167,7 +167,7 @@ def _origin(origin: str, name: str) -> str:
 
 def _system(run: Run, parts: dict, message: Message) -> System:
     system = SYSTEMS[run.system]
-    return system(run.parameters(system.kind), run.config["training"], parts, message)
+    return system(run.parameters(), run.config["training"], parts, message)
 
 
 def _first_weights(system: type[System], parameters, seed: int, path: Path | None) -> Weights:

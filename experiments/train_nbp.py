@@ -85,7 +85,6 @@ class NBPSystem(System):
 
     name = "nbp"
     grey = False
-    kind = NBP
     headline = ("accuracy_spikes", "accuracy_membrane")
     raster_turns = 48
 

@@ -74,7 +74,6 @@ class SSNNSystem(System):
 
     name = "ssnn-bp"
     grey = True
-    kind = SSNN
     headline = ("accuracy_spikes", "accuracy_rates")
     #: Enough for the mean counts of spikes and updates: see `analysis.activity`.
     raster_turns = 100

@@ -312,8 +312,6 @@ class System(ABC):
         As in config.json.
     grey : bool
         Whether pixels are grey values from 0 to 255 and not 0 and 1.
-    kind : type
-        Dataclass of the parameters.
     headline : tuple of str
         Metrics that are shown after each epoch, beside the loss.
     raster_turns : int
@@ -323,7 +321,8 @@ class System(ABC):
 
     Parameters
     ----------
-    parameters : an instance of `kind`
+    parameters : dataclass
+        That of the system, see `analysis.runs.PARAMETERS`.
     settings : dict
         ``training`` of config.json.
     parts : dict of Part
@@ -334,7 +333,6 @@ class System(ABC):
 
     name: ClassVar[str]
     grey: ClassVar[bool]
-    kind: ClassVar[type]
     headline: ClassVar[tuple[str, ...]]
     raster_turns: ClassVar[int] = 0
     events: ClassVar[EventInput | None] = None
