@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import socket
+import sys
 import zipfile
 
 import numpy as np
@@ -304,7 +305,10 @@ def test_the_official_archive_is_downloaded_once_and_checked(part, n, tmp_path, 
     assert all(np.array_equal(image, stored.T) for image, stored in zip(dataset.train_images, images, strict=True))
     asked = len(mirror.requested)
     assert find(f"emnist-{part}") == dataset.origin == str(tmp_path / "cache" / "downloads" / "emnist")
-    load(f"emnist-{part}")
+    # as a kill while the files are taken out leaves it: the archive is there
+    (tmp_path / "cache" / "downloads" / "emnist" / f"emnist-{part}-test-labels-idx1-ubyte.gz").unlink()
+    assert find(f"emnist-{part}") is None
+    assert load(f"emnist-{part}").test_images.shape == (n, 5, 5)
     assert len(mirror.requested) == asked
 
 
@@ -484,7 +488,7 @@ def test_digits(tmp_path):
 
 
 def test_digits_without_scikit_learn(monkeypatch):
-    monkeypatch.setitem(datasets.sys.modules, "sklearn.datasets", None)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(DataError, match=r"cannot be imported .*pip install scikit-learn"):
         load("digits")
 
