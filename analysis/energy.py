@@ -51,6 +51,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import activity
+from analysis.chip import CHIP_CORES, CORES, TILE_CORES, TILE_ROWS
 from analysis.connectivity import symbol
 from analysis.groups import group_runs
 from analysis.output import make_folder, write_figures
@@ -67,7 +68,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "CORES",
     "PARTS",
     "PUBLISHED",
     "Account",
@@ -90,13 +90,6 @@ __all__ = [
     "read_constants",
     "table",
 ]
-
-#: Cores that share the work: those to which the authors' published configuration of nBP assigns neurons, 0 to 95
-#: (github.com/lanl/spikingBackprop, network_parameters_2layer_MNIST.py).
-CORES = 96
-
-#: Cores of the chip, cores of a tile, rows of the mesh of tiles.
-CHIP_CORES, TILE_CORES, TILE_ROWS = 128, 4, 4
 
 #: Parts of the energy, in the order of `Energy.joules`.
 PARTS = ("spikes", "synaptic operations", "neuron updates", "weight updates")

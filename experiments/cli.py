@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from analysis.energy import CORES
+from analysis.chip import CORES
 from experiments.benchmark import BenchmarkNBP
 from experiments.benchmark_ssnn_bp import BenchmarkSSNN
 from experiments.train_ann import TrainANN

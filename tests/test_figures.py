@@ -455,5 +455,8 @@ def test_systems_stand_side_by_side_with_labels(tmp_path):
 
 
 def test_the_command_line_starts_without_the_heavy_libraries():
-    code = "import sys, analysis.figures; print([m for m in ('matplotlib', 'pandas', 'brian2') if m in sys.modules])"
+    code = """
+import sys, analysis.figures, experiments.cli
+print([name for name in ('matplotlib', 'pandas', 'brian2', 'analysis.energy') if name in sys.modules])
+"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
