@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,10 @@ READOUTS = (("accuracy_rates", "rates", "-", "o"), ("accuracy_spikes", "spikes",
 BAND_COLOURS = ("0.4", "C3", "C4", "C5")
 
 PERCENT = 100
+
+#: The number T of time steps, of the parameters, and what it is called at an axis.
+LENGTH = operator.attrgetter("steps")
+LENGTH_LABEL = "time steps $T$ of a presentation"
 
 #: Mean, sample standard deviation (0 of a single one) and number of values.
 Point = tuple[float, float, int]
@@ -127,14 +132,11 @@ def plot_length(runs: Sequence[Run], split: str) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    groups = _varied(runs, "steps", lambda parameters: parameters.steps)
+    groups = _varied(runs, "steps", LENGTH)
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.subplots()
-    _draw_bands(axes, runs, split)
-    _draw_groups(axes, groups, lambda parameters: parameters.steps, split)
-    axes.set(xlabel="time steps $T$ of a presentation", ylabel=f"{split} accuracy (%)")
-    _finish(axes)
-    axes.legend(title=_caption(runs))
+    _draw_accuracy(axes, runs, groups, LENGTH, split)
+    axes.set(xlabel=LENGTH_LABEL, ylabel=f"{split} accuracy (%)")
     return figure
 
 
@@ -159,7 +161,7 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
 
     recordings = {run.path: run.load_spikes("raster") for run in runs if run.system == "ssnn-bp"}
     recorded = [run for run in runs if recordings.get(run.path) is not None]
-    groups = _varied(recorded, "steps", lambda parameters: parameters.steps)
+    groups = _varied(recorded, "steps", LENGTH)
     if len(groups) > 1:
         raise NothingToShowError("the runs differ in more than T and seed: " + "; ".join(group.label for group in groups))
     (group,) = groups
@@ -172,15 +174,13 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
         strict=True,
     ):
         for number, name in enumerate(counted[group.runs[0].path][what]):
-            found = points(
-                group, lambda parameters: parameters.steps, lambda run, what=what, name=name: counted[run.path][what][name]
-            )
+            found = points(group, LENGTH, lambda run, what=what, name=name: counted[run.path][what][name])
             steps = np.array(list(found))
             means, spreads = (np.array([one[place] for one in found.values()]) for place in (0, 1))
             axes.errorbar(steps, means, spreads, color=f"C{number}", marker="o", capsize=2, linewidth=1.0, label=_symbol(name))
             # growth in proportion to T from the longest one, where the counts are least noisy
             axes.plot(steps, means[-1] * steps / steps[-1], ":", color=f"C{number}", linewidth=0.7)
-        axes.set(yscale="log", xlabel="time steps $T$ of a presentation", ylabel=ylabel)
+        axes.set(yscale="log", xlabel=LENGTH_LABEL, ylabel=ylabel)
         _finish(axes)
         # below: the lines may run anywhere
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
@@ -219,25 +219,19 @@ def plot_step(runs: Sequence[Run], split: str) -> Figure:
         "gain": (continuous, lambda parameters: parameters.weight_steps[0], "step $\\eta$ of an update of $W_1$"),
         "levels": (runs, lambda parameters: parameters.levels or np.inf, "levels of a weight"),
     }
-    panels = {}
+    panels = []
     for name, (chosen, setting, label) in settings.items():
         try:
-            panels[name] = _varied(chosen, name, setting), setting, label
+            panels.append((_varied(chosen, name, setting), setting, label))
         except NothingToShowError:
             continue
     if not panels:
         raise NothingToShowError("the runs of SSNN-BP do not differ in gain or levels alone")
     figure = Figure(figsize=(3.6 * len(panels) + 0.6, 3.4), layout="constrained")
-    for axes, (name, (groups, setting, label)) in zip(
-        figure.subplots(1, len(panels), squeeze=False, sharey=True)[0], panels.items(), strict=True
-    ):
-        _draw_bands(axes, runs, split)
-        _draw_groups(axes, groups, setting, split)
+    row = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for axes, (groups, setting, label) in zip(row, panels, strict=True):
+        _draw_accuracy(axes, runs, groups, setting, split)
         axes.set(xlabel=label)
-        _finish(
-            axes, name == "levels" and any(run.config["parameters"]["levels"] is None for group in groups for run in group.runs)
-        )
-        axes.legend(title=_caption(runs))
     figure.axes[0].set_ylabel(f"{split} accuracy (%)")
     return figure
 
@@ -266,7 +260,11 @@ def _varied(runs: Sequence[Run], name: str, setting: Callable[[SSNN], float]) ->
     return varied
 
 
-def _draw_groups(axes: Axes, groups: Sequence[Group], setting: Callable[[SSNN], float], split: str) -> None:
+def _draw_accuracy(
+    axes: Axes, runs: Sequence[Run], groups: Sequence[Group], setting: Callable[[SSNN], float], split: str
+) -> None:
+    """The accuracy of groups of runs of SSNN-BP against a setting, over the bands of the ANN's."""
+    _draw_bands(axes, runs, split)
     for number, group in enumerate(groups):
         for column, title, style, marker in READOUTS:
             found = points(group, setting, lambda run, column=column: PERCENT * final_scores(run, split)[column])
@@ -275,6 +273,9 @@ def _draw_groups(axes: Axes, groups: Sequence[Group], setting: Callable[[SSNN], 
             label = f"{group.label}: {title}"
             colour = f"C{number}" if len(groups) > 1 else {"rates": "C0", "spikes": "C1"}[title]
             axes.errorbar(places, means, spreads, color=colour, linestyle=style, marker=marker, capsize=2, label=label)
+    _finish(axes, any(np.isinf(setting(run.parameters())) for group in groups for run in group.runs))
+    seeds = {run.config["training"]["seed"] for run in runs}
+    axes.legend(title=f"mean and s.d. over {len(seeds)} seeds" if len(seeds) > 1 else "one seed")
 
 
 def _places(settings: Sequence[float]) -> list[float]:
@@ -291,11 +292,6 @@ def _draw_bands(axes: Axes, runs: Sequence[Run], split: str) -> None:
         mean, spread, _ = point([PERCENT * final_scores(run, split)["accuracy"] for run in group.runs])
         axes.axhspan(mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
         axes.axhline(mean, color=colour, linewidth=0.8, label=group.label)
-
-
-def _caption(runs: Sequence[Run]) -> str:
-    seeds = {run.config["training"]["seed"] for run in runs}
-    return f"mean and s.d. over {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
 
 
 def _finish(axes: Axes, continuous: bool = False) -> None:
