@@ -31,6 +31,7 @@ from analysis.speed import CHIP, Spread, affine, draw, ratio, slope
 from experiments import datasets, encoding
 from experiments.environment import describe
 from experiments.kernels import Kernel
+from experiments.train_nbp import NBPSystem
 from experiments.training import Part, load_data
 from models.circuit import Circuit
 from models.device import Simulator, simulator
@@ -168,11 +169,8 @@ class Bench:
             if codegen != "kernel"
         }
         self.kernel = Kernel(parameters) if "kernel" in variants else None
-        values = {"input": train.images, "target": self.targets}
         self.stimuli = {
-            kind: NBPModel(circuit, parameters).stimuli(
-                {source.name: values[source.name] for source in circuit.sources if source.name in values}
-            )
+            kind: NBPSystem.stimuli(NBPModel(circuit, parameters), train.images, self.targets)
             for kind, circuit in self.circuits.items()
         }
 
