@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 
@@ -66,8 +65,6 @@ def train(settings: TrainOptions, message: Message = print) -> Run:
         message=message,
     )
     parameters = settings.parameters(data.n_in, len(data.classes))
-    if data.events:
-        parameters = dataclasses.replace(parameters, events=True)
     weights = _first_weights(system, parameters, settings.seed, settings.init_weights)
     config = {
         "system": system.name,

@@ -36,7 +36,8 @@ class TrainSSNN(TrainOptions):
     """Parameters of neurons, learning, regularisation and weights."""
 
     def parameters(self, n_in: int, n_out: int) -> SSNN:
-        return SSNN(**dataclasses.asdict(self.rules), n_in=n_in, hidden=self.hidden, n_out=n_out)
+        events = event_frames.is_events(self.dataset)
+        return SSNN(**dataclasses.asdict(self.rules), n_in=n_in, hidden=self.hidden, n_out=n_out, events=events)
 
     @property
     def bins(self) -> int:

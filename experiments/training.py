@@ -130,8 +130,6 @@ class Data:
         Rows and columns of what the input neurons see.
     crop : int
     origin, digest : str
-    events : bool
-        Whether images are packed frames.
     """
 
     parts: dict[str, Part]
@@ -140,7 +138,6 @@ class Data:
     crop: int
     origin: str
     digest: str
-    events: bool = False
 
     @property
     def n_in(self) -> int:
@@ -230,7 +227,7 @@ def _load_events(name, data_dir, samples, validation, test_samples, steps, event
         parts[part] = Part(images, split.labels)
         digest.update(images.tobytes() + split.labels.tobytes())
     classes = [int(label) for label in found.classes]
-    return Data(parts, classes, event_frames.SHAPE, 0, found.origin, digest.hexdigest(), events == "frames")
+    return Data(parts, classes, event_frames.SHAPE, 0, found.origin, digest.hexdigest())
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
