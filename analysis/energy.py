@@ -51,13 +51,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis import activity
+from analysis.chip import CHIP_CORES, CORES, TILE_CORES, TILE_ROWS
 from analysis.connectivity import symbol
-from analysis.figures import METADATA, STYLE
 from analysis.groups import group_runs
-from analysis.runs import Recording, Run, atomic_write
+from analysis.output import make_folder, write_figures
+from analysis.runs import Recording, Run, write_text
 from models.circuit import Circuit
 from models.errors import DataError, ParameterError, RunError
-from models.nbp import NBP, inference_circuit, training_circuit
+from models.nbp import inference_circuit, training_circuit
 from models.parameters import Checked
 from models.ssnn_bp import SSNN
 
@@ -67,7 +68,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "CORES",
     "PARTS",
     "PUBLISHED",
     "Account",
@@ -90,13 +90,6 @@ __all__ = [
     "read_constants",
     "table",
 ]
-
-#: Cores that share the work: those to which the authors' published configuration of nBP assigns neurons, 0 to 95
-#: (github.com/lanl/spikingBackprop, network_parameters_2layer_MNIST.py).
-CORES = 96
-
-#: Cores of the chip, cores of a tile, rows of the mesh of tiles.
-CHIP_CORES, TILE_CORES, TILE_ROWS = 128, 4, 4
 
 #: Parts of the energy, in the order of `Energy.joules`.
 PARTS = ("spikes", "synaptic operations", "neuron updates", "weight updates")
@@ -671,9 +664,9 @@ def _counts_of(run: Run) -> list[Counts]:
         )
     try:
         if run.system == "ssnn-bp":
-            parameters = run.parameters(SSNN)
+            parameters = run.parameters()
             return [count_ssnn(recording, parameters, learns) for learns in (True, False)]
-        training, inference = (make(run.parameters(NBP)) for make in (training_circuit, inference_circuit))
+        training, inference = (make(run.parameters()) for make in (training_circuit, inference_circuit))
         if recording.populations == tuple(population.name for population in inference.populations):
             return [count_nbp(recording, inference)]
         forward = f"phases 0 to {inference.period - 1} of recorded training turns"
@@ -706,7 +699,7 @@ def account(run_paths: Sequence[Path], constants: Constants | None = None, cores
     accounts = []
     for group in group_runs([Run.open(path) for path in run_paths]):
         parts = [counts for run in group.runs for counts in _counts_of(run)]
-        published = group.system == "nbp" and group.runs[0].parameters(NBP).sizes == PUBLISHED_SIZES
+        published = group.system == "nbp" and group.runs[0].parameters().sizes == PUBLISHED_SIZES
         for mode in ("training", "inference"):
             if chosen := [counts for counts in parts if counts.mode == mode]:
                 counts = pooled(chosen)
@@ -739,29 +732,15 @@ def draw(
     ParameterError
         As `account` does.
     """
-    import matplotlib.style
-
     accounts = account(run_paths, constants, cores)
     folder = Path(run_paths[0]) / "figures" if out is None else Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"Cannot make the folder {folder}: {error.strerror}; choose another --out.") from error
+    make_folder(folder)
     texts = {
         "energy.csv": table(accounts, cores).to_csv(index=False, lineterminator="\n"),
         "energy.md": markdown(accounts, cores),
     }
-    written = []
-    for name, text in texts.items():
-        atomic_write(folder / name, lambda file, text=text: file.write(text.encode()))
-        written.append(folder / name)
-    with matplotlib.style.context(STYLE):
-        figure = plot_energy(accounts)
-        for kind in ("png", "pdf"):
-            path = folder / f"energy.{kind}"
-            atomic_write(path, lambda file, kind=kind: figure.savefig(file, format=kind, metadata=METADATA[kind]))
-            written.append(path)
-    return written
+    written = [write_text(folder / name, text) for name, text in texts.items()]
+    return written + write_figures({"energy": lambda: plot_energy(accounts)}, folder)
 
 
 def table(accounts: Sequence[Account], cores: int = CORES) -> pandas.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,25 +11,16 @@ import numpy as np
 from analysis import accuracy, connectivity, images, presentations, raster, sweeps, weights
 from analysis.activity import answer
 from analysis.groups import group_runs
-from analysis.runs import INFINITE, Recording, Run, atomic_write
+from analysis.output import NothingToShowError, write_figures
+from analysis.runs import INFINITE, Recording, Run, write_text
 from models.circuit import Circuit
 from models.errors import RunError
-from models.nbp import NBP, training_circuit
+from models.nbp import training_circuit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "circuit_of", "compare", "draw"]
-
-#: The Matplotlib style of all figures.
-STYLE = Path(__file__).with_name("style.mplstyle")
-
-#: The date would make equal figures differ.
-METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
-
-
-class _MissingError(Exception):
-    """The run does not hold what a figure shows."""
+__all__ = ["circuit_of", "compare", "draw"]
 
 
 def circuit_of(run: Run) -> Circuit:
@@ -42,7 +33,7 @@ def circuit_of(run: Run) -> Circuit:
     """
     if run.system != "nbp":
         raise RunError(f"{run.path} holds a run of the system {run.system!r}, but only 'nbp' has such a circuit.")
-    return training_circuit(run.parameters(NBP))
+    return training_circuit(run.parameters())
 
 
 def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
@@ -91,7 +82,7 @@ def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
             "weights": lambda: _fields(first),
             "images": lambda: _rates(first),
         }
-    return _write(figures, first.path / "figures" if out is None else Path(out))
+    return write_figures(figures, first.path / "figures" if out is None else Path(out))
 
 
 def compare(run_paths: Sequence[Path], out: Path, split: str = "test") -> list[Path]:
@@ -131,10 +122,8 @@ def compare(run_paths: Sequence[Path], out: Path, split: str = "test") -> list[P
         "activity": lambda: sweeps.plot_activity(runs),
         "step": lambda: sweeps.plot_step(runs, split),
     }
-    written = _write(figures, Path(out))
-    path = Path(out) / "compare.csv"
-    atomic_write(path, lambda file: file.write(table.to_csv(index=False, lineterminator="\n").encode()))
-    return [*written, path]
+    written = write_figures(figures, Path(out))
+    return [*written, write_text(Path(out) / "compare.csv", table.to_csv(index=False, lineterminator="\n"))]
 
 
 def _open(run_paths: Sequence[Path]) -> list[Run]:
@@ -144,42 +133,17 @@ def _open(run_paths: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def _write(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
-    import matplotlib.style
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"Cannot make the folder {folder}: {error.strerror}; choose another --out.") from error
-    written = []
-    with matplotlib.style.context(STYLE):
-        for name, make in figures.items():
-            try:
-                figure = make()
-            except (_MissingError, sweeps.NothingToCompareError) as error:
-                print(f"{name}: left out, since {error}")
-                continue
-            written += [_save(figure, folder / f"{name}.{suffix}") for suffix in ("png", "pdf")]
-    return written
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    kind = path.suffix[1:]
-    atomic_write(path, lambda file: figure.savefig(file, format=kind, metadata=METADATA[kind]))
-    return path
-
-
 def _recording(run: Run) -> Recording:
     recording = run.load_spikes("raster") or run.load_spikes()
     if recording is None or not len(recording.step):
-        raise _MissingError(f"{run.path} holds no spikes (raster.npz or spikes.npz)")
+        raise NothingToShowError(f"{run.path} holds no spikes (raster.npz or spikes.npz)")
     return recording
 
 
 def _accuracy(runs: Sequence[Run]) -> Figure:
     begun = [run for run in runs if run.metrics()]
     if not begun:
-        raise _MissingError(f"{runs[0].path} has no finished epoch (metrics.csv)")
+        raise NothingToShowError(f"{runs[0].path} has no finished epoch (metrics.csv)")
     groups = group_runs(begun)
     return accuracy.plot_accuracy({group.label: [run.metrics_frame() for run in group.runs] for group in groups})
 
@@ -188,7 +152,7 @@ def _before_and_after(run: Run) -> tuple[dict, dict]:
     """Initial weights, which may be missing, and the last ones."""
     final = run.load_weights() if (run.path / "weights.npz").is_file() else run.load_checkpoint()[1]
     if not final:
-        raise _MissingError(f"{run.path} holds no weights (weights.npz or checkpoints)")
+        raise NothingToShowError(f"{run.path} holds no weights (weights.npz or checkpoints)")
     return run.load_checkpoint(0)[1] if 0 in run.checkpoints else {}, final
 
 
@@ -201,7 +165,7 @@ def _weights(run: Run) -> Figure:
 def _fields(run: Run) -> Figure:
     initial, final = _before_and_after(run)
     if not initial:
-        raise _MissingError(f"{run.path} holds no initial weights (checkpoint of epoch 0)")
+        raise NothingToShowError(f"{run.path} holds no initial weights (checkpoint of epoch 0)")
     bound = run.config["parameters"].get("w_max")  # the ANN has none
     return weights.plot_fields(initial, final, run.config["dataset"]["image_shape"], None if bound == INFINITE else bound)
 
@@ -209,7 +173,7 @@ def _fields(run: Run) -> Figure:
 def _loaded_images(run: Run) -> dict[str, np.ndarray]:
     arrays = run.load_images()
     if arrays is None or not len(arrays["images"]):
-        raise _MissingError(f"{run.path} holds no test images (images.npz)")
+        raise NothingToShowError(f"{run.path} holds no test images (images.npz)")
     return arrays
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.runs import INFINITE, TITLES, Run
-from models.ann import ANN
-from models.nbp import NBP
-from models.ssnn_bp import SSNN
+from analysis.runs import INFINITE, PARAMETERS, TITLES, Run, as_json
 
 __all__ = ["Group", "group_runs", "settings_of"]
 
@@ -25,9 +21,6 @@ SYMBOLS = {
     "w_max": "bound",
     "dataset": "data",
 }
-
-#: What the parameters of a system are an instance of.
-KINDS = {"nbp": NBP, "ssnn-bp": SSNN, "ann": ANN}
 
 #: Parts of the dataset's configuration that make runs differ.
 DATA_SETTINGS = ("samples", "crop", "binarise")
@@ -61,7 +54,7 @@ def settings_of(run: Run) -> dict:
     than the parameter, has its default.
     """
     data, training = run.config.get("dataset", {}), run.config.get("training", {})
-    settings = _defaults(run.system) | run.config.get("parameters", {})
+    settings = as_json(PARAMETERS[run.system]()) | run.config.get("parameters", {})
     settings["dataset"] = Path(data.get("name", "")).name
     settings |= {name: data.get(name) for name in DATA_SETTINGS}
     settings["jitter"] = training.get("jitter", 0)
@@ -96,12 +89,6 @@ def group_runs(runs: Sequence[Run], ignored: Collection[str] = ()) -> list[Group
     ]
 
 
-def _defaults(system: str) -> dict:
-    fields = dataclasses.fields(KINDS[system]) if system in KINDS else ()
-    found = {field.name: field.default for field in fields if field.default is not dataclasses.MISSING}
-    return json.loads(json.dumps({name: INFINITE if value == float("inf") else value for name, value in found.items()}))
-
-
 def _seed(run: Run) -> int:
     return run.config.get("training", {}).get("seed", 0)
 
@@ -120,7 +107,7 @@ def _words(name: str, value) -> str:
         return title if value else f"no {title}"
     if value is None or value == INFINITE:
         return f"no {title}"
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         # sizes of layers, 200-100, or learning rates, 0.05 / 0.1
         value = ("-" if all(isinstance(item, int) for item in value) else " / ").join(map(str, value))
     return f"{title} = {value:g}" if isinstance(value, float) else f"{title} = {value}"

@@ -39,7 +39,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from models.ann import ANN
 from models.errors import RunError
+from models.nbp import NBP
+from models.ssnn_bp import SSNN
 
 if TYPE_CHECKING:
     import pandas
@@ -50,12 +53,14 @@ __all__ = [
     "IMAGE_ARRAYS",
     "INFINITE",
     "METRIC_COLUMNS",
+    "PARAMETERS",
     "TITLES",
     "Recording",
     "Run",
     "as_json",
     "atomic_write",
     "require_vacant",
+    "write_text",
 ]
 
 #: Version of the layout above; a reader refuses any other.
@@ -63,6 +68,9 @@ FORMAT = 1
 
 #: Name of each system in text and figures.
 TITLES = {"nbp": "nBP", "ssnn-bp": "SSNN-BP", "ann": "ANN"}
+
+#: What the parameters of each system are an instance of.
+PARAMETERS = {"nbp": NBP, "ssnn-bp": SSNN, "ann": ANN}
 
 #: The accuracies that are kept of each system, by their columns. nBP: all output spikes equal the target; argmax of the output
 #: spikes; argmax of the output's drive. SSNN-BP: argmax of the spike counts; argmax of the mean of softmax(V).
@@ -114,9 +122,9 @@ def _is_temporary(name: str) -> bool:
 
 
 def as_json(parameters: Any) -> dict:
-    """Fields of a dataclass of parameters as JSON holds them: an infinite number as "inf"; see `Run.parameters`."""
+    """Fields of a dataclass of parameters as JSON holds them: tuples as lists, infinity as "inf"; see `Run.parameters`."""
     return {
-        name: INFINITE if isinstance(value, float) and value == math.inf else value
+        name: INFINITE if value == math.inf else list(value) if isinstance(value, tuple) else value
         for name, value in dataclasses.asdict(parameters).items()
     }
 
@@ -159,6 +167,12 @@ def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> 
             os.close(folder)
     except OSError as error:
         raise _cannot_write(path, error) from error
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file in UTF-8 as `atomic_write` does; gives its path."""
+    atomic_write(path, lambda file: file.write(text.encode()))
+    return path
 
 
 @dataclass(frozen=True)
@@ -334,20 +348,20 @@ class Run:
             )
         return system
 
-    def parameters(self, kind: type) -> Any:
-        """The parameters of the run as an instance of `kind`, a dataclass.
+    def parameters(self) -> Any:
+        """The parameters of the run as an instance of the dataclass of its system in `PARAMETERS`.
 
         Raises
         ------
         RunError
-            If the configuration lacks parameters or has some that `kind` does not know.
+            If the configuration lacks parameters or has some that the system does not know.
         """
         try:
             values = {
                 name: math.inf if value == INFINITE else tuple(value) if isinstance(value, list) else value
                 for name, value in self.config["parameters"].items()
             }
-            return kind(**values)
+            return PARAMETERS[self.system](**values)
         except (TypeError, KeyError, AttributeError) as error:
             raise RunError(
                 f"{self.path / 'config.json'} does not fit this version ({error}); use the version that wrote it."
@@ -443,7 +457,7 @@ class Run:
             # the conversion turns NumPy's scalars, whose repr names their type, into Python's
             values = [METRIC_TYPES.get(column, float)(row[column]) for column in columns]
             writer.writerow([repr(value) if isinstance(value, float) else value for value in values])
-        atomic_write(self.path / "metrics.csv", lambda file: file.write(text.getvalue().encode()))
+        write_text(self.path / "metrics.csv", text.getvalue())
 
     # arrays
 
@@ -583,8 +597,7 @@ class Run:
         atomic_write(self.path / name, lambda file: np.savez_compressed(file, **arrays))
 
     def _write_json(self, name: str, value: dict) -> None:
-        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        atomic_write(self.path / name, lambda file: file.write(text.encode()))
+        write_text(self.path / name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _checkpoint_name(epoch: int) -> str:

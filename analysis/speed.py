@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.figures import METADATA, STYLE
-from analysis.runs import atomic_write
+from analysis.output import write_figures
 from models.errors import RunError
 
 if TYPE_CHECKING:
@@ -92,8 +91,6 @@ def draw(folder: Path) -> list[Path]:
     RunError
         If the folder holds no benchmark or a file cannot be written.
     """
-    import matplotlib.style
-
     folder = Path(folder)
     try:
         found = json.loads((folder / "benchmark.json").read_text())
@@ -101,21 +98,12 @@ def draw(folder: Path) -> list[Path]:
         raise RunError(
             f"{folder / 'benchmark.json'} cannot be read ({error}); make it by 'brianprop benchmark nbp --out DIR'."
         ) from error
-    written = []
-    with matplotlib.style.context(STYLE):
-        figures = {"speed": plot_speed(found["speed"], found.get("chip", {}))}
-        if found.get("scaling"):
-            figures["scaling"] = plot_scaling(found["scaling"])
-        if found["profile"]:
-            figures["profile"] = plot_profile(found["profile"])
-        for name, figure in figures.items():
-            for kind in ("png", "pdf"):
-                path = folder / f"{name}.{kind}"
-                atomic_write(
-                    path, lambda file, figure=figure, kind=kind: figure.savefig(file, format=kind, metadata=METADATA[kind])
-                )
-                written.append(path)
-    return written
+    figures = {"speed": lambda: plot_speed(found["speed"], found.get("chip", {}))}
+    if found.get("scaling"):
+        figures["scaling"] = lambda: plot_scaling(found["scaling"])
+    if found["profile"]:
+        figures["profile"] = lambda: plot_profile(found["profile"])
+    return write_figures(figures, folder)
 
 
 def plot_speed(rows: Sequence[Mapping], chip: Mapping[str, float] = CHIP) -> Figure:

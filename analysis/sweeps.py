@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from analysis.activity import count, layers_of, n_presentations, signed_streams, words
 from analysis.groups import Group, group_runs
+from analysis.output import NothingToShowError
 from analysis.runs import ACCURACIES, Recording, Run
 from models.errors import RunError
 from models.ssnn_bp import SSNN
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["NothingToCompareError", "Point", "final_scores", "plot_activity", "plot_length", "plot_step", "points", "values"]
+__all__ = ["Point", "final_scores", "plot_activity", "plot_length", "plot_step", "points", "values"]
 
 #: Readouts of SSNN-BP: column, title, line style and marker.
 READOUTS = (("accuracy_rates", "rates", "-", "o"), ("accuracy_spikes", "spikes", "--", "s"))
@@ -29,10 +31,9 @@ BAND_COLOURS = ("0.4", "C3", "C4", "C5")
 
 PERCENT = 100
 
-
-class NothingToCompareError(Exception):
-    """The runs do not differ in what a figure shows."""
-
+#: The number T of time steps, of the parameters, and what it is called at an axis.
+LENGTH = operator.attrgetter("steps")
+LENGTH_LABEL = "time steps $T$ of a presentation"
 
 #: Mean, sample standard deviation (0 of a single one) and number of values.
 Point = tuple[float, float, int]
@@ -78,7 +79,7 @@ def points(group: Group, setting: Callable[[SSNN], float], score: Callable[[Run]
     """
     found: dict[float, list[float]] = {}
     for run in group.runs:
-        found.setdefault(setting(run.parameters(SSNN)), []).append(score(run))
+        found.setdefault(setting(run.parameters()), []).append(score(run))
     return {value: point(found[value]) for value in sorted(found)}
 
 
@@ -98,7 +99,7 @@ def values(runs: Sequence[Run], split: str) -> pandas.DataFrame:
         row = {"system": run.system, "seed": run.config["training"]["seed"], "epochs": run.config["training"]["epochs"]}
         row |= {name: scores[name] for name in (*ACCURACIES[run.system], "loss")}
         if run.system == "ssnn-bp":
-            ssnn = run.parameters(SSNN)
+            ssnn = run.parameters()
             row |= {"steps": ssnn.steps, "gain": ssnn.gain, "levels": parameters["levels"], "eta_W1": ssnn.weight_steps[0]}
             if (recording := run.load_spikes("raster")) is not None:
                 activity = count(recording)
@@ -124,21 +125,18 @@ def plot_length(runs: Sequence[Run], split: str) -> Figure:
 
     Raises
     ------
-    NothingToCompareError
+    NothingToShowError
         If all runs have the same T.
     RunError
         As `final_scores` does.
     """
     from matplotlib.figure import Figure
 
-    groups = _varied(runs, "steps", lambda parameters: parameters.steps)
+    groups = _varied(runs, "steps", LENGTH)
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     axes = figure.subplots()
-    _draw_bands(axes, runs, split)
-    _draw_groups(axes, groups, lambda parameters: parameters.steps, split)
-    axes.set(xlabel="time steps $T$ of a presentation", ylabel=f"{split} accuracy (%)")
-    _finish(axes)
-    axes.legend(title=_caption(runs))
+    _draw_accuracy(axes, runs, groups, LENGTH, split)
+    axes.set(xlabel=LENGTH_LABEL, ylabel=f"{split} accuracy (%)")
     return figure
 
 
@@ -156,16 +154,16 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
 
     Raises
     ------
-    NothingToCompareError
+    NothingToShowError
         If all runs with a recording have the same T.
     """
     from matplotlib.figure import Figure
 
     recordings = {run.path: run.load_spikes("raster") for run in runs if run.system == "ssnn-bp"}
     recorded = [run for run in runs if recordings.get(run.path) is not None]
-    groups = _varied(recorded, "steps", lambda parameters: parameters.steps)
+    groups = _varied(recorded, "steps", LENGTH)
     if len(groups) > 1:
-        raise NothingToCompareError("the runs differ in more than T and seed: " + "; ".join(group.label for group in groups))
+        raise NothingToShowError("the runs differ in more than T and seed: " + "; ".join(group.label for group in groups))
     (group,) = groups
     counted = {path: _activity(recording) for path, recording in recordings.items() if recording is not None}
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
@@ -176,15 +174,13 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
         strict=True,
     ):
         for number, name in enumerate(counted[group.runs[0].path][what]):
-            found = points(
-                group, lambda parameters: parameters.steps, lambda run, what=what, name=name: counted[run.path][what][name]
-            )
+            found = points(group, LENGTH, lambda run, what=what, name=name: counted[run.path][what][name])
             steps = np.array(list(found))
             means, spreads = (np.array([one[place] for one in found.values()]) for place in (0, 1))
             axes.errorbar(steps, means, spreads, color=f"C{number}", marker="o", capsize=2, linewidth=1.0, label=_symbol(name))
             # growth in proportion to T from the longest one, where the counts are least noisy
             axes.plot(steps, means[-1] * steps / steps[-1], ":", color=f"C{number}", linewidth=0.7)
-        axes.set(yscale="log", xlabel="time steps $T$ of a presentation", ylabel=ylabel)
+        axes.set(yscale="log", xlabel=LENGTH_LABEL, ylabel=ylabel)
         _finish(axes)
         # below: the lines may run anywhere
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
@@ -211,7 +207,7 @@ def plot_step(runs: Sequence[Run], split: str) -> Figure:
 
     Raises
     ------
-    NothingToCompareError
+    NothingToShowError
         If neither differs among runs that are equal otherwise.
     RunError
         As `final_scores` does.
@@ -223,25 +219,19 @@ def plot_step(runs: Sequence[Run], split: str) -> Figure:
         "gain": (continuous, lambda parameters: parameters.weight_steps[0], "step $\\eta$ of an update of $W_1$"),
         "levels": (runs, lambda parameters: parameters.levels or np.inf, "levels of a weight"),
     }
-    panels = {}
+    panels = []
     for name, (chosen, setting, label) in settings.items():
         try:
-            panels[name] = _varied(chosen, name, setting), setting, label
-        except NothingToCompareError:
+            panels.append((_varied(chosen, name, setting), setting, label))
+        except NothingToShowError:
             continue
     if not panels:
-        raise NothingToCompareError("the runs of SSNN-BP do not differ in gain or levels alone")
+        raise NothingToShowError("the runs of SSNN-BP do not differ in gain or levels alone")
     figure = Figure(figsize=(3.6 * len(panels) + 0.6, 3.4), layout="constrained")
-    for axes, (name, (groups, setting, label)) in zip(
-        figure.subplots(1, len(panels), squeeze=False, sharey=True)[0], panels.items(), strict=True
-    ):
-        _draw_bands(axes, runs, split)
-        _draw_groups(axes, groups, setting, split)
+    row = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for axes, (groups, setting, label) in zip(row, panels, strict=True):
+        _draw_accuracy(axes, runs, groups, setting, split)
         axes.set(xlabel=label)
-        _finish(
-            axes, name == "levels" and any(run.config["parameters"]["levels"] is None for group in groups for run in group.runs)
-        )
-        axes.legend(title=_caption(runs))
     figure.axes[0].set_ylabel(f"{split} accuracy (%)")
     return figure
 
@@ -264,13 +254,17 @@ def _symbol(name: str) -> str:
 def _varied(runs: Sequence[Run], name: str, setting: Callable[[SSNN], float]) -> list[Group]:
     """Groups of runs of SSNN-BP that differ in a setting."""
     groups = group_runs([run for run in runs if run.system == "ssnn-bp"], ignored=(name,))
-    varied = [group for group in groups if len({setting(run.parameters(SSNN)) for run in group.runs}) > 1]
+    varied = [group for group in groups if len({setting(run.parameters()) for run in group.runs}) > 1]
     if not varied:
-        raise NothingToCompareError(f"no runs of SSNN-BP differ in {name} alone")
+        raise NothingToShowError(f"no runs of SSNN-BP differ in {name} alone")
     return varied
 
 
-def _draw_groups(axes: Axes, groups: Sequence[Group], setting: Callable[[SSNN], float], split: str) -> None:
+def _draw_accuracy(
+    axes: Axes, runs: Sequence[Run], groups: Sequence[Group], setting: Callable[[SSNN], float], split: str
+) -> None:
+    """The accuracy of groups of runs of SSNN-BP against a setting, over the bands of the ANN's."""
+    _draw_bands(axes, runs, split)
     for number, group in enumerate(groups):
         for column, title, style, marker in READOUTS:
             found = points(group, setting, lambda run, column=column: PERCENT * final_scores(run, split)[column])
@@ -279,6 +273,9 @@ def _draw_groups(axes: Axes, groups: Sequence[Group], setting: Callable[[SSNN], 
             label = f"{group.label}: {title}"
             colour = f"C{number}" if len(groups) > 1 else {"rates": "C0", "spikes": "C1"}[title]
             axes.errorbar(places, means, spreads, color=colour, linestyle=style, marker=marker, capsize=2, label=label)
+    _finish(axes, any(np.isinf(setting(run.parameters())) for group in groups for run in group.runs))
+    seeds = {run.config["training"]["seed"] for run in runs}
+    axes.legend(title=f"mean and s.d. over {len(seeds)} seeds" if len(seeds) > 1 else "one seed")
 
 
 def _places(settings: Sequence[float]) -> list[float]:
@@ -295,11 +292,6 @@ def _draw_bands(axes: Axes, runs: Sequence[Run], split: str) -> None:
         mean, spread, _ = point([PERCENT * final_scores(run, split)["accuracy"] for run in group.runs])
         axes.axhspan(mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
         axes.axhline(mean, color=colour, linewidth=0.8, label=group.label)
-
-
-def _caption(runs: Sequence[Run]) -> str:
-    seeds = {run.config["training"]["seed"] for run in runs}
-    return f"mean and s.d. over {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
 
 
 def _finish(axes: Axes, continuous: bool = False) -> None:

@@ -26,11 +26,12 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.runs import atomic_write
+from analysis.runs import write_text
 from analysis.speed import CHIP, Spread, affine, draw, ratio, slope
 from experiments import datasets, encoding
 from experiments.environment import describe
 from experiments.kernels import Kernel
+from experiments.train_nbp import NBPSystem
 from experiments.training import Part, load_data
 from models.circuit import Circuit
 from models.device import Simulator, simulator
@@ -168,11 +169,8 @@ class Bench:
             if codegen != "kernel"
         }
         self.kernel = Kernel(parameters) if "kernel" in variants else None
-        values = {"input": train.images, "target": self.targets}
         self.stimuli = {
-            kind: NBPModel(circuit, parameters).stimuli(
-                {source.name: values[source.name] for source in circuit.sources if source.name in values}
-            )
+            kind: NBPSystem.stimuli(NBPModel(circuit, parameters), train.images, self.targets)
             for kind, circuit in self.circuits.items()
         }
 
@@ -416,14 +414,27 @@ def measure_speed(bench: Bench, states: dict[str, Weights], order: np.ndarray, r
             wrong[kind, state] = float(np.mean(np.any(spikes != bench.targets[order], axis=1)))
             cases |= {(kind, state, variant): bench.timed(kind, variant, weights, order) for variant in VARIANTS}
     message(f"Timing {repeats} rounds of {len(cases)} cases; all variants agree on every weight and spike ...")
+    return speed_rows(interleaved(cases, repeats), wrong)
+
+
+def speed_rows(rounds: dict, wrong: dict) -> list[dict]:
+    """Rows of the times: circuit, weights, variant, rounds [us per sample], median, low, high, runs, wrong.
+
+    Parameters
+    ----------
+    rounds : dict of list of float
+        What `interleaved` returns, by circuit, weights and variant.
+    wrong : dict of float
+        Share of wrong answers by circuit and weights.
+    """
     return [
         {
             **dict(zip(("circuit", "weights", "variant"), key, strict=True)),
-            "rounds": rounds,
-            **dataclasses.asdict(Spread.of(rounds)),
+            "rounds": times,
+            **dataclasses.asdict(Spread.of(times)),
             "wrong": wrong[key[:2]],
         }
-        for key, rounds in interleaved(cases, repeats).items()
+        for key, times in rounds.items()
     ]
 
 
@@ -433,7 +444,7 @@ def ratios(speed: list[dict], chip: bool = True) -> list[dict]:
     Parameters
     ----------
     speed : list of dict
-        As `measure_speed` returns.
+        As `speed_rows` returns.
     chip : bool
         Whether to compare with the chip: only at the size that it was measured with.
     """
@@ -682,11 +693,7 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
         found["fits"] = fits(found["scaling"])
     if settings.resources:
         found["resources"] = measure_resources(bench, states["trained"], settings, dataset, message)
-    rows = table(found)
-    write(out, found, rows)
-    for line in lines(found, rows):
-        message(line)
-    draw(out)
+    finish(out, found, "-".join(map(str, parameters.sizes.values())), "of the samples with an error", message)
     return out
 
 
@@ -708,14 +715,32 @@ def default_dataset(data_dir: Path | None, message) -> str:
     return "digits"
 
 
-def write(out: Path, found: dict, rows: list[dict]) -> None:
-    """Write benchmark.csv from the rows and benchmark.json from everything that was found."""
+def finish(out: Path, found: dict, size: str, wrong: str, message: Callable[[str], None]) -> None:
+    """Write benchmark.csv, benchmark.json and the figures, and print the table.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    found : dict
+        Everything that was found, as JSON can hold it.
+    size : str
+        Layer sizes.
+    wrong : str
+        Behind a percentage: of what it is the share that is wrong.
+    message : callable
+        Called with each line of text.
+    """
+    rows = table(found, size)
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    atomic_write(out / "benchmark.csv", lambda file: file.write(text.getvalue().encode()))
-    atomic_write(out / "benchmark.json", lambda file: file.write(json.dumps(found, indent=1, ensure_ascii=False).encode()))
+    write_text(out / "benchmark.csv", text.getvalue())
+    write_text(out / "benchmark.json", json.dumps(found, indent=1, ensure_ascii=False))
+    for line in lines(found, rows, wrong):
+        message(line)
+    draw(out)
 
 
 def plain(settings) -> dict:
@@ -730,27 +755,18 @@ def plain(settings) -> dict:
     return held(dataclasses.asdict(settings))
 
 
-def table(found: dict) -> list[dict]:
+def table(found: dict, size: str) -> list[dict]:
     """All numbers of a benchmark as rows: quantity, circuit, weights, size, unit, median, low, high, runs."""
-    size = "-".join(str(n) for n in found["sizes"].values())
     rows = []
 
     def add(quantity, circuit, weights, unit, spread, size=size):
-        rows.append(
-            {
-                "quantity": quantity,
-                "circuit": circuit,
-                "weights": weights,
-                "size": size,
-                "unit": unit,
-                **{name: spread[name] for name in ("median", "low", "high", "runs")},
-            }
-        )
+        numbers = {name: spread[name] for name in ("median", "low", "high", "runs")}
+        rows.append({"quantity": quantity, "circuit": circuit, "weights": weights, "size": size, "unit": unit, **numbers})
 
     def once(value):
         return dataclasses.asdict(Spread(value, value, value, 1))
 
-    for circuit, value in found["chip"].items():
+    for circuit, value in found.get("chip", {}).items():
         add("chip (published)", circuit, "", "us per sample", once(value), "400-400-10")
     for row in found["speed"]:
         add(row["variant"], row["circuit"], row["weights"], "us per sample", row)
@@ -760,23 +776,22 @@ def table(found: dict) -> list[dict]:
         add(f"profile: {part}", "training", "trained", "us per sample", once(value))
     for entry in found["resources"]:
         add(entry["quantity"], entry["circuit"], "", entry["unit"], once(entry["value"]))
-    n_out = found["sizes"]["out"]
-    for row in found["scaling"]:
-        grown = f"{row['n_in']}-{row['n_hid']}-{n_out}"
+    for row in found.get("scaling", ()):
+        grown = f"{row['n_in']}-{row['n_hid']}-{found['sizes']['out']}"
         add(f"dense over {row['varied']}", "training", "one pass", "us per sample", row, grown)
         add(f"dense over {row['varied']}", "training", "one pass", "synapses touched per sample", once(row["touched"]), grown)
         add(f"dense over {row['varied']}", "training", "one pass", "ns per synapse", once(row["ns_per_synapse"]), grown)
-    for entry in found["fits"]:
+    for entry in found.get("fits", ()):
         add(entry["quantity"], "training", "one pass", entry["unit"], once(entry["value"]), "")
     return rows
 
 
-def lines(found: dict, rows: list[dict]) -> Iterator[str]:
+def lines(found: dict, rows: list[dict], wrong: str) -> Iterator[str]:
     """The table for the terminal."""
     environment = found["environment"]
-    wrong = {row["weights"]: row["wrong"] for row in found["speed"] if row["circuit"] == "training"}
+    shares = {row["weights"]: row["wrong"] for row in found["speed"] if row["circuit"] == "training"}
     yield f"{environment['processor']}, {environment['cores']} cores; {environment['compiler']['version']}"
-    yield "; ".join(f"{state} weights: {share:.1%} of the samples with an error" for state, share in wrong.items())
+    yield "; ".join(f"{state} weights: {share:.1%} {wrong}" for state, share in shares.items())
     yield f"{'quantity':36} {'circuit':9} {'weights':8} {'size':12} {'median':>9} {'low':>9} {'high':>9}  unit"
     for row in rows:
         numbers = " ".join(

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from analysis.speed import Spread, draw, ratio
 from experiments import datasets, encoding
 from experiments.benchmark import (
     VARIANTS,
     Timed,
     default_dataset,
+    finish,
     interleaved,
     observe,
     peak_memory,
     plain,
     prepare,
     profile,
-    write,
+    ratios,
+    speed_rows,
 )
 from experiments.environment import describe
 from experiments.kernels import SSNNKernel
@@ -177,7 +178,7 @@ def benchmark(settings: BenchmarkSSNN, message: Callable[[str], None] = print) -
     initial = initial_weights(parameters, settings.seed)
     states = {"initial": initial, "trained": bench.run("training", "dense", initial, rng.permutation(n_epoch))[0]}
     order = np.resize(rng.permutation(n_epoch), settings.samples)
-    wrong = {state: _require_agreement(bench, state, weights, order) for state, weights in states.items()}
+    shares = {state: _require_agreement(bench, state, weights, order) for state, weights in states.items()}
     cases = {
         (kind, state, variant): bench.timed(kind, variant, weights, order)
         for kind in bench.models
@@ -187,32 +188,15 @@ def benchmark(settings: BenchmarkSSNN, message: Callable[[str], None] = print) -
     message(
         f"Timing {settings.repeats} rounds of {len(cases)} cases; the variants agree within {TOLERANCE} standard errors ..."
     )
-    rounds = interleaved(cases, settings.repeats)
+    wrong = {(kind, state): share for kind in bench.models for state, share in shares.items()}
+    speed = speed_rows(interleaved(cases, settings.repeats), wrong)
     found = {
         "settings": plain(settings),
         "environment": describe(),
         "dataset": {"name": dataset, "origin": loaded.origin, "training samples": n_epoch},
         "sizes": list(parameters.sizes),
-        "speed": [
-            {
-                **dict(zip(("circuit", "weights", "variant"), key, strict=True)),
-                "rounds": times,
-                **dataclasses.asdict(Spread.of(times)),
-                "wrong": wrong[key[1]],
-            }
-            for key, times in rounds.items()
-        ],
-        "ratios": [
-            {
-                "circuit": kind,
-                "weights": state,
-                "ratio": f"{above} / {below}",
-                **dataclasses.asdict(ratio(rounds[kind, state, above], rounds[kind, state, below])),
-            }
-            for kind in bench.models
-            for state in states
-            for above, below in (("stock", "dense"), ("dense", "kernel"))
-        ],
+        "speed": speed,
+        "ratios": ratios(speed, chip=False),
         "profile": {},
         "resources": _resources(bench, states["trained"], n_epoch),
     }
@@ -226,11 +210,7 @@ def benchmark(settings: BenchmarkSSNN, message: Callable[[str], None] = print) -
             message=message,
         )
         found["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
-    rows = table(found)
-    write(settings.out, found, rows)
-    for line in lines(found, rows):
-        message(line)
-    draw(settings.out)
+    finish(settings.out, found, "-".join(map(str, parameters.sizes)), "of the training samples answered wrongly", message)
     return settings.out
 
 
@@ -250,38 +230,3 @@ def _resources(bench: Bench, weights: dict, n_epoch: int) -> list[dict]:
     held = sum(size for name, size in sizes.items() if name.startswith(names))
     synapses = sum(weights[name].size for name in bench.models["training"].learned)
     return [*found, {"quantity": "state per synapse", "circuit": "training", "value": held / synapses, "unit": "bytes"}]
-
-
-def table(found: dict) -> list[dict]:
-    """All numbers of a benchmark as rows: quantity, circuit, weights, size, unit, median, low, high, runs."""
-    size = "-".join(map(str, found["sizes"]))
-    rows = []
-
-    def add(quantity, circuit, weights, unit, spread):
-        numbers = {name: spread[name] for name in ("median", "low", "high", "runs")}
-        rows.append({"quantity": quantity, "circuit": circuit, "weights": weights, "size": size, "unit": unit, **numbers})
-
-    def once(value):
-        return dataclasses.asdict(Spread(value, value, value, 1))
-
-    for row in found["speed"]:
-        add(row["variant"], row["circuit"], row["weights"], "us per sample", row)
-    for row in found["ratios"]:
-        add(row["ratio"], row["circuit"], row["weights"], "times", row)
-    for part, value in found["profile"].items():
-        add(f"profile: {part}", "training", "trained", "us per sample", once(value))
-    for entry in found["resources"]:
-        add(entry["quantity"], entry["circuit"], "", entry["unit"], once(entry["value"]))
-    return rows
-
-
-def lines(found: dict, rows: list[dict]) -> Iterator[str]:
-    """The table for the terminal."""
-    environment = found["environment"]
-    wrong = {row["weights"]: row["wrong"] for row in found["speed"]}
-    yield f"{environment['processor']}, {environment['cores']} cores; {environment['compiler']['version']}"
-    yield "; ".join(f"{state} weights: {share:.1%} of the training samples answered wrongly" for state, share in wrong.items())
-    yield f"{'quantity':36} {'circuit':9} {'weights':8} {'median':>9} {'low':>9} {'high':>9}  unit"
-    for row in rows:
-        numbers = " ".join(f"{row[name]:9.4g}" for name in ("median", "low", "high"))
-        yield f"{row['quantity']:36} {row['circuit']:9} {row['weights']:8} {numbers}  {row['unit']}"

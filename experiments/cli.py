@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from analysis.energy import CORES
+from analysis.chip import CORES
 from experiments.benchmark import BenchmarkNBP
 from experiments.benchmark_ssnn_bp import BenchmarkSSNN
 from experiments.train_ann import TrainANN
@@ -166,7 +166,7 @@ class Reproduce:
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
     """Experiments of the list, or all."""
-    list: bool = False
+    only_list: Annotated[bool, tyro.conf.arg(name="list")] = False
     """Only show the experiments: what each shows, on which data, and how long it takes."""
     quick: bool = False
     """Train and test on a tenth of the data."""
@@ -182,7 +182,7 @@ class Reproduce:
     def __call__(self) -> None:
         from experiments.reproduce import listing, reproduce
 
-        if self.list:
+        if self.only_list:
             print(listing())
             return
         size = "smallest" if self.smallest else "quick" if self.quick else "full"

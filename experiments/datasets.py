@@ -19,11 +19,10 @@ import hashlib
 import importlib.util
 import math
 import os
-import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +30,7 @@ from types import MappingProxyType
 import numpy as np
 
 from analysis.runs import atomic_write
+from experiments.downloads import data_folder, download, download_folder, locate, retrieve
 from models.cache import cache_root
 from models.errors import DataError, ParameterError
 
@@ -41,6 +41,8 @@ EMNIST = {"emnist-letters": range(1, 27), "emnist-balanced": range(47), "emnist-
 #: The official archive, half a gigabyte with all of EMNIST in it, and its MD5.
 EMNIST_ARCHIVE = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
 EMNIST_MD5 = "58c8d27c78d21e728a6bc7b3cc06412e"
+#: Where its files are searched together, in a data folder and in the cache.
+EMNIST_FOLDER = "emnist"
 #: Behind the name of a part: a folder of other files, upright and under the usual names, that hold some of it.
 SUBSET = "-subset"
 
@@ -174,13 +176,13 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     if name in EMNIST:
         return _emnist(name, data_dir)
     if name.removesuffix(SUBSET) in EMNIST:
-        place = data_dir or os.environ.get("BRIANPROP_DATA")
-        if not place or not (Path(place) / name).is_dir():
+        place = data_folder(data_dir)
+        if place is None or not (place / name).is_dir():
             raise DataError(
                 f"Data set {name} is not in {place or 'a folder that BRIANPROP_DATA names'}: put a folder of that name with "
                 f"the four IDX files there, or use {name.removesuffix(SUBSET)}."
             )
-        return _read_folder(name, (Path(place) / name).expanduser().absolute())
+        return _read_folder(name, place / name)
     if name not in SHA256:
         folder = Path(name).expanduser().absolute()
         if not folder.is_dir():
@@ -288,23 +290,14 @@ def _file(folder: Path, stem: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
+def _holding(stems: Collection[str]) -> Callable[[Path], list[Path | None]]:
+    """What finds files in a folder, as `experiments.downloads.locate` takes it."""
+    return lambda folder: [_file(folder, stem) for stem in stems]
+
+
 def _locate(name: str, data_dir: Path | None) -> Path | None:
-    """Return the first folder that holds a named data set, or a part of it; of the cache only if it is complete."""
-    if data_dir is not None:
-        places = [Path(data_dir)]
-    else:
-        places = [Path(os.environ["BRIANPROP_DATA"])] if os.environ.get("BRIANPROP_DATA") else []
-        places += [SYSTEM_FOLDERS[name]] if name in SYSTEM_FOLDERS else []
-    for place in places:
-        place = place.expanduser().absolute()
-        for folder in (place / name, place):
-            # a part counts: the reader then names the missing file, which beats a silent download
-            if any(_file(folder, stem) for stem in FILES):
-                return folder
-    downloaded = _download_folder(name)
-    if data_dir is None and all(_file(downloaded, stem) for stem in FILES):
-        return downloaded
-    return None
+    others = [SYSTEM_FOLDERS[name]] if name in SYSTEM_FOLDERS else []
+    return locate(name, data_dir, (name, ""), _holding(FILES), others)
 
 
 def _read_folder(name: str, folder: Path, names: Mapping[str, str] = MappingProxyType({})) -> Dataset:
@@ -357,17 +350,10 @@ def _emnist_files(name: str) -> dict[str, str]:
 
 def _locate_emnist(name: str, data_dir: Path | None) -> tuple[Path, dict[str, str]] | None:
     """Return the folder of a part of EMNIST, or of some of it, and the names of its files."""
-    place, usual = data_dir or os.environ.get("BRIANPROP_DATA"), {stem: stem for stem in FILES}
-    official = _emnist_files(name)
-    places = []
-    if place:
-        place = Path(place).expanduser().absolute()
-        # the usual names say nothing of what is in the files: they count in a folder of the right name only
-        places = [(place / name, official), (place / name, usual), (place, official), (place / "emnist", official)]
-    if not data_dir:
-        places.append((_download_folder("emnist"), official))
-    for folder, names in places:
-        if any(_file(folder, stem) for stem in names.values()):
+    # the usual names say nothing of what is in the files: they count in a folder of the right name only
+    for names, subfolders in (({stem: stem for stem in FILES}, [name]), (_emnist_files(name), [name, "", EMNIST_FOLDER])):
+        folder = locate(EMNIST_FOLDER, data_dir, subfolders, _holding(names.values()))
+        if folder is not None:
             return folder, names
     return None
 
@@ -399,21 +385,16 @@ def _emnist(name: str, data_dir: Path | None) -> Dataset:
 
 def _download_emnist(name: str, files: str) -> Path:
     """Download the archive of all of EMNIST and take the four files of one part out of it."""
-    folder = _download_folder("emnist")
+    folder = download_folder(EMNIST_FOLDER)
 
-    def fetch(mirror: str, file: str, downloader) -> None:
-        try:
-            archive = _retrieve(mirror, folder, file, downloader, f"md5:{EMNIST_MD5}")
-        except ValueError as error:
-            # pooch has deleted it
-            raise DataError(f"Archive {mirror} is not the published one; try again later.") from error
-        with zipfile.ZipFile(archive) as members:
+    def fetch(mirror: str, file: str) -> None:
+        with zipfile.ZipFile(retrieve(mirror, folder, file, EMNIST_MD5)) as members:
             for stem in _emnist_files(name).values():
                 content = members.read(f"gzip/{stem}.gz")
                 atomic_write(folder / f"{stem}.gz", lambda file, content=content: file.write(content))
 
     remedy = f"take {files} out of the archive {EMNIST_ARCHIVE} into a folder, and name it with --data-dir or BRIANPROP_DATA"
-    _from_mirrors(name, folder, [EMNIST_ARCHIVE], ["gzip.zip"], fetch, remedy)
+    download(name, folder, [EMNIST_ARCHIVE], ["gzip.zip"], fetch, remedy)
     return folder
 
 
@@ -559,18 +540,19 @@ def _keep(name: str, content: bytes) -> None:
             raise
 
 
-def _download_folder(name: str) -> Path:
-    return cache_root() / "downloads" / name
-
-
 def _download(name: str) -> Path:
     """Download what the cache lacks of a named data set, each file from the first mirror that gives it right."""
-    folder = _download_folder(name)
+    folder = download_folder(name)
 
-    def fetch(mirror: str, stem: str, downloader) -> None:
-        _fetch(mirror + stem + ".gz", folder, stem, SHA256[name][stem], downloader)
+    def fetch(mirror: str, stem: str) -> None:
+        path = retrieve(f"{mirror}{stem}.gz", folder, f"{stem}.gz")
+        try:
+            _read(path, FILES[stem], SHA256[name][stem])
+        except DataError:
+            path.unlink(missing_ok=True)
+            raise
 
-    _from_mirrors(
+    download(
         name,
         folder,
         MIRRORS[name],
@@ -579,63 +561,3 @@ def _download(name: str) -> Path:
         f"put {', '.join(f'{stem}.gz' for stem in FILES)} into a folder, and name the folder with --data-dir or BRIANPROP_DATA",
     )
     return folder
-
-
-def _from_mirrors(name: str, folder: Path, mirrors: Sequence, lacking: Sequence[str], fetch: Callable, remedy: str) -> None:
-    """Call ``fetch(mirror, file, downloader)`` for each file that lacks, with the next mirror where it fails."""
-    import pooch
-    import requests
-
-    lacking = list(lacking)
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
-    problem = None
-    # a mirror that fails once is not asked again: four timeouts in a row would try anyone's patience
-    for mirror in mirrors:
-        try:
-            for file in tuple(lacking):
-                fetch(mirror, file, downloader)
-                lacking.remove(file)
-        except (DataError, requests.RequestException) as error:
-            problem = error
-        except OSError as error:
-            # pooch words a refusal anew, over several lines and without strerror
-            reason = error.strerror or "no permission to write"
-            raise DataError(
-                f"Data set {name} cannot be downloaded into {folder} ({reason}); make room there, or set "
-                "BRIANPROP_CACHE to a folder that can be written."
-            ) from error
-        else:
-            return
-    raise DataError(f"Data set {name} cannot be downloaded ({_reason(problem)}): {remedy}.") from problem
-
-
-def _retrieve(url: str, folder: Path, file: str, downloader, known_hash: str | None = None) -> Path:
-    """Download one file; a ValueError says that its hash is another."""
-    import pooch
-
-    logger = pooch.get_logger()
-    level = logger.level
-    # pooch would recommend to note the hash of the gzip wrapper, which differs from mirror to mirror
-    logger.setLevel("WARNING")
-    print(f"Downloading {url}", file=sys.stderr)
-    try:
-        return Path(pooch.retrieve(url, known_hash=known_hash, fname=file, path=folder, downloader=downloader))
-    finally:
-        logger.setLevel(level)
-
-
-def _fetch(url: str, folder: Path, stem: str, sha256: str, downloader) -> None:
-    path = _retrieve(url, folder, f"{stem}.gz", downloader)
-    try:
-        _read(path, FILES[stem], sha256)
-    except DataError:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _reason(problem: Exception | None) -> str:
-    """Say why in a few words: the exceptions of HTTP libraries nest, and their text runs over lines."""
-    if isinstance(problem, DataError):
-        return "its mirrors sent something else"
-    response = getattr(problem, "response", None)
-    return f"HTTP status {response.status_code}" if response is not None else "no connection to its mirrors"

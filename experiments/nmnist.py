@@ -8,7 +8,6 @@ Train.zip holds Train/5/00001.bin, Train/0/00002.bin and so on.
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 import zlib
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.datasets import _download_folder, _from_mirrors, _retrieve
+from experiments.downloads import download, download_folder, locate, retrieve
 from experiments.events import EventDataset, Events, Recordings, read
 from models.errors import DataError
 
@@ -101,18 +100,7 @@ def _source(folder: Path, part: str) -> Path | None:
 
 
 def _locate(data_dir: Path | None) -> Path | None:
-    """Return the first folder that holds N-MNIST, or a part of it; of the cache only if it is complete."""
-    place = data_dir or os.environ.get("BRIANPROP_DATA")
-    if place:
-        for name in FOLDERS:
-            folder = Path(place).expanduser().absolute() / name
-            # a part counts: the reader then names the missing one, which beats a silent download
-            if any(_source(folder, part) for part in PARTS):
-                return folder
-    downloaded = _download_folder(NAME)
-    if data_dir is None and all(_source(downloaded, part) for part in PARTS):
-        return downloaded
-    return None
+    return locate(NAME, data_dir, FOLDERS, lambda folder: [_source(folder, part) for part in PARTS])
 
 
 def _part(folder: Path, part: str) -> tuple[Recordings, np.ndarray]:
@@ -158,21 +146,13 @@ def _archive(path: Path) -> tuple[list[str], Callable[[str], Events]]:
 
 def _download() -> Path:
     """Download what the cache lacks, each archive from the first mirror that gives it right."""
-    folder = _download_folder(NAME)
-
-    def fetch(mirror: dict[str, str], part: str, downloader) -> None:
-        try:
-            _retrieve(mirror[part], folder, f"{part}.zip", downloader, f"md5:{MD5[part]}")
-        except ValueError as error:
-            # pooch has deleted it
-            raise DataError(f"Archive {mirror[part]} is not the published {part}.zip; try again later.") from error
-
-    _from_mirrors(
+    folder = download_folder(NAME)
+    download(
         "N-MNIST",
         folder,
         MIRRORS,
         [part for part in PARTS if _source(folder, part) is None],
-        fetch,
+        lambda mirror, part: retrieve(mirror[part], folder, f"{part}.zip", MD5[part]),
         f"put Train.zip and Test.zip into the subfolder {FOLDERS[0]} of a folder, and name that folder with --data-dir or "
         "BRIANPROP_DATA, or use emulated events",
     )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from analysis import energy, tables
 from analysis.figures import circuit_of, compare, draw
-from analysis.runs import Run, as_json, atomic_write
-from experiments.train import SYSTEMS, resume, train
+from analysis.runs import Run, as_json, write_text
+from experiments.train import resume, train
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
@@ -341,11 +341,10 @@ def _run(settings: TrainOptions, message: Message) -> Run:
 
 
 def _require_same(run: Run, settings: TrainOptions) -> None:
-    kind = SYSTEMS[settings.system].kind
     found = {"system": run.system}
     wanted = {"system": settings.system}
     if found == wanted:
-        parameters = as_json(run.parameters(kind))
+        parameters = as_json(run.parameters())
         found |= parameters | {"epochs": run.config["training"]["epochs"], "seed": run.config["training"]["seed"]}
         own = as_json(settings.parameters(parameters["n_in"], parameters["n_out"]))
         wanted |= own | {"epochs": settings.epochs, "seed": settings.seed}
@@ -402,6 +401,4 @@ def _row_of_table_1(runs: Sequence[Run]) -> pandas.DataFrame:
 
 def _table(frame: pandas.DataFrame, stem: Path) -> list[Path]:
     text = {".csv": frame.to_csv(lineterminator="\n"), ".md": tables.markdown(frame) + "\n"}
-    for suffix, content in text.items():
-        atomic_write(stem.with_suffix(suffix), lambda file, content=content: file.write(content.encode()))
-    return [stem.with_suffix(suffix) for suffix in text]
+    return [write_text(stem.with_suffix(suffix), content) for suffix, content in text.items()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,8 +66,6 @@ def train(settings: TrainOptions, message: Message = print) -> Run:
         message=message,
     )
     parameters = settings.parameters(data.n_in, len(data.classes))
-    if data.events:
-        parameters = dataclasses.replace(parameters, events=True)
     weights = _first_weights(system, parameters, settings.seed, settings.init_weights)
     config = {
         "system": system.name,
@@ -117,7 +114,7 @@ def resume(path: Path, epochs: int | None = None, message: Message = print) -> R
     run = Run.open(path)
     with run.lock():
         system = SYSTEMS[run.system]
-        parameters, settings = run.parameters(system.kind), run.config["training"]
+        parameters, settings = run.parameters(), run.config["training"]
         if epochs is not None and epochs != settings["epochs"]:
             if system.fixed_epochs(parameters):
                 raise ParameterError(
@@ -177,7 +174,7 @@ def _levels_of(stored: float | list[float] | None) -> Sequence[float] | None:
 
 def _system(run: Run, parts: dict, message: Message) -> System:
     system = SYSTEMS[run.system]
-    return system(run.parameters(system.kind), run.config["training"], parts, message)
+    return system(run.parameters(), run.config["training"], parts, message)
 
 
 def _first_weights(system: type[System], parameters, seed: int, path: Path | None) -> Weights:

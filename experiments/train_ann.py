@@ -96,7 +96,6 @@ class ANNSystem(System):
 
     name = "ann"
     grey = True
-    kind = ANN
     headline = ("accuracy",)
     events = "rates"
 

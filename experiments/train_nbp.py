@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from experiments import encoding
-from experiments.training import JITTER_STREAM, Learned, System, TrainOptions, recording_of
-from models.device import Simulator, simulator
+from experiments.train_circuit import CircuitSystem
+from experiments.training import JITTER_STREAM, Learned, Part, TrainOptions, recording_of
 from models.errors import DataError, ParameterError
 from models.model import Stimuli, Weights
 from models.nbp import NBP, Rules, inference_circuit, initial_weights, matrices, training_circuit, weights_of
@@ -85,16 +84,16 @@ def scores(result: NBPResult, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-class NBPSystem(System):
-    """The training circuit and the inference circuit, each ready to run on its splits; built when first used."""
+class NBPSystem(CircuitSystem):
+    """The training circuit and the inference circuit."""
 
     name = "nbp"
     grey = False
-    kind = NBP
     headline = ("accuracy_spikes", "accuracy_membrane")
     raster_turns = 48
 
     parameters: NBP
+    scores = staticmethod(scores)
 
     @staticmethod
     def initial_weights(parameters: NBP, seed: int) -> Weights:
@@ -111,22 +110,29 @@ class NBPSystem(System):
                 raise DataError(f"{name} in {path} exceeds the bound w_max = {parameters.w_max}; clip it or set --w-max.")
         return {name: array.astype(np.int32) for name, array in weights.items()}
 
-    def prepare(self) -> None:
-        _ = self._learner, self._answerer
+    @staticmethod
+    def as_loaded(model: NBPModel, weights: Weights) -> Weights:
+        return matrices(model.circuit, weights)
+
+    @staticmethod
+    def stimuli(model: NBPModel, images: np.ndarray, targets: np.ndarray) -> Stimuli:
+        values = {"input": images, "target": targets}
+        return model.stimuli({source.name: values[source.name] for source in model.circuit.sources if source.name in values})
+
+    def model(self, learns: bool) -> NBPModel:
+        circuit = training_circuit(self.parameters) if learns else inference_circuit(self.parameters)
+        return NBPModel(circuit, self.parameters, self.settings["seed"])
+
+    def presented(self, epoch: int) -> Part:
+        train, jitter = self.parts["train"], self.settings.get("jitter", 0)
+        if not jitter:
+            return train
+        rng = np.random.default_rng([self.settings["seed"], JITTER_STREAM, epoch])
+        by = rng.integers(-jitter, jitter, (len(train.labels), 2), endpoint=True)
+        return dataclasses.replace(train, images=encoding.shift(train.images, train.shape, by))
 
     def learn(self, weights, epoch, order, n_recorded, progress) -> Learned:
-        circuit, jitter = self._learner.model.circuit, self.settings.get("jitter", 0)
-        stimuli = self._training_stimuli(self._jittered(epoch, jitter)) if jitter else self._still
-        result = self._learner.run(
-            matrices(circuit, weights),
-            stimuli,
-            order,
-            noise_seed=self.noise_seed(epoch, "train"),
-            n_recorded=n_recorded,
-            progress=progress,
-        )
-        if jitter:
-            stimuli.discard()
+        result, circuit = self.run_learner(weights, epoch, order, n_recorded, progress), self.learner.model.circuit
         return Learned(
             weights_of(circuit, result.matrices),
             result.seconds,
@@ -134,12 +140,8 @@ class NBPSystem(System):
             recording_of(result.recorded, [(p.name, p.size) for p in circuit.populations], circuit.period, epoch),
         )
 
-    def score(self, weights, split, epoch, first=None):
-        result = self._answers(weights, split, epoch, first)
-        return scores(result, self.parts[split].labels[:first]), result.seconds
-
     def images(self, weights, epoch, first):
-        result, test = self._answers(weights, "test", epoch, first), self.parts["test"]
+        result, test = self.answers(weights, "test", epoch, first), self.parts["test"]
         return {
             "images": test.images[:first],
             "target": test.labels[:first],
@@ -147,40 +149,3 @@ class NBPSystem(System):
             # net of gate and bias, as the sum of the weights
             "drive": result.drive - self.parameters.theta / 2,
         }
-
-    def _answers(self, weights: Weights, split: str, epoch: int, first: int | None) -> NBPResult:
-        return self._answerer.run(
-            matrices(self._answerer.model.circuit, weights),
-            self._stimuli[split],
-            np.arange(len(self.parts[split].labels[:first])),
-            noise_seed=self.noise_seed(epoch, split),
-        )
-
-    def _simulator(self, circuit) -> Simulator:
-        model = NBPModel(circuit, self.parameters, self.settings["seed"])
-        return simulator(model, device=self.settings["device"], codegen=self.settings["codegen"], message=self.message)
-
-    @cached_property
-    def _learner(self) -> Simulator:
-        return self._simulator(training_circuit(self.parameters))
-
-    @cached_property
-    def _answerer(self) -> Simulator:
-        return self._simulator(inference_circuit(self.parameters))
-
-    def _training_stimuli(self, images: np.ndarray) -> Stimuli:
-        targets = encoding.one_hot(self.parts["train"].labels, self.parameters.n_out)
-        return self._learner.model.stimuli({"input": images, "target": targets})
-
-    def _jittered(self, epoch: int, jitter: int) -> np.ndarray:
-        train = self.parts["train"]
-        rng = np.random.default_rng([self.settings["seed"], JITTER_STREAM, epoch])
-        return encoding.shift(train.images, train.shape, rng.integers(-jitter, jitter, (len(train.labels), 2), endpoint=True))
-
-    @cached_property
-    def _still(self) -> Stimuli:
-        return self._training_stimuli(self.parts["train"].images)
-
-    @cached_property
-    def _stimuli(self) -> dict[str, Stimuli]:
-        return {name: self._answerer.model.stimuli({"input": part.images}) for name, part in self.parts.items()}

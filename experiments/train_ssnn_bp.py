@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 
 from analysis.activity import answer
-from experiments import encoding, event_frames
-from experiments.training import Learned, System, TrainOptions, cross_entropy, recording_of
-from models.device import Simulator, simulator
+from experiments import event_frames
+from experiments.train_circuit import CircuitSystem
+from experiments.training import Learned, TrainOptions, cross_entropy, recording_of
 from models.errors import DataError
 from models.model import Stimuli, Weights
 from models.ssnn_bp import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
@@ -37,7 +36,8 @@ class TrainSSNN(TrainOptions):
     """Parameters of neurons, learning, regularisation and weights."""
 
     def parameters(self, n_in: int, n_out: int) -> SSNN:
-        return SSNN(**dataclasses.asdict(self.rules), n_in=n_in, hidden=self.hidden, n_out=n_out)
+        events = event_frames.is_events(self.dataset)
+        return SSNN(**dataclasses.asdict(self.rules), n_in=n_in, hidden=self.hidden, n_out=n_out, events=events)
 
     @property
     def bins(self) -> int:
@@ -69,18 +69,20 @@ def scores(result: SSNNResult, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-class SSNNSystem(System):
-    """The network that learns and the one that answers, each ready to run on its splits; built when first used."""
+class SSNNSystem(CircuitSystem):
+    """The network that learns and the one that answers."""
 
     name = "ssnn-bp"
     grey = True
-    kind = SSNN
     headline = ("accuracy_spikes", "accuracy_rates")
     #: Enough for the mean counts of spikes and updates: see `analysis.activity`.
     raster_turns = 100
     events = "frames"
+    #: Another stream than that of learning, which is "train" too.
+    answering = "answers to "
 
     parameters: SSNN
+    scores = staticmethod(scores)
 
     @staticmethod
     def initial_weights(parameters: SSNN, seed: int) -> Weights:
@@ -106,20 +108,16 @@ class SSNNSystem(System):
     def fixed_epochs(parameters: SSNN) -> bool:
         return parameters.annealed
 
-    def prepare(self) -> None:
-        _ = self._learner, self._answerer
+    @staticmethod
+    def stimuli(model: SSNNModel, images: np.ndarray, targets: np.ndarray) -> Stimuli:
+        return model.stimuli(images, targets)
+
+    def model(self, learns: bool) -> SSNNModel:
+        n_train = len(self.parts["train"].labels) if learns else 1
+        return SSNNModel(self.parameters, learns, self.settings["epochs"] * n_train)
 
     def learn(self, weights, epoch, order, n_recorded, progress) -> Learned:
-        model = self._learner.model
-        result = self._learner.run(
-            weights,
-            self._training_stimuli,
-            order,
-            noise_seed=self.noise_seed(epoch, "train"),
-            n_recorded=n_recorded,
-            first=(epoch - 1) * len(order),
-            progress=progress,
-        )
+        result, model = self.run_learner(weights, epoch, order, n_recorded, progress), self.learner.model
         # no scores: while a sample is presented, the weights adapt to its label
         return Learned(
             result.weights,
@@ -127,12 +125,8 @@ class SSNNSystem(System):
             recording=recording_of(result.recorded, model.populations, self.parameters.steps, epoch),
         )
 
-    def score(self, weights, split, epoch, first=None):
-        result = self._answers(weights, split, epoch, first)
-        return scores(result, self.parts[split].labels[:first]), result.seconds
-
     def images(self, weights, epoch, first):
-        result, test = self._answers(weights, "test", epoch, first), self.parts["test"]
+        result, test = self.answers(weights, "test", epoch, first), self.parts["test"]
         images = test.images[:first]
         return {
             "images": event_frames.rates(images, self.parameters.steps) if self.parameters.events else images,
@@ -141,34 +135,3 @@ class SSNNSystem(System):
             "membrane": result.membrane,
             "rates": result.rates,
         }
-
-    def _answers(self, weights: Weights, split: str, epoch: int, first: int | None) -> SSNNResult:
-        return self._answerer.run(
-            weights,
-            self._stimuli[split],
-            np.arange(len(self.parts[split].labels[:first])),
-            # another stream than that of learning, which is "train" too
-            noise_seed=self.noise_seed(epoch, f"answers to {split}"),
-        )
-
-    def _simulator(self, learns: bool) -> Simulator:
-        n_train = len(self.parts["train"].labels) if learns else 1
-        model = SSNNModel(self.parameters, learns, self.settings["epochs"] * n_train)
-        return simulator(model, device=self.settings["device"], codegen=self.settings["codegen"], message=self.message)
-
-    @cached_property
-    def _learner(self) -> Simulator:
-        return self._simulator(learns=True)
-
-    @cached_property
-    def _answerer(self) -> Simulator:
-        return self._simulator(learns=False)
-
-    @cached_property
-    def _training_stimuli(self) -> Stimuli:
-        train = self.parts["train"]
-        return self._learner.model.stimuli(train.images, encoding.one_hot(train.labels, self.parameters.n_out))
-
-    @cached_property
-    def _stimuli(self) -> dict[str, Stimuli]:
-        return {name: self._answerer.model.stimuli(part.images) for name, part in self.parts.items()}

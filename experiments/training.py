@@ -137,8 +137,6 @@ class Data:
         Number of input neurons.
     crop : int
     origin, digest : str
-    events : bool
-        Whether images are packed frames.
     """
 
     parts: dict[str, Part]
@@ -148,7 +146,6 @@ class Data:
     crop: int
     origin: str
     digest: str
-    events: bool = False
 
 
 def load_data(
@@ -235,7 +232,7 @@ def _load_events(name, data_dir, samples, validation, test_samples, steps, event
         digest.update(images.tobytes() + split.labels.tobytes())
     classes = [int(label) for label in found.classes]
     n_in = event_frames.SHAPE[0] * event_frames.SHAPE[1]
-    return Data(parts, classes, event_frames.SHAPE, n_in, 0, found.origin, digest.hexdigest(), events == "frames")
+    return Data(parts, classes, event_frames.SHAPE, n_in, 0, found.origin, digest.hexdigest())
 
 
 def cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -317,8 +314,6 @@ class System(ABC):
         As in config.json.
     grey : bool
         Whether pixels are grey values from 0 to 255 and not 0 and 1.
-    kind : type
-        Dataclass of the parameters.
     headline : tuple of str
         Metrics that are shown after each epoch, beside the loss.
     raster_turns : int
@@ -328,7 +323,8 @@ class System(ABC):
 
     Parameters
     ----------
-    parameters : an instance of `kind`
+    parameters : dataclass
+        That of the system, see `analysis.runs.PARAMETERS`.
     settings : dict
         ``training`` of config.json.
     parts : dict of Part
@@ -339,7 +335,6 @@ class System(ABC):
 
     name: ClassVar[str]
     grey: ClassVar[bool]
-    kind: ClassVar[type]
     headline: ClassVar[tuple[str, ...]]
     raster_turns: ClassVar[int] = 0
     events: ClassVar[EventInput | None] = None

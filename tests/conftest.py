@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +52,31 @@ def mnist(data_dir):
     """MNIST cropped to 20 x 20 and binarised: images (n, 400), targets (n, 10), labels (n,)."""
     train = load_data("mnist", data_dir).parts["train"]
     return train.images, encoding.one_hot(train.labels, 10), train.labels
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves files, notes what is requested and prints nothing."""
+
+    def do_GET(self):
+        self.server.requested.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """Serve ``served`` in `tmp_path` at this computer's own address; gives the server, with `url` and what was `requested`."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path / "served")))
+    server.requested, server.url = [], f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def restless_weights(parameters: NBP, seed: int = 0) -> dict[str, np.ndarray]:

@@ -511,7 +511,7 @@ def test_the_table_adds_up_to_the_model(drawn):
 def test_bars_add_up_and_no_label_lies_on_another(drawn):
     from matplotlib.style import context
 
-    from analysis.figures import STYLE
+    from analysis.output import STYLE
 
     accounts, _ = drawn
     with context(STYLE):

@@ -5,12 +5,13 @@ import pytest
 from conftest import assert_same_run, back_to
 
 from analysis.runs import Run
-from experiments import datasets, event_frames
+from experiments import datasets, event_frames, reproduce
 from experiments.cli import main
 from experiments.emulator import Camera, emulate_all
 from experiments.events import bin_events, encode
+from experiments.train_ssnn_bp import TrainSSNN
 from experiments.training import SHUFFLE_STREAM, load_data
-from models.ssnn_bp import unpack
+from models.ssnn_bp import SSNNRules, unpack
 
 #: The steps and sizes of the other tests of training.
 SMALL = ["--samples", "60", "--validation", "20", "--test-samples", "20", "--epochs", "2", "--seed", "3"]
@@ -94,6 +95,15 @@ def test_resume_evaluate_and_figures(finished, tmp_path, capsys):
     assert (path / "figures" / "weights.png").is_file() and (path / "figures" / "images.png").is_file()
 
 
+def test_a_finished_run_on_events_is_kept_when_its_experiment_is_run_again(finished):
+    sizes = {"samples": 60, "validation": 20, "test_samples": 20, "epochs": 2, "seed": 3}
+    rules = SSNNRules(steps=11)
+    settings = TrainSSNN(finished.path, dataset="emulated-digits", hidden=(20,), rules=rules, **sizes)
+    before = (finished.path / "weights.npz").stat().st_mtime_ns
+    assert reproduce._run(settings, lambda line: None).path == finished.path
+    assert (finished.path / "weights.npz").stat().st_mtime_ns == before
+
+
 def test_the_ann_sees_the_rates(tmp_path):
     path = tmp_path / "ann"
     assert (
@@ -113,7 +123,7 @@ def test_files_of_n_mnist_are_fed_as_they_are(tmp_path):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{place:05}.bin").write_bytes(encode(events[place]))
     data = load_data("n-mnist", tmp_path, validation=2, binarise=None, steps=7, events="frames")
-    assert data.events and data.n_in == 2312 and data.classes == list(range(10))
+    assert data.n_in == 2312 and data.classes == list(range(10))
     np.testing.assert_array_equal(data.parts["test"].labels, np.arange(12) % 10)
     expected = [bin_events(events, 7) for events in recordings.train_events[:10]]
     np.testing.assert_array_equal(unpack(data.parts["train"].images, 7), expected)

@@ -235,7 +235,7 @@ def test_symbols():
 def test_no_label_lies_on_another(plot, make):
     from matplotlib.style import context
 
-    from analysis.figures import STYLE
+    from analysis.output import STYLE
 
     with context(STYLE):
         figure = plot(make(NBP(n_in=3136, n_hid=1000, n_out=26)))
@@ -325,7 +325,7 @@ def test_arrows_end_at_the_boxes_in_the_file(drawn):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.style import context
 
-    from analysis.figures import STYLE
+    from analysis.output import STYLE
 
     run, _ = drawn
     with context(STYLE):
@@ -455,5 +455,8 @@ def test_systems_stand_side_by_side_with_labels(tmp_path):
 
 
 def test_the_command_line_starts_without_the_heavy_libraries():
-    code = "import sys, analysis.figures; print([m for m in ('matplotlib', 'pandas', 'brian2') if m in sys.modules])"
+    code = """
+import sys, analysis.figures, experiments.cli
+print([name for name in ('matplotlib', 'pandas', 'brian2', 'analysis.energy') if name in sys.modules])
+"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

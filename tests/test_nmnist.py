@@ -1,10 +1,7 @@
 """N-MNIST: where it is found, in which order it is read, and what is refused in which words."""
 
 import hashlib
-import threading
 import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -209,36 +206,14 @@ def test_a_recording_of_an_archive_that_is_no_recording(tmp_path):
 # ------------------------------------------------------------------------------------------------------------ download
 
 
-class Handler(SimpleHTTPRequestHandler):
-    def do_GET(self):
-        self.server.requested.append(self.path)
-        super().do_GET()
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def served(tmp_path, monkeypatch):
-    """Serve a folder at this computer's own address, with the archives made the published ones; gives the server."""
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def served(tmp_path, mirror, monkeypatch):
+    """The server, with the archives in its folder ``good`` made the published ones, and `mirrors` of its folders."""
     folder = write_both(tmp_path / "served" / "good")
     sums = {part: hashlib.md5((folder / f"{part}.zip").read_bytes()).hexdigest() for part in DIGITS}
     monkeypatch.setattr(nmnist, "MD5", sums)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(tmp_path / "served")))
-    server.requested = []
-
-    def mirrors(*folders):
-        url = f"http://127.0.0.1:{server.server_port}"
-        return tuple({part: f"{url}/{folder}/{part}.zip" for part in DIGITS} for folder in folders)
-
-    server.mirrors = mirrors
-    thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    mirror.mirrors = lambda *names: tuple({part: f"{mirror.url}/{name}/{part}.zip" for part in DIGITS} for name in names)
+    return mirror
 
 
 def test_a_download_is_checked_and_kept(tmp_path, served, monkeypatch, capsys):

@@ -12,7 +12,7 @@ from analysis.runs import Run
 from experiments import reproduce
 from experiments.cli import main
 from experiments.reproduce import EXPERIMENTS, SIZES, listing
-from models.errors import ParameterError, RunError
+from models.errors import RunError
 from models.nbp import NBP, training_circuit
 
 #: All but those whose data cannot be had everywhere.
@@ -125,8 +125,3 @@ def test_network_size_counts_what_the_circuit_holds():
     assert found["neurons"] == found.filter(like="neurons, ").sum()
     assert found["synapses, all that learn"] == found["synapses, plastic"] == 3 * 6 * 5 + 5 * 3 * 5
     assert found["synapses"] == found["synapses, all that learn"] + found["synapses, all fixed"]
-
-
-def test_errors_are_those_of_the_project():
-    with pytest.raises(ParameterError):
-        reproduce.reproduce(["nothing"], "out")

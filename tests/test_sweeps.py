@@ -8,8 +8,9 @@ from conftest import ann_run, composite_run
 from analysis.activity import count
 from analysis.figures import compare
 from analysis.groups import group_runs
+from analysis.output import NothingToShowError
 from analysis.runs import Run
-from analysis.sweeps import NothingToCompareError, plot_activity, plot_length, plot_step, points
+from analysis.sweeps import plot_activity, plot_length, plot_step, points
 from experiments.cli import main
 from models.errors import RunError
 
@@ -92,7 +93,7 @@ def test_accuracy_against_step_and_levels(runs):
 def test_what_does_not_differ_is_left_out(runs, tmp_path, capsys):
     same = [run for run in runs if run.path.name.startswith("T8")]
     for plot in (lambda: plot_length(same, "test"), lambda: plot_activity(same), lambda: plot_step(same, "test")):
-        with pytest.raises(NothingToCompareError):
+        with pytest.raises(NothingToShowError):
             plot()
     written = compare([run.path for run in same], tmp_path / "out")
     assert [path.name for path in written] == ["compare.csv"]

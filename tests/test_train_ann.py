@@ -37,7 +37,7 @@ def test_the_run_is_what_the_network_gives_epoch_by_epoch(finished):
     dataset = datasets.load("digits")
     images, labels = dataset.train_images.reshape(-1, 64), dataset.train_labels
     parameters = ANN(n_in=64, n_hid=(20,), n_out=10, rates=(0.03, 0.06), clip=2.0, dropout=0.2, weight_decay=0.001)
-    assert finished.parameters(ANN) == parameters
+    assert finished.parameters() == parameters
     weights = ann.initial_weights(parameters, 5)
     rows = {(row["epoch"], row["split"]): row for row in finished.metrics()}
     for epoch in (1, 2, 3):
@@ -86,7 +86,7 @@ def test_evaluate_gives_the_metrics_of_the_run(finished, capsys):
 def test_options_reach_the_network(tmp_path):
     run = run_small(tmp_path / "run", "--hidden", "7", "5", "--biases", "--rate-hidden", "0.01", "--rate-out", "0.02")
     expected = ANN(n_in=64, n_hid=(7, 5), n_out=10, rates=(0.01, 0.01, 0.02), bias=True)
-    assert run.parameters(ANN) == expected and math.isinf(expected.clip)
+    assert run.parameters() == expected and math.isinf(expected.clip)
     assert set(run.load_weights()) == {"W1", "W2", "W3", "b1", "b2", "b3"}
 
 

@@ -79,7 +79,7 @@ def test_config_is_valid_json_and_enough_to_repeat_the_run(finished):
 
     config = json.loads((finished.path / "config.json").read_text(), parse_constant=refuse)
     assert config["parameters"]["w_max"] == "inf"
-    assert finished.parameters(SSNN) == PARAMETERS
+    assert finished.parameters() == PARAMETERS
     assert config["dataset"]["crop"] == 0 and config["dataset"]["binarise"] is None
 
 

@@ -1,0 +1,111 @@
+"""What the training of nBP and of SSNN-BP shares: a circuit that learns and one that answers, each run by a simulator."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from experiments import encoding
+from experiments.training import Part, System
+from models.device import Simulator, simulator
+from models.model import Model, Result, Stimuli, Weights
+
+__all__ = ["CircuitSystem"]
+
+
+class CircuitSystem(System):
+    """A network of Brian2; its circuits are built when they are first used, and then run on every split.
+
+    Attributes
+    ----------
+    answering : str
+        What stands before the name of a split in the purpose of the noise of answers, see `experiments.training.noise_seed`.
+    """
+
+    answering: ClassVar[str] = ""
+
+    @abstractmethod
+    def model(self, learns: bool) -> Model:
+        """The circuit that learns from the training samples, or the one that answers."""
+
+    @staticmethod
+    @abstractmethod
+    def stimuli(model: Model, images: np.ndarray, targets: np.ndarray) -> Stimuli:
+        """What a circuit sees of images (n, n_in) and one-hot targets (n, n_out); only one that learns sees the targets."""
+
+    @staticmethod
+    @abstractmethod
+    def scores(result: Result, labels: np.ndarray) -> dict[str, float]:
+        """Accuracies and loss of answers to samples of the classes `labels` (n,)."""
+
+    def presented(self, epoch: int) -> Part:
+        """The training samples as an epoch presents them."""
+        return self.parts["train"]
+
+    @staticmethod
+    def as_loaded(model: Model, weights: Weights) -> Weights:
+        """The weights of a checkpoint as a circuit takes them."""
+        return weights
+
+    @cached_property
+    def learner(self) -> Simulator:
+        """Runs the circuit that learns."""
+        return self._simulator(learns=True)
+
+    @cached_property
+    def answerer(self) -> Simulator:
+        """Runs the circuit that answers."""
+        return self._simulator(learns=False)
+
+    def prepare(self) -> None:
+        _ = self.learner, self.answerer
+
+    def run_learner(self, weights: Weights, epoch: int, order: np.ndarray, n_recorded: int, progress) -> Result:
+        """One epoch of learning; see `experiments.training.System.learn`."""
+        part = self.presented(epoch)
+        same = part is self.parts["train"]
+        stimuli = self._training_stimuli if same else self._seen(self.learner, part)
+        try:
+            return self.learner.run(
+                self.as_loaded(self.learner.model, weights),
+                stimuli,
+                order,
+                noise_seed=self.noise_seed(epoch, "train"),
+                n_recorded=n_recorded,
+                first=(epoch - 1) * len(order),
+                progress=progress,
+            )
+        finally:
+            if not same:  # the next epoch has others
+                stimuli.discard()
+
+    def answers(self, weights: Weights, split: str, epoch: int, first: int | None) -> Result:
+        """Answers to a split or its first images."""
+        return self.answerer.run(
+            self.as_loaded(self.answerer.model, weights),
+            self._stimuli[split],
+            np.arange(len(self.parts[split].labels[:first])),
+            noise_seed=self.noise_seed(epoch, self.answering + split),
+        )
+
+    def score(self, weights, split, epoch, first=None):
+        result = self.answers(weights, split, epoch, first)
+        return self.scores(result, self.parts[split].labels[:first]), result.seconds
+
+    def _simulator(self, learns: bool) -> Simulator:
+        device, codegen = self.settings["device"], self.settings["codegen"]
+        return simulator(self.model(learns), device=device, codegen=codegen, message=self.message)
+
+    def _seen(self, simulated: Simulator, part: Part) -> Stimuli:
+        return self.stimuli(simulated.model, part.images, encoding.one_hot(part.labels, self.parameters.n_out))
+
+    @cached_property
+    def _training_stimuli(self) -> Stimuli:
+        return self._seen(self.learner, self.parts["train"])
+
+    @cached_property
+    def _stimuli(self) -> dict[str, Stimuli]:
+        return {name: self._seen(self.answerer, part) for name, part in self.parts.items()}
