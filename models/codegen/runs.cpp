@@ -4,13 +4,26 @@
 #include <cstdlib>
 #include <new>
 #include <numeric>
+#include <sys/mman.h>
 #include <tuple>
 
 // Arrays begin at cache lines: those of the C library begin 16 bytes behind one, so that every vector of 64 bytes lies in two.
+// Large ones, the weights, lie in huge pages where the system has them for the asking: rows of a matrix are picked by spikes,
+// nearly each in a page of its own, and the processor keeps the addresses of a few pages only and prefetches within one.
 void *operator new(const std::size_t size) {
+    constexpr std::size_t huge = std::size_t(1) << 21;
     void *result = nullptr;
     if (size < 1024)
         result = std::malloc(size ? size : 1);
+#ifdef MADV_HUGEPAGE
+    else if (size >= huge / 8) {
+        const std::size_t whole = (size + huge - 1) / huge * huge; // a huge page must lie in the allocation as a whole
+        if (posix_memalign(&result, huge, whole))
+            result = nullptr;
+        else
+            madvise(result, whole, MADV_HUGEPAGE); // where it fails, pages stay small
+    }
+#endif
     else if (posix_memalign(&result, 64, size))
         result = nullptr;
     if (!result)
