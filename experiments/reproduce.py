@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from analysis import energy, tables
 from analysis.figures import circuit_of, compare, draw
 from analysis.runs import Run, as_json, write_text
-from experiments.train import resume, train
+from experiments.train import resume, stored_levels, train
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
@@ -167,7 +167,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "how far the rule goes: margins, wider boxes, finer steps, two grey levels, moved images, wider layer",
                 "MNIST, 1568-1000-10",
                 15,
-                _beyond("mnist", hidden=1000, crop=0, binarise=(0.25, 0.75), jitter=1, epochs=20),
+                _beyond("mnist", hidden=1000, crop=0, binarise=(0.25, 0.75), jitter=1, epochs=40),
             ),
             Experiment(
                 "nbp-fashion-mnist-beyond",
@@ -345,9 +345,12 @@ def _require_same(run: Run, settings: TrainOptions) -> None:
     wanted = {"system": settings.system}
     if found == wanted:
         parameters = as_json(run.parameters())
-        found |= parameters | {"epochs": run.config["training"]["epochs"], "seed": run.config["training"]["seed"]}
-        own = as_json(settings.parameters(parameters["n_in"], parameters["n_out"]))
-        wanted |= own | {"epochs": settings.epochs, "seed": settings.seed}
+        data, training = run.config["dataset"], run.config["training"]
+        found |= parameters | {name: training[name] for name in ("epochs", "seed")}
+        found |= {"binarise": data["binarise"], "jitter": training.get("jitter", 0)}
+        wanted |= as_json(settings.parameters(parameters["n_in"], parameters["n_out"]))
+        wanted |= {"epochs": settings.epochs, "seed": settings.seed}
+        wanted |= {"binarise": stored_levels(settings.binarise), "jitter": settings.training().get("jitter", 0)}
     for name, value in wanted.items():
         if found[name] != value:
             raise RunError(

@@ -29,7 +29,7 @@ from models.device import compiler
 from models.errors import DataError, ParameterError
 from models.model import Weights
 
-__all__ = ["SYSTEMS", "evaluate", "resume", "train"]
+__all__ = ["SYSTEMS", "evaluate", "resume", "stored_levels", "train"]
 
 #: By the name that config.json holds.
 SYSTEMS: dict[str, type[System]] = {system.name: system for system in (NBPSystem, SSNNSystem, ANNSystem)}
@@ -77,7 +77,7 @@ def train(settings: TrainOptions, message: Message = print) -> Run:
             "validation": len(data.parts["validation"].labels),
             "test_samples": len(data.parts["test"].labels),
             "crop": data.crop,
-            "binarise": _levels(settings.binarise),
+            "binarise": stored_levels(settings.binarise),
             "steps": settings.bins if event_frames.is_events(settings.dataset) else None,
             "classes": data.classes,
             "image_shape": list(data.image_shape),
@@ -163,7 +163,7 @@ def _origin(origin: str, name: str) -> str:
     return f"{images} (SHA-256 of the payloads checked){emulated}"
 
 
-def _levels(levels: Sequence[float] | None) -> float | list[float] | None:
+def stored_levels(levels: Sequence[float] | None) -> float | list[float] | None:
     """Levels as config.json holds them: a number where there is one, as before there could be several."""
     return None if levels is None else levels[0] if len(levels) == 1 else list(levels)
 

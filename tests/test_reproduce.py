@@ -62,9 +62,12 @@ def test_what_is_finished_is_kept_and_what_was_interrupted_goes_on(tmp_path, dat
     assert comparable_metrics(run) == whole
     np.testing.assert_array_equal(run.load_weights()["W1"], weights["W1"])
     # the folder of another experiment
-    (run.path / "config.json").write_text((run.path / "config.json").read_text().replace('"seed": 0', '"seed": 1'))
-    with pytest.raises(RunError, match=r"seed0 holds a run with seed = 1, but the experiment needs 0; remove"):
-        run_smallest("nbp-mnist", tmp_path, data_dir)
+    config = (run.path / "config.json").read_text()
+    for name, value, other in (("seed", "0", "1"), ("jitter", "0", "1"), ("binarise", "0.5", "0.25")):
+        assert f'"{name}": {value}' in config
+        (run.path / "config.json").write_text(config.replace(f'"{name}": {value}', f'"{name}": {other}'))
+        with pytest.raises(RunError, match=f"seed0 holds a run with {name} = {other}, but .* needs {value}; remove"):
+            run_smallest("nbp-mnist", tmp_path, data_dir)
 
 
 def test_every_experiment_is_listed_and_every_number_of_settings_makes_sense():
