@@ -44,6 +44,15 @@ LENGTHS = (2, 5, 10, 20, 50, 100)
 #: Gradient spikes per unit of gradient, and levels of a weight, at T = 20: both set the size of an update.
 GAINS, LEVELS = (0.125, 0.25, 0.5, 2.0, 4.0), (33, 65, 129, 257, 1025)
 LEVELS_BOUND = 4.0
+#: Best of gains, clips, rates and drives on the validation images of Fashion-MNIST.
+FASHION = {
+    "steps": 100,
+    "output_drive": "mean",
+    "backward_drive": "mean",
+    "rate_hidden": 0.01,
+    "rate_out": 0.01,
+    "gain": 2.0,
+}
 
 
 @dataclass(frozen=True)
@@ -80,8 +89,14 @@ class Experiment:
 NOWHERE = Path()
 
 
-def _nbp(dataset: str) -> Callable[[int], Mapping[str, TrainOptions]]:
-    return lambda seed: {f"seed{seed}": TrainNBP(NOWHERE, dataset=dataset, epochs=60, seed=seed)}
+#: As published, but closed layers are held four times as firmly. Images of Fashion-MNIST have three times as many bright pixels
+#: as digits; with the published bias h, which x reaches in phase 8, fires there and is refractory when it is to be replayed in
+#: phase 9, and accuracy on validation falls from 74 % after the first epoch to 18 % (membrane).
+FIRM = Rules(bias=-32768, silence=-32768)
+
+
+def _nbp(dataset: str, rules: Rules) -> Callable[[int], Mapping[str, TrainOptions]]:
+    return lambda seed: {f"seed{seed}": TrainNBP(NOWHERE, dataset=dataset, epochs=60, seed=seed, rules=rules)}
 
 
 #: Beyond the paper: margins in the error layer, boxes half a threshold wider, and steps a quarter as large relative to the
@@ -150,7 +165,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "accuracy and loss over 60 epochs, raster, connectivity, network size, row of Table 1",
                 "MNIST, 400-400-10",
                 10,
-                _nbp("mnist"),
+                _nbp("mnist", Rules()),
                 published={"accuracy_spikes": 96.3, "accuracy_membrane": 97.5},
             ),
             Experiment(
@@ -159,7 +174,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "the same on the second data set",
                 "Fashion-MNIST, 784-400-10",
                 25,
-                _nbp("fashion-mnist"),
+                _nbp("fashion-mnist", FIRM),
             ),
             Experiment(
                 "nbp-mnist-beyond",
@@ -209,7 +224,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "accuracy beside the ANN",
                 "Fashion-MNIST, 784-200-10, T = 100",
                 20,
-                _beside("fashion-mnist", 0.01, steps=100, output_drive="mean", rate_hidden=0.01, rate_out=0.01, gain=2.0),
+                _beside("fashion-mnist", 0.01, **FASHION),
             ),
             Experiment(
                 "ssnn-emnist",
