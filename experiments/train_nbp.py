@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +14,10 @@ import numpy as np
 
 from experiments import encoding
 from experiments.training import Learned, System, TrainOptions, recording_of
+from models.circuit import Circuit
 from models.device import Simulator, simulator
 from models.errors import DataError, ParameterError
-from models.model import Stimuli, Weights
+from models.model import Model, Stimuli, Weights
 from models.nbp import NBP, Rules, inference_circuit, initial_weights, matrices, training_circuit, weights_of
 from models.nbp_model import NBPModel, NBPResult
 
@@ -106,6 +109,22 @@ class NBPSystem(System):
                 raise DataError(f"{name} in {path} exceeds the bound w_max = {parameters.w_max}; clip it or set --w-max.")
         return {name: array.astype(np.int32) for name, array in weights.items()}
 
+    @staticmethod
+    def shared_code(several: Sequence[NBP]) -> list[NBP]:
+        # code with noise serves those without, and double precision those that need only single: see NBPModel
+        structures = [NBPModel(training_circuit(parameters), parameters).structure() for parameters in several]
+        best: dict[str, tuple[tuple[bool, bool], NBP]] = {}
+        keys = []
+        for parameters, structure in zip(several, structures, strict=True):
+            rank = structure.pop("noisy"), not structure.pop("single_precision")
+            keys.append(json.dumps(structure, sort_keys=True))
+            if keys[-1] not in best or rank > best[keys[-1]][0]:
+                best[keys[-1]] = rank, parameters
+        return [best[key][1] for key in keys]
+
+    def models(self) -> tuple[Model, ...]:
+        return self._model(training_circuit), self._model(inference_circuit)
+
     def prepare(self) -> None:
         _ = self._learner, self._answerer
 
@@ -148,17 +167,20 @@ class NBPSystem(System):
             noise_seed=self.noise_seed(epoch, split),
         )
 
-    def _simulator(self, circuit) -> Simulator:
-        model = NBPModel(circuit, self.parameters, self.settings["seed"])
+    def _model(self, circuit: Callable[[NBP], Circuit]) -> NBPModel:
+        code = self.code and NBPModel(circuit(self.code), self.code)
+        return NBPModel(circuit(self.parameters), self.parameters, self.settings["seed"], code)
+
+    def _simulator(self, model: Model) -> Simulator:
         return simulator(model, device=self.settings["device"], codegen=self.settings["codegen"], message=self.message)
 
     @cached_property
     def _learner(self) -> Simulator:
-        return self._simulator(training_circuit(self.parameters))
+        return self._simulator(self._model(training_circuit))
 
     @cached_property
     def _answerer(self) -> Simulator:
-        return self._simulator(inference_circuit(self.parameters))
+        return self._simulator(self._model(inference_circuit))
 
     @cached_property
     def _training_stimuli(self) -> Stimuli:

@@ -15,7 +15,7 @@ from experiments import encoding, event_frames
 from experiments.training import Learned, System, TrainOptions, cross_entropy, recording_of
 from models.device import Simulator, simulator
 from models.errors import DataError
-from models.model import Stimuli, Weights
+from models.model import Model, Stimuli, Weights
 from models.ssnn_bp import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
 
 __all__ = ["SSNNSystem", "TrainSSNN", "scores"]
@@ -106,6 +106,9 @@ class SSNNSystem(System):
     def fixed_epochs(parameters: SSNN) -> bool:
         return parameters.annealed
 
+    def models(self) -> tuple[Model, ...]:
+        return self._model(learns=True), self._model(learns=False)
+
     def prepare(self) -> None:
         _ = self._learner, self._answerer
 
@@ -151,9 +154,12 @@ class SSNNSystem(System):
             noise_seed=self.noise_seed(epoch, f"answers to {split}"),
         )
 
-    def _simulator(self, learns: bool) -> Simulator:
+    def _model(self, learns: bool) -> SSNNModel:
         n_train = len(self.parts["train"].labels) if learns else 1
-        model = SSNNModel(self.parameters, learns, self.settings["epochs"] * n_train)
+        return SSNNModel(self.parameters, learns, self.settings["epochs"] * n_train)
+
+    def _simulator(self, learns: bool) -> Simulator:
+        model = self._model(learns)
         return simulator(model, device=self.settings["device"], codegen=self.settings["codegen"], message=self.message)
 
     @cached_property
