@@ -55,6 +55,7 @@ __all__ = [
     "Run",
     "as_json",
     "atomic_write",
+    "cannot_write",
     "require_vacant",
 ]
 
@@ -104,7 +105,7 @@ UNFINISHED_CREATION = {"lock", "environment.json"}
 NPZ_ERRORS = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
-def _cannot_write(path: Path, error: OSError) -> RunError:
+def cannot_write(path: Path, error: OSError) -> RunError:
     remedy = REMEDIES.get(error.errno, "choose another path")
     return RunError(f"Cannot write {path}: {error.strerror or error}; {remedy}.")
 
@@ -158,7 +159,7 @@ def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> 
         finally:
             os.close(folder)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,7 @@ class Run:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
         run = cls(path, {"format": FORMAT, **config}, dict(environment))
         with run.lock():
             require_vacant(path)  # again: another process may have been quicker
@@ -299,7 +300,7 @@ class Run:
         try:
             descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise _cannot_write(place, error) from error
+            raise cannot_write(place, error) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -308,7 +309,7 @@ class Run:
                     f"{self.path} is being written by another process; wait until it has ended or choose another --out."
                 ) from error
             except OSError as error:
-                raise _cannot_write(place, error) from error
+                raise cannot_write(place, error) from error
             for folder in (self.path, self.path / "checkpoints"):
                 for leftover in folder.glob(".*.tmp"):
                     leftover.unlink(missing_ok=True)
@@ -466,7 +467,7 @@ class Run:
         try:
             (self.path / "checkpoints").mkdir(exist_ok=True)
         except OSError as error:
-            raise _cannot_write(self.path / "checkpoints", error) from error
+            raise cannot_write(self.path / "checkpoints", error) from error
         self._write_npz(_checkpoint_name(epoch), arrays)
 
     def load_checkpoint(self, epoch: int | None = None) -> tuple[int, dict[str, np.ndarray]]:
@@ -605,7 +606,7 @@ def require_vacant(path: Path) -> None:
         if path.is_dir() and all(entry.name in UNFINISHED_CREATION or _is_temporary(entry.name) for entry in path.iterdir()):
             return
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     if (path / "config.json").is_file():
         raise RunError(f"{path} exists already; choose another --out or use 'brianprop resume {path}'.")
     raise RunError(f"{path} exists already and is no run; choose another --out.")

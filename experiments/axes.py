@@ -54,7 +54,20 @@ from experiments.train_ssnn_bp import TrainSSNN
 from experiments.training import TrainOptions
 from models.errors import ParameterError
 
-__all__ = ["SETTINGS", "Axis", "Point", "Sample", "Sweep", "as_values", "preset_names", "read_sweep", "settings_of"]
+__all__ = [
+    "SETTINGS",
+    "Axis",
+    "Point",
+    "Sample",
+    "Sweep",
+    "as_values",
+    "preset_names",
+    "read_sweep",
+    "settings_of",
+    "words_of_axes",
+    "words_of_sample",
+    "words_of_set",
+]
 
 #: Options by the name of their system.
 SETTINGS: dict[str, type[TrainOptions]] = {kind.system: kind for kind in (TrainNBP, TrainSSNN, TrainANN)}
@@ -344,6 +357,56 @@ def as_values(settings: TrainOptions) -> dict[str, Any]:
             value = INFINITE
         found[name] = list(value) if isinstance(value, tuple) else value
     return found
+
+
+def words_of_set(words: Sequence[str]) -> dict[str, Any]:
+    """The table ``base`` from words of the command line such as ``theta=900``. Raises ParameterError."""
+    return {name: _value(text) for name, text in _split(words, "NAME=VALUE")}
+
+
+def words_of_axes(words: Sequence[str]) -> dict[str, Any]:
+    """The table ``axes`` from words of the command line: ``NAME=A,B,C`` or ``NAME=LOW..HIGH[/N][/log]``.
+
+    Raises ParameterError.
+    """
+    found: dict[str, Any] = {}
+    for name, text in _split(words, "NAME=A,B,C or NAME=LOW..HIGH/N"):
+        low, dots, rest = text.partition("..")
+        if not dots:
+            found[name] = [_value(member) for member in text.split(",")]
+            continue
+        high, *more = rest.split("/")
+        found[name] = {"from": _value(low), "to": _value(high)}
+        if more and more[-1] in SCALES:
+            found[name]["scale"] = more.pop()
+        if more:
+            found[name]["n"] = _value(more.pop())
+        if more:
+            raise ParameterError(f"--axis {name}={text} has too many parts; write {name}=LOW..HIGH/N/log.")
+    return found
+
+
+def words_of_sample(word: str | None) -> dict[str, Any] | None:
+    """The table ``sample`` from ``METHOD:N``. Raises ParameterError."""
+    if word is None:
+        return None
+    method, _, number = word.partition(":")
+    return {"method": method, "n": _value(number)}
+
+
+def _split(words: Sequence[str], form: str) -> list[tuple[str, str]]:
+    for word in words:
+        if "=" not in word:
+            raise ParameterError(f"{word!r} is not of the form {form}; write one word for each, without blanks.")
+    return [(name.replace("-", "_"), text) for name, _, text in (word.partition("=") for word in words)]
+
+
+def _value(text: str) -> Any:
+    """A value as TOML writes it, or else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        return text
 
 
 def _read(source: str) -> dict[str, Any]:

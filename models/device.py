@@ -33,7 +33,7 @@ from models.codegen.dense import add_sources, dense_codeobj_class, dense_support
 from models.errors import BuildError, ParameterError, RunError
 from models.model import Model, Result, Stimuli, Weights
 
-__all__ = ["CODEGENS", "DEVICES", "Simulator", "compiler", "keep_sources", "simulator", "sources"]
+__all__ = ["CODEGENS", "DEVICES", "Simulator", "compiler", "is_built", "keep_sources", "simulator", "sources"]
 
 DEVICES = ("cpp_standalone", "cython", "numpy")
 CODEGENS = ("dense", "stock")
@@ -235,6 +235,15 @@ def sources(model: Model, codegen: str = "dense", message: Callable[[str], None]
     return name, text.getvalue()
 
 
+def is_built(model: Model, codegen: str = "dense") -> bool:
+    """Whether the binary of a model is in the cache of this machine."""
+    try:
+        structure = _structure(model, codegen if dense_supported() else "stock")
+    except BuildError:  # there is no compiler
+        return False
+    return _is_whole(cache_root() / "builds" / _digest(json.dumps(structure, sort_keys=True)))
+
+
 def keep_sources(name: str, archive: bytes) -> None:
     """Keep what `sources` gave in the cache of this machine, where the next build of that code finds it.
 
@@ -365,12 +374,12 @@ def _cached_build(model: Model, codegen: str, message) -> Path:
     key = _digest(structure)
     builds = cache_root() / "builds"
     folder = builds / key
-    if (folder / "manifest.json").exists() and os.access(folder / "main", os.X_OK):
+    if _is_whole(folder):
         return folder
     try:
         builds.mkdir(parents=True, exist_ok=True)
         with FileLock(builds / f"{key}.lock"):
-            if (folder / "manifest.json").exists() and os.access(folder / "main", os.X_OK):
+            if _is_whole(folder):
                 return folder
             message(f"Building the circuit {model.name} (once per configuration) ...")
             unfinished = Path(tempfile.mkdtemp(dir=builds, prefix=f"{key}-"))
@@ -386,6 +395,11 @@ def _cached_build(model: Model, codegen: str, message) -> Path:
             f"Cannot write the build cache {builds} ({error.strerror}); free space or set $BRIANPROP_CACHE to another folder."
         ) from error
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a folder holds a finished build."""
+    return (folder / "manifest.json").exists() and os.access(folder / "main", os.X_OK)
 
 
 MAIN_LOOP = """
