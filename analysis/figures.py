@@ -19,7 +19,7 @@ from models.nbp import NBP, training_circuit
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "circuit_of", "compare", "draw"]
+__all__ = ["STYLE", "circuit_of", "compare", "draw", "write_figures"]
 
 #: The Matplotlib style of all figures.
 STYLE = Path(__file__).with_name("style.mplstyle")
@@ -91,7 +91,7 @@ def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
             "weights": lambda: _fields(first),
             "images": lambda: _rates(first),
         }
-    return _write(figures, first.path / "figures" if out is None else Path(out))
+    return write_figures(figures, first.path / "figures" if out is None else Path(out))
 
 
 def compare(run_paths: Sequence[Path], out: Path, split: str = "test") -> list[Path]:
@@ -131,7 +131,7 @@ def compare(run_paths: Sequence[Path], out: Path, split: str = "test") -> list[P
         "activity": lambda: sweeps.plot_activity(runs),
         "step": lambda: sweeps.plot_step(runs, split),
     }
-    written = _write(figures, Path(out))
+    written = write_figures(figures, Path(out))
     path = Path(out) / "compare.csv"
     atomic_write(path, lambda file: file.write(table.to_csv(index=False, lineterminator="\n").encode()))
     return [*written, path]
@@ -144,7 +144,7 @@ def _open(run_paths: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def _write(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
+def write_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
     import matplotlib.style
 
     try:

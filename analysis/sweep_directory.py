@@ -259,6 +259,7 @@ class SweepDirectory(PointStore):
         super().__init__(path)
         self.plan = plan
         self.points = tuple(PointEntry(entry["key"], entry["axes"], entry["settings"]) for entry in plan["points"])
+        self._words = {point.key: point.words for point in reversed(self.points)}
 
     @classmethod
     def create(cls, path: str | os.PathLike, plan: dict) -> SweepDirectory:
@@ -343,7 +344,7 @@ class SweepDirectory(PointStore):
 
     def words(self, key: str) -> str:
         """Where a run lies, as text."""
-        return next(point.words for point in self.points if point.key == key)
+        return self._words[key]
 
     def status(self) -> Status:
         """Look at every run of the sweep."""
@@ -393,9 +394,19 @@ class SweepDirectory(PointStore):
         Raises
         ------
         RunError
-            If one cannot be read.
+            If one is damaged.
         """
-        return {key: Run.open(self.finished(key)) for key in self.keys if self.finished(key).is_dir()}
+        found = {}
+        for key in self.keys:
+            if not self.finished(key).is_dir():
+                continue
+            if what := self.damage(key):
+                raise RunError(
+                    f"The run {self.finished(key)} ({self.words(key)}) is damaged, since {what}; "
+                    f"'brianprop sweep resume {self.path}' sets it aside and runs it again."
+                )
+            found[key] = Run.open(self.finished(key))
+        return found
 
     def table(self) -> pandas.DataFrame:
         """One row per point whose run is finished, in the order of the sweep.

@@ -194,6 +194,23 @@ class Reproduce:
 
 
 @dataclass(frozen=True)
+class Export:
+    """Write the spikes of a run for the tools of the field."""
+
+    run: RunPath
+    """Run directory; all spikes of spikes.npz are written (--record-spikes), or else those of raster.npz."""
+    to: Literal["neo", "nwb"]
+    """A block of Neo in a file of NIX, or a file of Neurodata Without Borders."""
+    out: Path | None = None
+    """The file (default: spikes.nix or spikes.nwb in the run directory)."""
+
+    def __call__(self) -> None:
+        from analysis.export import export
+
+        print(export(self.run, self.to, self.out))
+
+
+@dataclass(frozen=True)
 class RunSweep:
     """Run a sweep: every point of a grid or of a sample of parameters, for several seeds, on all cores or on a cluster.
 
@@ -277,11 +294,11 @@ class SweepStatus:
             print(f"interrupted  {directory.words(key)}")
         for key, reason in status.failed.items():
             print(f"failed       {directory.words(key)}: {reason}")
-        for key in status.finished:
-            if what := directory.damage(key):
-                print(f"damaged      {directory.words(key)}: {what}; 'brianprop sweep resume {directory.path}' runs it again")
-        frame = directory.table()
-        if len(frame):
+        damaged = {key: what for key in status.finished if (what := directory.damage(key))}
+        for key, what in damaged.items():
+            print(f"damaged      {directory.words(key)}: {what}; 'brianprop sweep resume {directory.path}' runs it again")
+        if status.finished and not damaged:
+            frame = directory.table()
             objective = directory.plan["objective"]
             best = frame.objective.idxmin() if objective["metric"] == "loss" else frame.objective.idxmax()
             places = ", ".join(f"{name} = {frame[name][best]}" for name in (*directory.axes, "seed"))
@@ -429,6 +446,7 @@ Command = (
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Table, tyro.conf.subcommand("table")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Energy, tyro.conf.subcommand("energy")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]

@@ -63,6 +63,7 @@ def connected(scheduler: str | None, workers: int | None, cluster: Mapping[str, 
         When the scheduler does not answer, or dask-jobqueue is missing or refuses.
     """
     from distributed import Client
+    from distributed.utils import silence_logging_cmgr
 
     if workers is not None and workers < 1:
         raise ParameterError(f"Parameter workers = {workers!r} must be at least 1; set --workers.")
@@ -71,10 +72,10 @@ def connected(scheduler: str | None, workers: int | None, cluster: Mapping[str, 
             client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise RunError(
-                f"The scheduler {scheduler} does not answer ({type(error).__name__}: {error}); check the address, or leave "
-                "--scheduler away."
+                f"The scheduler {scheduler} does not answer ({_line(error)}); check the address, or leave --scheduler away."
             ) from error
-        with client:
+        # a scheduler that is gone is said in one sentence, and not in pages of the log
+        with silence_logging_cmgr(logging.CRITICAL), client:
             yield client, False
         return
     if cluster and scheduler is None:
@@ -111,8 +112,13 @@ def job_cluster(options: Mapping[str, Any]):
         cluster = found(**{"cores": 1, "processes": 1, "memory": "2GB", **options})
         cluster.scale(jobs=jobs)
     except Exception as error:  # whatever the queue's own programs do
-        raise RunError(f"The cluster {kind} cannot be started ({type(error).__name__}: {error}); mend [cluster].") from error
+        raise RunError(f"The cluster {kind} cannot be started ({_line(error)}); mend [cluster].") from error
     return cluster
+
+
+def _line(error: Exception) -> str:
+    """An error of others in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _this_machine(workers: int | None):
@@ -126,7 +132,7 @@ def _this_machine(workers: int | None):
             n_workers=workers or CPU_COUNT,
             threads_per_worker=1,
             memory_limit=0,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
             # the bars of single runs would overwrite that of the sweep
             env={"TQDM_DISABLE": "1"},

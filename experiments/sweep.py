@@ -276,7 +276,8 @@ def _tasks(directory: SweepDirectory, keys: Iterable[str], shared: bool | None) 
     # of all points, not only of those that are left: a resumed sweep runs the same binaries
     settings = {key: settings_of(kind, entry["settings"]) for key, entry in entries.items()}
     parameters = {key: _parameters(settings[key], plan["data"][entries[key]["data"]]) for key in entries}
-    code = dict(zip(parameters, system.shared_code(list(parameters.values())), strict=True))
+    different = list(dict.fromkeys(parameters.values()))
+    code = dict(zip(different, system.shared_code(different), strict=True))
     common = {
         "directory": str(directory.path.absolute()),
         "identity": plan["id"],
@@ -284,7 +285,7 @@ def _tasks(directory: SweepDirectory, keys: Iterable[str], shared: bool | None) 
         "program": program_digest(),
     }
     return [
-        Task(key, directory.words(key), settings[key], parameters[key], code[key], entries[key]["data"], **common)
+        Task(key, directory.words(key), settings[key], parameters[key], code[parameters[key]], entries[key]["data"], **common)
         for key in keys
     ]
 
@@ -295,7 +296,7 @@ def _distribute(client, local: bool, directory: SweepDirectory, tasks: list[Task
 
     if not client.scheduler_info(n_workers=-1)["workers"]:
         message("Waiting for the first worker ...")
-    codes = {task.key: _code_of(task) for task in tasks}
+    codes = _codes_of(tasks)
     firsts = {codes[task.key]: task for task in reversed(tasks) if codes[task.key]}
     runtime = any(task.settings.training().get("device", "cpp_standalone") != "cpp_standalone" for task in tasks)
     # workers of this machine find what is generated in the cache that they share
@@ -495,12 +496,19 @@ def _system(task: Task):
     return SYSTEMS[settings.system](task.parameters, training, parts, lambda line: None, task.code)
 
 
-def _code_of(task: Task) -> str | None:
-    """What tells the generated code of a task from another; None where there is none to build."""
-    models, training = _system(task).models(), task.settings.training()
-    if not models or training["device"] != "cpp_standalone":
-        return None
-    return json.dumps([training["codegen"], *(model.structure() for model in models)], sort_keys=True)
+def _codes_of(tasks: Iterable[Task]) -> dict[str, str | None]:
+    """By the key of each task, what tells its generated code from another; None where there is none to build."""
+    found: dict[tuple, str | None] = {}
+    codes = {}
+    for task in tasks:
+        training = task.settings.training()
+        decides = task.code, training.get("device"), training.get("codegen")
+        if decides not in found:
+            models = _system(task).models() if decides[1] == "cpp_standalone" else ()
+            structures = [training.get("codegen"), *(model.structure() for model in models)]
+            found[decides] = json.dumps(structures, sort_keys=True) if models else None
+        codes[task.key] = found[decides]
+    return codes
 
 
 def _sources(tasks: Iterable[Task], local: bool, message: Message) -> dict[str, bytes]:
