@@ -31,7 +31,7 @@ COLOURS = "viridis"
 FEW = 8
 
 #: Trees of the forest that importances come from, and shuffles of each axis.
-TREES, SHUFFLES = 300, 30
+TREES, SHUFFLES = 200, 10
 
 #: Least number of points that a forest is grown from.
 LEAST = 10
