@@ -373,7 +373,9 @@ def _finish(panel: Axes, places: _Places) -> None:
     panel.set_xlabel(words(places.name))
     if places.log:
         panel.set_xscale("log")
-    if len(places.values) <= FEW:
+    # a tick at each value, unless the labels would run into each other
+    shares = [places.share(value) for value in places.values]
+    if len(shares) <= FEW and min(np.diff(shares), default=1) > 0.5 / FEW:
         panel.xaxis.set_minor_locator(NullLocator())
         panel.xaxis.set_minor_formatter(NullFormatter())
         panel.set_xticks([places.at[value] for value in places.values], [short(value) for value in places.values])

@@ -411,9 +411,9 @@ class SweepDirectory(PointStore):
     def table(self) -> pandas.DataFrame:
         """One row per point whose run is finished, in the order of the sweep.
 
-        Columns: ``point``, the key of the run; ``system``; every axis and every option; ``seed``; every metric after the last
-        epoch as SPLIT_METRIC; ``best_epoch``, that with the best objective on its split; ``objective``; ``seconds``, the wall
-        time of learning and answering; and ``commit``, that of the program.
+        Columns: ``point``, the key of the run; ``system``; every axis and every option, without paths; ``seed``; every metric
+        after the last epoch as SPLIT_METRIC; ``best_epoch``, that with the best objective on its split; ``objective``;
+        ``seconds``, the wall time of learning and answering; and ``commit``, that of the program.
 
         Raises
         ------
@@ -429,7 +429,7 @@ class SweepDirectory(PointStore):
                 "point": point.key,
                 "system": self.plan["system"],
                 **{name: value for name, value in point.axes.items() if name not in point.settings},
-                **{name: _cell(value) for name, value in point.settings.items() if name != SEED},
+                **{name: _cell(_name(name, value)) for name, value in point.settings.items() if name not in (SEED, "data_dir")},
                 SEED: point.settings[SEED],
                 **results[point.key],
             }
@@ -504,6 +504,11 @@ def _digests(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name not in ("lock", MANIFEST)
     }
+
+
+def _name(option: str, value: Any) -> Any:
+    """An option without the path of a machine: a table may be published."""
+    return Path(value).name if option in ("dataset", "init_weights") and value else value
 
 
 def _cell(value: Any) -> Any:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import tempfile
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,12 @@ def connected(scheduler: str | None, workers: int | None, cluster: Mapping[str, 
         with job_cluster(cluster) as jobs, Client(jobs, set_as_default=False) as client:
             yield client, False
         return
-    with _this_machine(workers) as machine, Client(machine, set_as_default=False) as client:
+    # what a killed worker leaves in its folder of temporary files goes with the cluster
+    with (
+        tempfile.TemporaryDirectory(prefix="brianprop-sweep-", ignore_cleanup_errors=True) as scratch,
+        _this_machine(workers, scratch) as machine,
+        Client(machine, set_as_default=False) as client,
+    ):
         yield client, True
 
 
@@ -121,7 +127,7 @@ def _line(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _this_machine(workers: int | None):
+def _this_machine(workers: int | None, scratch: str):
     """One worker for each core, one thread in each: what a point computes runs in a process of its own anyway."""
     import dask
     from dask.system import CPU_COUNT
@@ -135,5 +141,6 @@ def _this_machine(workers: int | None):
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
             # the bars of single runs would overwrite that of the sweep
-            env={"TQDM_DISABLE": "1"},
+            env={"TQDM_DISABLE": "1", "TMPDIR": scratch},
+            local_directory=scratch,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import platform
 import shutil
 import time
@@ -30,7 +31,7 @@ from experiments.axes import SETTINGS, Sweep, as_values, settings_of
 from experiments.cluster import connected
 from experiments.environment import program_digest
 from experiments.train import SYSTEMS, resume, train
-from experiments.training import Message, Part, TrainOptions, load_data
+from experiments.training import Message, Part, TrainOptions, dataset_name, load_data
 from models.cache import cache_root
 from models.device import is_built, keep_sources, sources
 from models.errors import BrianpropError, DataError, ParameterError, RunError
@@ -160,15 +161,17 @@ def plan_of(described: Sweep, message: Message = print) -> dict:
     loaded: dict[str, dict] = {}
     points, data = [], {}
     for point in described.points():
-        values = as_values(point.settings)
-        found = _data_of(point.settings, loaded, message)
+        settings = _absolute(point.settings)
+        values = as_values(settings)
+        found = _data_of(settings, loaded, message)
         try:
-            _parameters(point.settings, found)
+            _parameters(settings, found)
         except ParameterError as error:
             words = ", ".join(f"{name} = {value}" for name, value in point.axes.items())
             raise ParameterError(f"{error}" + (f" (At the point {words}.)" if words else "")) from error
         decides = {name: value for name, value in values.items() if name not in PLACES}
-        decides |= {"system": described.system, "data": found["sha256"], "init_weights": _file_digest(point.settings)}
+        decides |= {"system": described.system, "data": found["sha256"], "init_weights": _file_digest(settings)}
+        decides["dataset"] = Path(settings.dataset).name
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
         points.append({"key": key, "axes": point.axes, "settings": values, "data": found["sha256"]})
         data[found["sha256"]] = found
@@ -204,6 +207,13 @@ def write_table(directory: SweepDirectory) -> list[Path]:
     written.append(directory.path / "table.parquet")
     atomic_write(written[1], lambda file: frame.to_parquet(file, index=False))
     return written
+
+
+def _absolute(settings: TrainOptions) -> TrainOptions:
+    """The same options for a worker that was started in another folder."""
+    places = {name: getattr(settings, name) for name in PLACES}
+    absolute = {name: place and Path(os.path.abspath(place)) for name, place in places.items()}
+    return dataclasses.replace(settings, dataset=dataset_name(settings.dataset), **absolute)
 
 
 def _data_of(settings: TrainOptions, loaded: dict[str, dict], message: Message) -> dict:

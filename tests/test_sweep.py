@@ -90,7 +90,7 @@ def test_the_table_has_every_parameter_and_every_metric(swept):
     expected = {field.name for field in dataclasses.fields(settings)} | {
         field.name for field in dataclasses.fields(settings.rules)
     }
-    assert expected - {"out", "rules"} <= set(table.columns)
+    assert expected - {"out", "rules", "data_dir"} <= set(table.columns)
     for key, run in swept.runs().items():
         row = table[table.point == key].iloc[0]
         metrics = {(found["epoch"], found["split"]): found for found in run.metrics()}
@@ -202,7 +202,8 @@ def test_equal_points_share_a_run(tmp_path):
 
 def test_where_data_lie_does_not_matter_but_what_they_are_does(tmp_path):
     _, (task, *_) = planned(tmp_path / "a")
-    _, (moved, *_) = planned(tmp_path / "b", SMALL | {"data_dir": str(tmp_path)})
+    _, (moved, *_) = planned(tmp_path / "b", SMALL | {"data_dir": os.path.relpath(tmp_path)})
+    assert moved.settings.data_dir == tmp_path  # workers may have been started elsewhere
     _, (other, *_) = planned(tmp_path / "c", SMALL | {"samples": 61})
     assert task.key == moved.key != other.key
     outcome = sweeps.run_point(dataclasses.replace(task, data="0" * 64))
@@ -366,15 +367,30 @@ def test_a_worker_of_another_version_is_refused(tmp_path):
 # killing processes
 
 
+STARTED: list[subprocess.Popen] = []
+
+
 def environment(**more):
     return os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])} | more
 
 
+@pytest.fixture(autouse=True)
+def no_process_is_left():
+    """Kill what a failed test leaves."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def start(out, *more, base=SMALL, axes=AXES, seeds=1):
+    """The sweep, or what is left of it, in a process of its own."""
     command = (
         [*words(base, axes, seeds), "--out", str(out)] if not (out / "sweep.json").exists() else ["sweep", "resume", str(out)]
     )
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "experiments.cli", *command, *more],
         env=environment(),
         stdout=subprocess.PIPE,
@@ -382,6 +398,8 @@ def start(out, *more, base=SMALL, axes=AXES, seeds=1):
         text=True,
         start_new_session=True,
     )
+    STARTED.append(process)
+    return process
 
 
 def workers_of(process):
@@ -398,13 +416,11 @@ def workers_of(process):
     return found
 
 
-def wait_for(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
+def wait_for(condition):
+    """Wait for what must happen sooner or later, however busy the machine is."""
+    while not (found := condition()):
         time.sleep(0.02)
-    raise AssertionError("it did not happen in time")
+    return found
 
 
 def test_a_killed_worker_and_then_a_killed_scheduler_lose_nothing(swept, tmp_path):
@@ -424,7 +440,7 @@ def test_a_killed_worker_and_then_a_killed_scheduler_lose_nothing(swept, tmp_pat
     done = directory.status().finished
     before = {key: (directory.finished(key) / "point.json").stat().st_mtime_ns for key in done}
     process = start(out, "--workers", "2")
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate()
     assert process.returncode == 0, output
     assert all((directory.finished(key) / "point.json").stat().st_mtime_ns == time for key, time in before.items())
     assert_same_table(directory.table(), swept.table())
@@ -432,37 +448,43 @@ def test_a_killed_worker_and_then_a_killed_scheduler_lose_nothing(swept, tmp_pat
 
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments_change_nothing(tmp_path):
-    base, axes = SMALL | {"epochs": 30, "samples": 1000}, {"theta": [900.5, 950, 1000, 1024, 1100], "eta_plus": [2, 4]}
-    undisturbed = tmp_path / "undisturbed"
-    process = start(undisturbed, "--workers", "2", base=base, axes=axes, seeds=2)
+    work = {"base": SMALL | {"epochs": 30, "samples": 1000}, "axes": {"theta": [900.5, 950, 1000, 1024, 1100]}, "seeds": 4}
+    undisturbed, out = tmp_path / "undisturbed", tmp_path / "killed"
+    begin = time.monotonic()
+    process = start(undisturbed, "--workers", "2", **work)
     output, _ = process.communicate()
     assert process.returncode == 0, output
-    rng, out, kills, named = np.random.default_rng(0), tmp_path / "killed", 0, 0
-    process = start(out, "--workers", "2", base=base, axes=axes, seeds=2)
-    texts = []
-    while kills < 24:
-        time.sleep(rng.uniform(0.3, 4.0))
-        alive = process.poll() is None
-        if alive and kills % 3 < 2 and (pids := workers_of(process)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(rng.choice(pids)), signal.SIGKILL)
-                kills += 1
+    length = time.monotonic() - begin
+    rng, kills, texts = np.random.default_rng(0), {"worker": 0, "scheduler": 0}, []
+    process = start(out, "--workers", "2", **work)
+    while sum(kills.values()) < 24:
+        # three workers in turn, and then the scheduler, whose process is that of the sweep
+        victim = "worker" if sum(kills.values()) % 4 < 3 else "scheduler"
+        wait_for(lambda process=process: workers_of(process) or process.poll() is not None)
+        time.sleep(length * rng.uniform(0.01, 0.12))
+        pids = workers_of(process)
+        if process.poll() is not None or not pids:  # it has ended
+            texts.append(process.communicate()[0])
+            if len(list((out / "points").iterdir())) == 20:
+                shutil.rmtree(out / "points")  # too early: another round
+            process = start(out, "--workers", "2", **work)
             continue
-        if alive:
-            os.killpg(process.pid, signal.SIGKILL)
-            kills += 1
-        texts.append(process.communicate()[0])
-        interrupted = SweepDirectory.open(out).status().interrupted if (out / "sweep.json").exists() else ()
-        if (out / "points").is_dir() and len(list((out / "points").iterdir())) == 20:
-            shutil.rmtree(out / "points")  # too early: another round
-        process = start(out, "--workers", "2", base=base, axes=axes, seeds=2)
-        named += len(interrupted)
+        with contextlib.suppress(ProcessLookupError):
+            if victim == "worker":
+                os.kill(int(rng.choice(pids)), signal.SIGKILL)
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
+                texts.append(process.communicate()[0])
+                process = start(out, "--workers", "2", **work)
+            kills[victim] += 1
     texts.append(process.communicate()[0])
     while process.returncode:  # points whose workers were killed too often are left to the next call
         process = start(out, "--workers", "2")
         texts.append(process.communicate()[0])
-    assert kills >= 20 and named > 0
-    assert "".join(texts).count("was interrupted; it goes on.") >= 1
+    printed = "".join(texts)
+    assert kills == {"worker": 18, "scheduler": 6}
+    # what was lost is named
+    assert "was interrupted; it goes on." in printed and "an earlier attempt was killed" in printed
     directory = SweepDirectory.open(out)
     assert all(directory.damage(key) is None for key in directory.keys)
     assert_same_table(directory.table(), SweepDirectory.open(undisturbed).table())
@@ -525,7 +547,7 @@ def test_a_scheduler_that_dies_ends_the_sweep_with_clear_words(tmp_path):
         process = start(out, "--scheduler", address, base=SMALL | {"epochs": 200})
         wait_for(lambda: list((out / "unfinished").glob("*.started")))
         processes[0].kill()
-        output, _ = process.communicate(timeout=100)
+        output, _ = process.communicate()
     assert process.returncode == 2
     assert "is gone, with" in output and f"sweep resume {out}" in output and "Traceback" not in output
 
