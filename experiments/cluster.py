@@ -116,7 +116,8 @@ def job_cluster(options: Mapping[str, Any]):
     found = getattr(dask_jobqueue.local if kind == "processes" else dask_jobqueue, KINDS[kind])
     try:
         cluster = found(**{"cores": 1, "processes": 1, "memory": "2GB", **options})
-        cluster.scale(jobs=jobs)
+        # unlike scale, adapt puts new jobs in the place of those whose time is over
+        cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
     except Exception as error:  # whatever the queue's own programs do
         raise RunError(f"The cluster {kind} cannot be started ({_line(error)}); mend [cluster].") from error
     return cluster

@@ -164,6 +164,11 @@ def plan_of(described: Sweep, message: Message = print) -> dict:
         settings = _absolute(point.settings)
         values = as_values(settings)
         found = _data_of(settings, loaded, message)
+        if described.objective["split"] not in found["splits"]:
+            raise ParameterError(
+                f"The objective is of the split {described.objective['split']}, which the data set {settings.dataset} has not "
+                f"with these options; set its split to one of {', '.join(found['splits'])}."
+            )
         try:
             _parameters(settings, found)
         except ParameterError as error:
@@ -232,7 +237,13 @@ def _data_of(settings: TrainOptions, loaded: dict[str, dict], message: Message) 
         data = load_data(
             settings.dataset, settings.data_dir, grey=system.grey, events=system.events, message=message, **options
         )
-        loaded[asked] = {"sha256": data.digest, "n_in": data.n_in, "n_out": len(data.classes), "events": data.events}
+        loaded[asked] = {
+            "sha256": data.digest,
+            "n_in": data.n_in,
+            "n_out": len(data.classes),
+            "events": data.events,
+            "splits": [name for name, part in data.parts.items() if len(part.labels)],
+        }
     return loaded[asked]
 
 

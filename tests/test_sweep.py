@@ -574,6 +574,30 @@ def test_the_jobs_of_a_queue():
         job_cluster({"kind": "processes", "jobs": 1, "walltimme": "1:00"})
 
 
+@pytest.mark.slow
+def test_jobs_run_a_sweep_and_a_job_that_ends_is_replaced(swept, tmp_path):
+    pytest.importorskip("dask_jobqueue")
+    file, out = tmp_path / "sweep.toml", tmp_path / "sweep"
+    base = "\n".join(f"{name} = {json.dumps(value)}" for name, value in SMALL.items())
+    axes = "\n".join(f"{name} = {json.dumps(values)}" for name, values in AXES.items())
+    cluster = f'kind = "processes"\njobs = 1\npython = {json.dumps(sys.executable)}\nlocal_directory = "{tmp_path / "dask"}"'
+    file.write_text(f'system = "nbp"\n[base]\n{base}\n[axes]\n{axes}\n[cluster]\n{cluster}\n')
+    command = [sys.executable, "-m", "experiments.cli", "sweep", str(file), "--out", str(out)]
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+    process = subprocess.Popen(command, env=environment(), **quiet)
+    STARTED.append(process)
+    wait_for(lambda: list((out / "unfinished").glob("*.started")))
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with contextlib.suppress(OSError):
+                arguments = (folder / "cmdline").read_bytes()
+                if b"dask_worker" in arguments and str(tmp_path).encode() in arguments:
+                    os.kill(int(folder.name), signal.SIGKILL)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert_same_table(SweepDirectory.open(out).table(), swept.table())
+
+
 def test_what_a_worker_that_died_again_and_again_leaves():
     from distributed import KilledWorker
 
@@ -602,6 +626,7 @@ def test_what_a_worker_that_died_again_and_again_leaves():
         (["nbp", "--set", "dataset=nosuch"], "nosuch"),
         (["nbp", "--set", "samples=1400", "dataset=digits"], "--samples"),
         (["nbp", "--workers", "0"], "workers = 0 must be at least 1"),
+        (["nbp", "--set", "validation=0"], "The objective is of the split validation, which the data set digits has not"),
         (["nbp", "--set", "init_weights=/nonexistent.npz"], "/nonexistent.npz cannot be read"),
         (["/nonexistent.toml"], "There is no sweep /nonexistent.toml"),
         (["status", "/nonexistent"], "/nonexistent is no sweep directory"),
