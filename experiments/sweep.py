@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import shutil
+import threading
 import time
 import traceback
 import warnings
@@ -40,6 +41,9 @@ __all__ = ["Outcome", "Task", "plan_of", "resume_sweep", "run_point", "sweep", "
 
 #: Options that say where something lies, and not what it is.
 PLACES = ("data_dir", "init_weights")
+
+#: Seconds without any worker of this machine after which a sweep is given up, to be resumed.
+DESERTED_AFTER = 600
 
 #: Seconds between two lines on how far a sweep is, for where no progress bar is shown.
 SAID_EVERY = 60
@@ -336,24 +340,41 @@ def _distribute(client, local: bool, directory: SweepDirectory, tasks: list[Task
         for task in tasks
     }
     report = _Report(directory, len(tasks), done, message)
+    ended, deserted = threading.Event(), threading.Event()
+    if local:
+        threading.Thread(target=_watch, args=(client, list(futures), ended, deserted), daemon=True).start()
     try:
         with tqdm(total=done + len(tasks), initial=done, desc="sweep", unit=" points", disable=None) as bar:
             for future in as_completed(list(futures), loop=client.loop):
                 task = futures.pop(future)
                 if future.status in ("cancelled", "lost"):
+                    what = "Every worker of this machine" if deserted.is_set() else f"The scheduler {client.scheduler.address}"
                     raise RunError(
-                        f"The scheduler {client.scheduler.address} is gone, with {len(futures) + 1} points not finished; use "
-                        f"'brianprop sweep resume {directory.path}' to run them."
+                        f"{what} is gone, with {len(futures) + 1} points not finished; use 'brianprop sweep resume "
+                        f"{directory.path}' to run them."
                     )
                 report.take(task, _outcome(future))
                 future.release()
                 bar.set_postfix(failed=report.failed)
                 bar.update()
     finally:
+        ended.set()
         if client.status == "running":
             client.cancel(list(futures))
             if plugin:
                 client.unregister_worker_plugin(f"brianprop-{directory.plan['id']}")
+
+
+def _watch(client, futures: list, ended: threading.Event, deserted: threading.Event) -> None:
+    """Cancel everything when no worker has been there for long: Dask does not always start a new one after a death."""
+    seen = time.monotonic()
+    while not ended.wait(DESERTED_AFTER / 10):
+        if client.scheduler_info(n_workers=-1)["workers"]:
+            seen = time.monotonic()
+        elif time.monotonic() - seen > DESERTED_AFTER:
+            deserted.set()
+            client.cancel(futures)
+            return
 
 
 class _Report:

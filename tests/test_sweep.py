@@ -15,6 +15,7 @@ import numpy as np
 import pandas
 import pytest
 from conftest import DIGITS, assert_same_run
+from distributed import LocalCluster
 
 from analysis.runs import Run
 from analysis.sweep_directory import SweepDirectory
@@ -416,9 +417,11 @@ def workers_of(process):
     return found
 
 
-def wait_for(condition):
-    """Wait for what must happen sooner or later, however busy the machine is."""
+def wait_for(condition, *processes):
+    """Wait for what must happen sooner or later, however busy the machine is, as long as these processes are there."""
     while not (found := condition()):
+        for process in processes:
+            assert process.poll() is None, process.stdout and process.stdout.read()
         time.sleep(0.02)
     return found
 
@@ -428,12 +431,12 @@ def test_a_killed_worker_and_then_a_killed_scheduler_lose_nothing(swept, tmp_pat
     process = start(out, "--workers", "1", base=SMALL | {"epochs": 2})
     started = out / "unfinished"
     # in the middle of a point
-    wait_for(lambda: list(started.glob("*.started")))
+    wait_for(lambda: list(started.glob("*.started")), process)
     for pid in workers_of(process):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     # the scheduler lives in the process of the sweep
-    wait_for(lambda: (out / "points").is_dir() and len(list((out / "points").iterdir())) >= 1)
+    wait_for(lambda: (out / "points").is_dir() and len(list((out / "points").iterdir())) >= 1, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     directory = SweepDirectory.open(out)
@@ -507,7 +510,7 @@ def scheduler(tmp_path, *environments):
         processes.append(
             run("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(kept))
         )
-        address = wait_for(lambda: kept.is_file() and json.loads(kept.read_text() or "{}").get("address"))
+        address = wait_for(lambda: kept.is_file() and json.loads(kept.read_text() or "{}").get("address"), *processes)
         for number, more in enumerate(environments):
             local = str(tmp_path / f"worker{number}")
             options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", local]
@@ -545,7 +548,7 @@ def test_a_scheduler_that_dies_ends_the_sweep_with_clear_words(tmp_path):
     out = tmp_path / "sweep"
     with scheduler(tmp_path, {}) as (address, processes):
         process = start(out, "--scheduler", address, base=SMALL | {"epochs": 200})
-        wait_for(lambda: list((out / "unfinished").glob("*.started")))
+        wait_for(lambda: list((out / "unfinished").glob("*.started")), process)
         processes[0].kill()
         output, _ = process.communicate()
     assert process.returncode == 2
@@ -557,6 +560,18 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch, capsys
     assert main([*words(), "--out", str(tmp_path / "sweep"), "--scheduler", "tcp://127.0.0.1:9"]) == 2
     error = capsys.readouterr().err
     assert "The scheduler tcp://127.0.0.1:9 does not answer" in error and "Traceback" not in error
+
+
+def test_a_machine_without_workers_ends_the_sweep_with_clear_words(tmp_path, monkeypatch, capsys):
+    # as after a death that Dask does not mend
+    def empty(workers, scratch):
+        return LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0")
+
+    monkeypatch.setattr("experiments.cluster._this_machine", empty)
+    monkeypatch.setattr(sweeps, "DESERTED_AFTER", 0.5)
+    assert main([*words(), "--out", str(tmp_path / "sweep")]) == 2
+    error = capsys.readouterr().err
+    assert "Every worker of this machine is gone, with 4 points not finished" in error and "sweep resume" in error
 
 
 # queues
@@ -586,7 +601,7 @@ def test_jobs_run_a_sweep_and_a_job_that_ends_is_replaced(swept, tmp_path):
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
     process = subprocess.Popen(command, env=environment(), **quiet)
     STARTED.append(process)
-    wait_for(lambda: list((out / "unfinished").glob("*.started")))
+    wait_for(lambda: list((out / "unfinished").glob("*.started")), process)
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             with contextlib.suppress(OSError):
