@@ -137,7 +137,7 @@ def test_a_system_alone_is_a_sweep_of_one_point():
 
 def test_options_survive_the_way_through_json():
     for settings in (
-        TrainNBP("x", binarise=0.3, rules=Rules(theta=900.5)),
+        TrainNBP("x", binarise=(0.3,), rules=Rules(theta=900.5)),
         TrainSSNN("x", hidden=(20, 10), rules=SSNNRules(w_max=math.inf, answer_drive="mean")),
         SETTINGS["ann"]("x", data_dir="somewhere"),
     ):

@@ -7,6 +7,7 @@ import pytest
 from conftest import ann_run
 
 from analysis import responses
+from analysis.output import NothingToShowError
 from analysis.responses import plot_heatmap, plot_importance, plot_learning, plot_parallel, plot_response
 from analysis.sweep_directory import SweepDirectory
 from experiments.axes import as_values, read_sweep
