@@ -245,15 +245,13 @@ def _data_of(settings: TrainOptions, loaded: dict[str, dict], message: Message) 
             "sha256": data.digest,
             "n_in": data.n_in,
             "n_out": len(data.classes),
-            "events": data.events,
             "splits": [name for name, part in data.parts.items() if len(part.labels)],
         }
     return loaded[asked]
 
 
 def _parameters(settings: TrainOptions, data: Mapping[str, Any]) -> Any:
-    parameters = settings.parameters(data["n_in"], data["n_out"])
-    return dataclasses.replace(parameters, events=True) if data["events"] else parameters
+    return settings.parameters(data["n_in"], data["n_out"])
 
 
 def _file_digest(settings: TrainOptions) -> str | None:
