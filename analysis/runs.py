@@ -59,6 +59,7 @@ __all__ = [
     "Run",
     "as_json",
     "atomic_write",
+    "cannot_write",
     "require_vacant",
     "write_text",
 ]
@@ -112,7 +113,7 @@ UNFINISHED_CREATION = {"lock", "environment.json"}
 NPZ_ERRORS = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
-def _cannot_write(path: Path, error: OSError) -> RunError:
+def cannot_write(path: Path, error: OSError) -> RunError:
     remedy = REMEDIES.get(error.errno, "choose another path")
     return RunError(f"Cannot write {path}: {error.strerror or error}; {remedy}.")
 
@@ -166,7 +167,7 @@ def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> 
         finally:
             os.close(folder)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -264,7 +265,7 @@ class Run:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _cannot_write(path, error) from error
+            raise cannot_write(path, error) from error
         run = cls(path, {"format": FORMAT, **config}, dict(environment))
         with run.lock():
             require_vacant(path)  # again: another process may have been quicker
@@ -313,7 +314,7 @@ class Run:
         try:
             descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise _cannot_write(place, error) from error
+            raise cannot_write(place, error) from error
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -322,7 +323,7 @@ class Run:
                     f"{self.path} is being written by another process; wait until it has ended or choose another --out."
                 ) from error
             except OSError as error:
-                raise _cannot_write(place, error) from error
+                raise cannot_write(place, error) from error
             for folder in (self.path, self.path / "checkpoints"):
                 for leftover in folder.glob(".*.tmp"):
                     leftover.unlink(missing_ok=True)
@@ -480,7 +481,7 @@ class Run:
         try:
             (self.path / "checkpoints").mkdir(exist_ok=True)
         except OSError as error:
-            raise _cannot_write(self.path / "checkpoints", error) from error
+            raise cannot_write(self.path / "checkpoints", error) from error
         self._write_npz(_checkpoint_name(epoch), arrays)
 
     def load_checkpoint(self, epoch: int | None = None) -> tuple[int, dict[str, np.ndarray]]:
@@ -618,7 +619,7 @@ def require_vacant(path: Path) -> None:
         if path.is_dir() and all(entry.name in UNFINISHED_CREATION or _is_temporary(entry.name) for entry in path.iterdir()):
             return
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     if (path / "config.json").is_file():
         raise RunError(f"{path} exists already; choose another --out or use 'brianprop resume {path}'.")
     raise RunError(f"{path} exists already and is no run; choose another --out.")

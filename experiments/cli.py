@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -16,7 +16,10 @@ from experiments.benchmark_ssnn_bp import BenchmarkSSNN
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
-from models.errors import BrianpropError
+from models.errors import BrianpropError, RunError
+
+if TYPE_CHECKING:
+    from analysis.sweep_directory import SweepDirectory
 
 __all__ = ["main"]
 
@@ -191,6 +194,203 @@ class Reproduce:
 
 
 @dataclass(frozen=True)
+class Export:
+    """Write the spikes of a run for the tools of the field."""
+
+    run: RunPath
+    """Run directory; all spikes of spikes.npz are written (--record-spikes), or else those of raster.npz."""
+    to: Literal["neo", "nwb"]
+    """A block of Neo in a file of NIX, or a file of Neurodata Without Borders."""
+    out: Path | None = None
+    """The file (default: spikes.nix or spikes.nwb in the run directory)."""
+
+    def __call__(self) -> None:
+        from analysis.export import export
+
+        print(export(self.run, self.to, self.out))
+
+
+@dataclass(frozen=True)
+class RunSweep:
+    """Run a sweep: every point of a grid or of a sample of parameters, for several seeds, on all cores or on a cluster.
+
+    Axes are written NAME=A,B,C (a list), NAME=LOW..HIGH/N (N values), NAME=LOW..HIGH/N/log, or NAME=LOW..HIGH and
+    NAME=LOW..HIGH/log, which are sampled (--sample). What is finished in --out already is not run again.
+    """
+
+    source: tyro.conf.Positional[str]
+    """TOML file, preset ('brianprop sweep presets'), or nbp, ssnn-bp or ann to start from its defaults."""
+    out: Path
+    """Sweep directory."""
+    set: tuple[str, ...] = ()
+    """Options of 'brianprop train', each as NAME=VALUE with underscores; they replace those of the file."""
+    axis: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """One more axis, or another in the place of one of the file."""
+    sample: str | None = None
+    """How axes without N are sampled: latin-hypercube:N or random:N."""
+    seeds: int | None = None
+    """Number of seeds, from 0."""
+    objective: str | None = None
+    """Metric after the last epoch, on the validation images, such as accuracy_spikes."""
+    small: bool = False
+    """The small version of a preset, on digits."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler, tcp://HOST:PORT; or local, whatever the file says."""
+    workers: int | None = None
+    """Workers on this machine (default: one for each core)."""
+    shared_files: bool | None = None
+    """Whether workers write into --out (default: they do where they see it)."""
+
+    def __call__(self) -> None:
+        from experiments.axes import read_sweep, words_of_axes, words_of_sample, words_of_set
+        from experiments.sweep import sweep
+
+        described = read_sweep(
+            self.source,
+            self.small,
+            words_of_set(self.set),
+            words_of_axes(self.axis),
+            seeds=self.seeds,
+            objective=self.objective,
+            sample=words_of_sample(self.sample),
+        )
+        _end(sweep(described, self.out, self.scheduler, self.workers, self.shared_files, _say))
+
+
+@dataclass(frozen=True)
+class ResumeSweep:
+    """Go on with a sweep: run what is not finished, what has failed and what is damaged."""
+
+    directory: RunPath
+    """Sweep directory."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler, tcp://HOST:PORT; or local, whatever the file said."""
+    workers: int | None = None
+    """Workers on this machine (default: one for each core)."""
+    shared_files: bool | None = None
+    """Whether workers write into the directory (default: they do where they see it)."""
+
+    def __call__(self) -> None:
+        from experiments.sweep import resume_sweep
+
+        _end(resume_sweep(self.directory, self.scheduler, self.workers, self.shared_files, _say))
+
+
+@dataclass(frozen=True)
+class SweepStatus:
+    """Show what of a sweep is finished, runs, was interrupted, has failed and why, or waits."""
+
+    directory: RunPath
+    """Sweep directory."""
+
+    def __call__(self) -> None:
+        from analysis.sweep_directory import SweepDirectory
+
+        directory = SweepDirectory.open(self.directory)
+        status = directory.status()
+        for name in ("finished", "running", "interrupted", "failed", "waiting"):
+            print(f"{name:12} {len(getattr(status, name))}")
+        for key in status.interrupted:
+            print(f"interrupted  {directory.words(key)}")
+        for key, reason in status.failed.items():
+            print(f"failed       {directory.words(key)}: {reason}")
+        damaged = {key: what for key in status.finished if (what := directory.damage(key))}
+        for key, what in damaged.items():
+            print(f"damaged      {directory.words(key)}: {what}; 'brianprop sweep resume {directory.path}' runs it again")
+        if status.finished and not damaged:
+            frame = directory.table()
+            objective = directory.plan["objective"]
+            best = frame.objective.idxmin() if objective["metric"] == "loss" else frame.objective.idxmax()
+            places = ", ".join(f"{name} = {frame[name][best]}" for name in (*directory.axes, "seed"))
+            print(f"best         {objective['split']} {objective['metric']} {frame.objective[best]:.4g} at {places}")
+
+
+@dataclass(frozen=True)
+class SweepTable:
+    """Write the table of a sweep: table.csv, and table.parquet where pyarrow is installed."""
+
+    directory: RunPath
+    """Sweep directory."""
+
+    def __call__(self) -> None:
+        from analysis.sweep_directory import SweepDirectory
+        from experiments.sweep import write_table
+
+        for path in write_table(SweepDirectory.open(self.directory)):
+            print(path)
+
+
+@dataclass(frozen=True)
+class SweepFigures:
+    """Draw the figures of a sweep: the objective against its axes, and learning curves."""
+
+    directory: RunPath
+    """Sweep directory."""
+    out: Path | None = None
+    """Folder for the figures (default: figures in the sweep directory)."""
+
+    def __call__(self) -> None:
+        from analysis.responses import draw
+
+        for path in draw(self.directory, self.out):
+            print(path)
+
+
+@dataclass(frozen=True)
+class SweepPresets:
+    """List the sweeps that come with the program."""
+
+    def __call__(self) -> None:
+        from experiments.axes import preset_names, read_sweep
+
+        for name in preset_names():
+            sweep = read_sweep(name)
+            axes = ", ".join(f"{axis.name} ({len(axis.values)})" for axis in sweep.axes)
+            print(f"{name:24} {sweep.system}, {sweep.base['dataset']}: {axes}, {len(sweep.seeds)} seeds")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Sweep parameters on all cores or on a cluster; 'sweep FILE --out DIR' is short for 'sweep run FILE --out DIR'."""
+
+    command: (
+        Annotated[RunSweep, tyro.conf.subcommand("run")]
+        | Annotated[ResumeSweep, tyro.conf.subcommand("resume")]
+        | Annotated[SweepStatus, tyro.conf.subcommand("status")]
+        | Annotated[SweepTable, tyro.conf.subcommand("table")]
+        | Annotated[SweepFigures, tyro.conf.subcommand("figures")]
+        | Annotated[SweepPresets, tyro.conf.subcommand("presets")]
+    )
+
+    def __call__(self) -> None:
+        self.command()
+
+
+#: What may follow on "sweep"; anything else is the source of a sweep to run.
+SWEEP_COMMANDS = ("run", "resume", "status", "table", "figures", "presets")
+
+
+def _say(line: str) -> None:
+    """Print a line above a progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(line)
+    sys.stdout.flush()
+
+
+def _end(directory: SweepDirectory) -> None:
+    """Say how a sweep ended; raises RunError where points have failed."""
+    status = directory.status()
+    left = len(directory.keys) - len(status.finished)
+    if left:
+        raise RunError(
+            f"{left} of {len(directory.keys)} runs are not finished ({len(status.failed)} failed, see above); "
+            f"'brianprop sweep resume {directory.path}' runs them again."
+        )
+    print(f"Finished: {directory.path / 'table.csv'} (draw the figures with 'brianprop sweep figures {directory.path}')")
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """Measure the speed of a system against Brian2's own code and a hand-written kernel."""
 
@@ -246,6 +446,8 @@ Command = (
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Table, tyro.conf.subcommand("table")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Sweep, tyro.conf.subcommand("sweep")]
     | Annotated[Energy, tyro.conf.subcommand("energy")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Info, tyro.conf.subcommand("info")]
@@ -257,6 +459,8 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    if arguments[:1] == ["sweep"] and arguments[1:] and not {arguments[1]} & {*SWEEP_COMMANDS, "--help", "-h"}:
+        arguments.insert(1, "run")
     try:
         command = tyro.cli(
             Command,
@@ -272,7 +476,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"brianprop: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("brianprop: interrupted; go on with 'brianprop resume RUN'.", file=sys.stderr)
+        print("brianprop: interrupted; go on with 'brianprop resume RUN' or 'brianprop sweep resume DIR'.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # the reader of our output has gone; keep the interpreter from complaining at exit

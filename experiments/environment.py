@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from models.device import compiler, processor
 from models.errors import BuildError
 
-__all__ = ["describe", "versions"]
+__all__ = ["describe", "program_digest", "versions"]
 
-PACKAGES = ("brianprop", "brian2", "brian2cuda", "numpy", "matplotlib", "pandas", "scikit-learn", "pooch", "tyro")
+PACKAGES = (
+    "brianprop",
+    "brian2",
+    "brian2cuda",
+    "numpy",
+    "matplotlib",
+    "pandas",
+    "scikit-learn",
+    "pooch",
+    "tyro",
+    "distributed",
+)
+
+#: The packages of the program.
+PARTS = ("models", "analysis", "experiments")
 
 
 def versions() -> dict[str, str]:
@@ -41,6 +57,16 @@ def describe() -> dict:
         "cores": os.cpu_count(),
         "platform": platform.platform(),
     }
+
+
+@cache
+def program_digest() -> str:
+    """Digest of the source files, equal where two machines run the same program."""
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(path for package in PARTS for path in (root / package).rglob("*")):
+        if path.suffix in (".py", ".h", ".cpp"):
+            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _commit() -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ __all__ = ["SYSTEMS", "evaluate", "resume", "stored_levels", "train"]
 SYSTEMS: dict[str, type[System]] = {system.name: system for system in (NBPSystem, SSNNSystem, ANNSystem)}
 
 
-def train(settings: TrainOptions, message: Message = print) -> Run:
+def train(settings: TrainOptions, message: Message = print, code: Any = None) -> Run:
     """Make a run directory and train in it. Everything that can be wrong is checked before the first epoch.
 
     Parameters
@@ -44,6 +45,8 @@ def train(settings: TrainOptions, message: Message = print) -> Run:
         Those of a system, such as `experiments.train_nbp.TrainNBP`.
     message : callable
         Called with a line of text after each epoch and before a long build.
+    code : parameters of the system, optional
+        Those whose generated code is used, see `experiments.training.System.shared_code`; the result is the same.
 
     Raises
     ------
@@ -97,12 +100,14 @@ def train(settings: TrainOptions, message: Message = print) -> Run:
     run = Run.create(settings.out, config, describe())
     with run.lock():
         run.save_checkpoint(0, weights)
-        Training(run, _system(run, data.parts, message), message).go()
+        Training(run, _system(run, data.parts, message, code), message).go()
     return run
 
 
-def resume(path: Path, epochs: int | None = None, message: Message = print) -> Run:
+def resume(path: Path, epochs: int | None = None, message: Message = print, code: Any = None) -> Run:
     """Go on with an interrupted run; with `epochs`, go on with a finished one up to that number of epochs.
+
+    `message` and `code` are those of `train`.
 
     Raises
     ------
@@ -130,7 +135,7 @@ def resume(path: Path, epochs: int | None = None, message: Message = print) -> R
             # killed between the making of the directory and its first checkpoint
             given = settings["init_weights"]
             run.save_checkpoint(0, _first_weights(system, parameters, settings["seed"], given and Path(given)))
-        Training(run, _system(run, data.parts, message), message).go()
+        Training(run, _system(run, data.parts, message, code), message).go()
     return run
 
 
@@ -172,9 +177,9 @@ def _levels_of(stored: float | list[float] | None) -> Sequence[float] | None:
     return stored if stored is None or isinstance(stored, list) else (stored,)
 
 
-def _system(run: Run, parts: dict, message: Message) -> System:
+def _system(run: Run, parts: dict, message: Message, code: Any = None) -> System:
     system = SYSTEMS[run.system]
-    return system(run.parameters(), run.config["training"], parts, message)
+    return system(run.parameters(), run.config["training"], parts, message, code)
 
 
 def _first_weights(system: type[System], parameters, seed: int, path: Path | None) -> Weights:

@@ -60,6 +60,9 @@ class CircuitSystem(System):
         """Runs the circuit that answers."""
         return self._simulator(learns=False)
 
+    def models(self) -> tuple[Model, ...]:
+        return self.model(learns=True), self.model(learns=False)
+
     def prepare(self) -> None:
         _ = self.learner, self.answerer
 

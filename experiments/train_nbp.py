@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -111,6 +113,19 @@ class NBPSystem(CircuitSystem):
         return {name: array.astype(np.int32) for name, array in weights.items()}
 
     @staticmethod
+    def shared_code(several: Sequence[NBP]) -> list[NBP]:
+        # code with noise serves those without, and double precision those that need only single: see NBPModel
+        structures = [NBPModel(training_circuit(parameters), parameters).structure() for parameters in several]
+        best: dict[str, tuple[tuple[bool, bool], NBP]] = {}
+        keys = []
+        for parameters, structure in zip(several, structures, strict=True):
+            rank = structure.pop("noisy"), not structure.pop("single_precision")
+            keys.append(json.dumps(structure, sort_keys=True))
+            if keys[-1] not in best or rank > best[keys[-1]][0]:
+                best[keys[-1]] = rank, parameters
+        return [best[key][1] for key in keys]
+
+    @staticmethod
     def as_loaded(model: NBPModel, weights: Weights) -> Weights:
         return matrices(model.circuit, weights)
 
@@ -120,8 +135,9 @@ class NBPSystem(CircuitSystem):
         return model.stimuli({source.name: values[source.name] for source in model.circuit.sources if source.name in values})
 
     def model(self, learns: bool) -> NBPModel:
-        circuit = training_circuit(self.parameters) if learns else inference_circuit(self.parameters)
-        return NBPModel(circuit, self.parameters, self.settings["seed"])
+        circuit = training_circuit if learns else inference_circuit
+        code = self.code and NBPModel(circuit(self.code), self.code)
+        return NBPModel(circuit(self.parameters), self.parameters, self.settings["seed"], code)
 
     def presented(self, epoch: int) -> Part:
         train, jitter = self.parts["train"], self.settings.get("jitter", 0)

@@ -16,7 +16,7 @@ import numpy as np
 from analysis.runs import Recording, Run
 from experiments import datasets, encoding, event_frames
 from models.errors import DataError, ParameterError, RunError
-from models.model import Recorded, Weights
+from models.model import Model, Recorded, Weights
 
 __all__ = [
     "Data",
@@ -331,6 +331,8 @@ class System(ABC):
         Splits; empty ones are left out.
     message : callable
         Called with a line of text before a long build.
+    code : an instance of `kind`, optional
+        Parameters whose generated code is used, see `shared_code`.
     """
 
     name: ClassVar[str]
@@ -339,8 +341,8 @@ class System(ABC):
     raster_turns: ClassVar[int] = 0
     events: ClassVar[EventInput | None] = None
 
-    def __init__(self, parameters: Any, settings: dict, parts: dict[str, Part], message: Message = print):
-        self.parameters, self.settings, self.message = parameters, settings, message
+    def __init__(self, parameters: Any, settings: dict, parts: dict[str, Part], message: Message = print, code: Any = None):
+        self.parameters, self.settings, self.message, self.code = parameters, settings, message, code
         self.parts = {name: part for name, part in parts.items() if len(part.labels)}
 
     @staticmethod
@@ -357,6 +359,15 @@ class System(ABC):
     def fixed_epochs(parameters: Any) -> bool:
         """Whether the number of epochs decides how each of them learns, so that none can be added."""
         return False
+
+    @staticmethod
+    def shared_code(several: Sequence[Any]) -> list[Any]:
+        """For each of several parameters, those of them whose generated code runs it, so that few binaries serve all."""
+        return list(several)
+
+    def models(self) -> tuple[Model, ...]:
+        """What is simulated; nothing where there is nothing to build."""
+        return ()
 
     @abstractmethod
     def prepare(self) -> None:

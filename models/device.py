@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import io
 import json
 import math
 import os
@@ -17,7 +18,9 @@ import platform
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
@@ -30,7 +33,7 @@ from models.codegen.dense import add_sources, dense_codeobj_class, dense_support
 from models.errors import BuildError, ParameterError, RunError
 from models.model import Model, Result, Stimuli, Weights
 
-__all__ = ["CODEGENS", "DEVICES", "Simulator", "compiler", "simulator"]
+__all__ = ["CODEGENS", "DEVICES", "Simulator", "compiler", "is_built", "keep_sources", "simulator", "sources"]
 
 DEVICES = ("cpp_standalone", "cython", "numpy")
 CODEGENS = ("dense", "stock")
@@ -170,17 +173,121 @@ def _sources_digest() -> str:
     return digest.hexdigest()
 
 
-def _structure(model: Model, codegen: str) -> dict:
+def _code(model: Model, codegen: str) -> dict:
     """All that decides the generated code: what is not here is set when the binary runs."""
     return {
         "model": model.structure(),
         "codegen": codegen,
         "sources": _sources_digest(),
         "packages": [metadata.version("brian2"), metadata.version("numpy")],
+    }
+
+
+def _structure(model: Model, codegen: str) -> dict:
+    """All that decides the binary: the generated code and what compiles it."""
+    return _code(model, codegen) | {
         "compiler": compiler(),
         "processor": processor(),
         "flags": os.environ.get("CXXFLAGS", ""),
     }
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+#: File of the generated project that holds what `_generate` returns.
+GENERATED = "generated.json"
+
+
+def sources(model: Model, codegen: str = "dense", message: Callable[[str], None] = lambda text: None) -> tuple[str, bytes]:
+    """The generated C++ project of a model, to be compiled elsewhere: another machine needs another binary of the same code.
+
+    Parameters
+    ----------
+    model, codegen, message
+        See `simulator`.
+
+    Returns
+    -------
+    name : str
+        The same for the same generated code.
+    archive : bytes
+        A tar file, for `keep_sources`.
+
+    Raises
+    ------
+    BuildError
+        When the code cannot be generated or the cache cannot be written.
+    """
+    codegen = codegen if dense_supported() else "stock"
+    name = _digest(json.dumps(_code(model, codegen), sort_keys=True))
+    path = _sources_file(name)
+    if path.is_file():
+        return name, path.read_bytes()
+    message(f"Generating the code of the circuit {model.name} ...")
+    with tempfile.TemporaryDirectory(prefix="brianprop-") as folder:
+        (Path(folder) / GENERATED).write_text(json.dumps(_generate(Path(folder), model, codegen)))
+        text = io.BytesIO()
+        with tarfile.open(fileobj=text, mode="w:gz") as archive:
+            archive.add(folder, arcname=".")
+    keep_sources(name, text.getvalue())
+    return name, text.getvalue()
+
+
+def is_built(model: Model, codegen: str = "dense") -> bool:
+    """Whether the binary of a model is in the cache of this machine."""
+    try:
+        structure = _structure(model, codegen if dense_supported() else "stock")
+    except BuildError:  # there is no compiler
+        return False
+    return _is_whole(cache_root() / "builds" / _digest(json.dumps(structure, sort_keys=True)))
+
+
+def keep_sources(name: str, archive: bytes) -> None:
+    """Keep what `sources` gave in the cache of this machine, where the next build of that code finds it.
+
+    Raises
+    ------
+    BuildError
+        When the cache cannot be written.
+    """
+    path = _sources_file(name)
+    if path.is_file():
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            try:
+                file.write(archive)
+                file.flush()
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise BuildError(
+            f"Cannot write the build cache {path.parent} ({error.strerror}); free space or set $BRIANPROP_CACHE to another "
+            "folder."
+        ) from error
+
+
+def _sources_file(name: str) -> Path:
+    return cache_root() / "sources" / f"{name}.tar.gz"
+
+
+def _unpack(model: Model, codegen: str, folder: Path) -> dict | None:
+    """Unpack kept sources of a model, if there are any that can be read; gives what `_generate` gave."""
+    path = _sources_file(_digest(json.dumps(_code(model, codegen), sort_keys=True)))
+    try:
+        with tarfile.open(path) as archive:
+            archive.extractall(folder, filter="data")
+        return json.loads((folder / GENERATED).read_text())
+    except FileNotFoundError:
+        return None
+    except (tarfile.TarError, EOFError, zlib.error, ValueError):
+        path.unlink(missing_ok=True)  # damaged: generated anew, here and where it is asked for again
+        return None
 
 
 class _CppSimulator(Simulator):
@@ -264,15 +371,15 @@ def _cached_build(model: Model, codegen: str, message) -> Path:
     from filelock import FileLock
 
     structure = json.dumps(_structure(model, codegen), sort_keys=True)
-    key = hashlib.sha256(structure.encode()).hexdigest()[:20]
+    key = _digest(structure)
     builds = cache_root() / "builds"
     folder = builds / key
-    if (folder / "manifest.json").exists() and os.access(folder / "main", os.X_OK):
+    if _is_whole(folder):
         return folder
     try:
         builds.mkdir(parents=True, exist_ok=True)
         with FileLock(builds / f"{key}.lock"):
-            if (folder / "manifest.json").exists() and os.access(folder / "main", os.X_OK):
+            if _is_whole(folder):
                 return folder
             message(f"Building the circuit {model.name} (once per configuration) ...")
             unfinished = Path(tempfile.mkdtemp(dir=builds, prefix=f"{key}-"))
@@ -288,6 +395,11 @@ def _cached_build(model: Model, codegen: str, message) -> Path:
             f"Cannot write the build cache {builds} ({error.strerror}); free space or set $BRIANPROP_CACHE to another folder."
         ) from error
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a folder holds a finished build."""
+    return (folder / "manifest.json").exists() and os.access(folder / "main", os.X_OK)
 
 
 MAIN_LOOP = """
@@ -388,6 +500,14 @@ def _build(folder: Path, model: Model, codegen: str, structure: str) -> None:
     import time
 
     start = time.perf_counter()
+    generated = _unpack(model, codegen, folder) or _generate(folder, model, codegen)
+    _compile(folder)
+    manifest = {"structure": json.loads(structure), **generated, "build_seconds": time.perf_counter() - start}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+
+
+def _generate(folder: Path, model: Model, codegen: str) -> dict:
+    """Generate the standalone project of a model in `folder`; gives what the manifest says of arrays and synapses."""
     with _brian2("cpp_standalone", model.single_precision(codegen)) as b2:
         device = b2.device
         stimulus = _stimulus(model.width, np.zeros((1, model.width), dtype=np.int8), np.zeros(1, dtype=np.int32))
@@ -436,14 +556,7 @@ def _build(folder: Path, model: Model, codegen: str, structure: str) -> None:
         )
         arrays = _array_files(device, objects)
         per_synapse = {name: _bytes_per_synapse(objects[name]) for name in model.learned}
-    _compile(folder)
-    manifest = {
-        "structure": json.loads(structure),
-        "arrays": arrays,
-        "bytes_per_synapse": per_synapse,
-        "build_seconds": time.perf_counter() - start,
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    return {"arrays": arrays, "bytes_per_synapse": per_synapse}
 
 
 def _array_files(device, objects) -> dict[str, dict[str, str]]:

@@ -19,6 +19,9 @@ __all__ = ["Matrices", "NBPModel", "NBPResult"]
 #: Learned matrices by (source, target).
 Matrices = dict[tuple[str, str], np.ndarray]
 
+#: Bound of what int16 holds.
+SHORT = 2**15
+
 
 @dataclass(frozen=True)
 class NBPResult(Result):
@@ -49,13 +52,16 @@ class NBPModel(Model):
     parameters : NBP
     seed : int
         Seed of drawn thresholds (``theta_spread``).
+    code : NBPModel, optional
+        A model of the same circuit whose generated code runs this one, such as one with noise where this one has none, or in
+        double precision where this one needs only single: spikes and weights are the same, and many models share a binary.
     """
 
     sources = "sources"
     monitors = ("neuron_spikes", "source_spikes")
 
-    def __init__(self, circuit: Circuit, parameters: NBP, seed: int = 0):
-        self.circuit, self.parameters, self.seed = circuit, parameters, seed
+    def __init__(self, circuit: Circuit, parameters: NBP, seed: int = 0, code: NBPModel | None = None):
+        self.circuit, self.parameters, self.seed, self.code = circuit, parameters, seed, code
         self.name, self.lead, self.period, self.dt = circuit.name, circuit.lead, circuit.period, parameters.dt
         self.width = sum(population.size for population in circuit.sources)
         self.learned = tuple(block.name for block in plastic_blocks(circuit))
@@ -93,6 +99,8 @@ class NBPModel(Model):
         return Stimuli(np.concatenate(columns, axis=1), np.array(lead))
 
     def structure(self) -> dict:
+        if self.code:
+            return self.code.structure()
         circuit, parameters = self.circuit, self.parameters
         return {
             "circuit": [
@@ -109,10 +117,13 @@ class NBPModel(Model):
             "noisy": parameters.weight_noise > 0,
             "dt": parameters.dt,
             "single_precision": self.single_precision("dense"),
+            "short": parameters.w_max < SHORT,
         }
 
     def single_precision(self, codegen: str) -> bool:
         """Whether float32 holds every state and every sum exactly, in any order: halves below 2^23, as in the Loihi setting."""
+        if self.code:
+            return self.code.single_precision(codegen)
         circuit, parameters = self.circuit, self.parameters
         loihi = parameters.tau_m == parameters.tau_s == parameters.dt and math.frexp(parameters.dt)[0] == 0.5
         fixed = [parameters.theta, *(population.bias for population in circuit.populations)]
@@ -122,8 +133,10 @@ class NBPModel(Model):
         return codegen == "dense" and loihi and not parameters.weight_noise and not parameters.theta_spread and exact
 
     def create(self, stimulus, codegen: str, network_name: str = "network") -> dict[str, object]:
+        if self.code:
+            return self.code.create(stimulus, codegen, network_name)
         # whole-number weights as int16 halve the memory that the largest loop reads
-        small = self.single_precision(codegen) and self.parameters.w_max < 2**15
+        small = self.single_precision(codegen) and self.parameters.w_max < SHORT
         return create(self.circuit, self.parameters, stimulus, codegen, np.dtype(np.int16) if small else None, network_name)
 
     def phases(self) -> dict[str, tuple[int, ...]]:
@@ -131,6 +144,7 @@ class NBPModel(Model):
 
     def values(self, weights: Matrices, codegen: str, *, n_turns: int, first: int) -> dict[str, np.ndarray | float]:
         circuit, parameters = self.circuit, self.parameters
+        noisy = (self.code or self).parameters.weight_noise > 0
         values: dict[str, np.ndarray | float] = {
             f"neurons.{name}": value for name, value in neuron_values(circuit, parameters, self.seed).items()
         }
@@ -142,7 +156,7 @@ class NBPModel(Model):
             if circuit.reinforced:
                 for name in ("w_max", "eta_plus", "eta_minus"):
                     values[f"{block.name}.{name}"] = float(getattr(parameters, name))
-            if parameters.weight_noise:
+            if noisy:
                 values[f"{block.name}.weight_noise"] = float(parameters.weight_noise)
         return values
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cli import main
+from experiments.cli import SWEEP_COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
@@ -113,6 +113,8 @@ def test_command_lines_name_options_that_exist(page, known):
     lines += re.findall(r"`(brianprop [a-z][^`]*)`", re.sub(fenced, "", text, flags=re.MULTILINE | re.DOTALL))
     for line in lines:
         words = line.split("#")[0].split()
+        if words[1] == "sweep" and words[2:] and words[2] not in SWEEP_COMMANDS:
+            words.insert(2, "run")  # the short form
         options = [found for name, found in known.items() if tuple(words[1 : 1 + len(name)]) == name]
         named = {word for word in words if word.startswith("--")} - {"--help", "--debug"}
         assert not named or (options and named <= options[0]), line

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conftest import DIGITS, restless_weights
 
-from models import reference
+from experiments.train_nbp import NBPSystem
+from models import device, reference
 from models.device import simulator
 from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
 from models.nbp_model import NBPModel
@@ -272,6 +273,59 @@ def test_heterogeneity_and_noise_change_the_run(digits):
         assert not np.array_equal(first.drive, expected.drive)
         np.testing.assert_array_equal(first.drive, again.drive)
         assert not np.array_equal(first.drive, other.drive) or not np.array_equal(first.spikes, other.spikes)
+
+
+def test_more_general_code_gives_the_same_bit_for_bit(digits):
+    # many circuits share a binary: one that draws noise runs one without, one in double precision runs one in single
+    images, targets, _ = digits
+    plain = NBP(**DIGITS)
+    weights = restless_weights(plain)
+    circuit, expected = simulate(plain, weights, images[:60], targets[:60])
+    for change in ({"theta_spread": 0.2}, {"weight_noise": 40.0}):
+        other = dataclasses.replace(plain, **change)
+        model = NBPModel(circuit, plain, code=NBPModel(training_circuit(other), other))
+        assert model.structure() == NBPModel(training_circuit(other), other).structure() != NBPModel(circuit, plain).structure()
+        stimuli = model.stimuli({"input": images[:60], "target": targets[:60]})
+        with simulator(model) as ready:
+            found = ready.run(matrices(circuit, weights), stimuli, np.arange(60), n_recorded=60, noise_seed=3)
+        np.testing.assert_array_equal(found.drive, expected.drive)
+        for one, another in zip(found.recorded, expected.recorded, strict=True):
+            np.testing.assert_array_equal(one, another)
+        for pair, matrix in expected.matrices.items():
+            np.testing.assert_array_equal(found.matrices[pair], matrix)
+
+
+def test_a_binary_serves_all_that_its_code_can_run():
+    plain = NBP(**DIGITS)
+    several = [
+        dataclasses.replace(plain, **change) for change in ({}, {"theta": 900.3}, {"eta_plus": 4}, {"weight_noise": 9.0})
+    ]
+    assert NBPSystem.shared_code(several[:1]) == several[:1]
+    assert NBPSystem.shared_code([*several[:3]]) == 3 * [several[1]]
+    assert NBPSystem.shared_code(several) == 4 * [several[3]]
+    # another order of events, another time step: another code
+    others = [dataclasses.replace(plain, order="learn-first"), dataclasses.replace(plain, dt=2.0**-11)]
+    assert NBPSystem.shared_code([*several, *others]) == [*4 * [several[3]], *others]
+
+
+def test_generated_sources_can_be_compiled_elsewhere(tmp_path, monkeypatch):
+    parameters = NBP(**DIGITS)
+    circuit = training_circuit(parameters)
+    name, archive = device.sources(NBPModel(circuit, parameters))
+    assert device.sources(NBPModel(circuit, dataclasses.replace(parameters, theta=900.0, eta_plus=4))) == (name, archive)
+    assert device.sources(NBPModel(circuit, dataclasses.replace(parameters, theta=900.1)))[0] != name
+    # another machine: nothing in its cache, no Brian2 needed; the compiler itself is left out, since it takes long
+    monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path))
+    device.keep_sources(name, archive)
+    monkeypatch.setattr(device, "_generate", None)
+    monkeypatch.setattr(device, "_compile", lambda folder: (folder / "main").touch(0o755))
+    with simulator(NBPModel(circuit, parameters)) as ready:
+        assert {"main.cpp", "makefile", "turns.h", "code_objects"} <= {path.name for path in ready.folder.iterdir()}
+        assert ready._arrays["neurons.tau_m"][1] == np.float32
+    # what is damaged is generated anew
+    (tmp_path / "sources" / f"{name}.tar.gz").write_bytes(archive[:-100])
+    assert device._unpack(NBPModel(circuit, parameters), "dense", tmp_path / "other") is None
+    assert not (tmp_path / "sources" / f"{name}.tar.gz").exists()
 
 
 def test_noise_has_the_stated_standard_deviation(digits):

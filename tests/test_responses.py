@@ -1,0 +1,134 @@
+"""Figures of a sweep, from runs with made-up scores."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import ann_run
+
+from analysis import responses
+from analysis.output import NothingToShowError
+from analysis.responses import plot_heatmap, plot_importance, plot_learning, plot_parallel, plot_response
+from analysis.sweep_directory import SweepDirectory
+from experiments.axes import as_values, read_sweep
+from experiments.cli import main
+
+
+def made(path, axes, score, seeds=2, sample=None, objective="accuracy", left_out=()):
+    """A sweep of ANNs whose accuracies are a function of the point's place and seed."""
+    described = read_sweep("ann", axes=axes, seeds=seeds, sample=sample, objective=objective)
+    points = [
+        {"key": f"{number:04d}", "axes": dict(point.axes), "settings": as_values(point.settings), "data": "digits"}
+        for number, point in enumerate(described.points())
+    ]
+    sweep = {"axes": {axis.name: {"scale": axis.scale, "sampled": axis.sampled} for axis in described.axes}}
+    plan = {"system": "ann", "objective": dict(described.objective), "sweep": sweep, "data": {}, "points": points}
+    directory = SweepDirectory.create(path, json.loads(json.dumps(plan)))
+    for number, point in enumerate(directory.points):
+        if number not in left_out:
+            seed = point.settings["seed"]
+            ann_run(directory.unfinished(point.key), seed=seed, accuracy=score(point.axes, seed))
+            directory.commit(point.key)
+    return directory
+
+
+def bars(panel):
+    """Points of each line with error bars: x, mean, s.d."""
+    found = {}
+    for container in panel.containers:
+        line, _, (whiskers,) = container.lines
+        spreads = [(segment[1, 1] - segment[0, 1]) / 2 for segment in whiskers.get_segments()]
+        found[container.get_label()] = (*line.get_data(orig=False), np.array(spreads))
+    return found
+
+
+def test_one_axis(tmp_path):
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.001, 0.01]}, lambda at, seed: 0.5 + at["rate_out"] + seed / 10)
+    (panel,) = plot_response(directory, directory.table()).axes
+    ((x, means, spreads),) = bars(panel).values()
+    # in the order of the axis, whatever that of the sweep
+    np.testing.assert_allclose(x, [0.001, 0.01, 0.1])
+    np.testing.assert_allclose(means, [55.1, 56, 65])
+    np.testing.assert_allclose(spreads, 100 * np.std([0, 0.1], ddof=1))
+    dots = next(line for line in panel.lines if line.get_markersize() == 2)
+    assert sorted(dots.get_ydata()) == pytest.approx([50.1, 51, 60, 60.1, 61, 70])
+    # two decades: a logarithmic axis
+    assert panel.get_xscale() == "log" and [text.get_text() for text in panel.get_xticklabels()] == ["0.001", "0.01", "0.1"]
+    assert panel.get_xlabel() == "output rate" and panel.get_ylabel() == "validation accuracy (%)"
+    (curves,) = plot_learning(directory, directory.table()).axes
+    assert [line.get_label() for line in curves.lines] == ["0.001", "0.01", "0.1"]
+    np.testing.assert_allclose(curves.lines[0].get_ydata(), [55.1, 55.1])
+    with pytest.raises(NothingToShowError):
+        plot_heatmap(directory, directory.table())
+
+
+def test_two_axes_one_of_words_and_a_missing_point(tmp_path):
+    axes = {"biases": [True, False], "rate_out": [0.1, 0.2, 0.3]}
+    directory = made(tmp_path / "s", axes, lambda at, seed: 0.3 + at["rate_out"] + 0.2 * at["biases"], seeds=1, left_out=[4])
+    table = directory.table()
+    assert len(table) == 5
+    (panel,) = plot_response(directory, table).axes
+    found = bars(panel)
+    np.testing.assert_allclose(found["biases = True"][1], [60, 70, 80])
+    np.testing.assert_allclose(found["biases = False"][1], [40, 60])
+    panel, _ = plot_heatmap(directory, table).axes
+    np.testing.assert_allclose(panel.images[0].get_array().filled(-1), [[60, 70, 80], [40, -1, 60]])
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["True", "False"]
+    assert "–" in [text.get_text() for text in panel.texts] and "80.0" in [text.get_text() for text in panel.texts]
+    assert len(plot_learning(directory, table).axes) == 2
+
+
+def test_samples_of_many_axes(tmp_path):
+    axes = {
+        "rate_out": {"from": 0.001, "to": 0.1, "scale": "log"},
+        "rate_hidden": {"from": 0.01, "to": 0.02},
+        "biases": {"choose": [False, True]},
+    }
+    directory = made(
+        tmp_path / "s", axes, lambda at, seed: 0.9 + 0.2 * np.log10(at["rate_out"]), seeds=1, sample={"n": 40}, objective="loss"
+    )
+    table = directory.table()
+    # the scores that are made up have one loss; the objective is put in its place
+    table["objective"] = [0.9 + 0.2 * np.log10(rate) for rate in table.rate_out]
+    figure = plot_parallel(directory, table)
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 4]
+    # the best is drawn last, on top: the least loss
+    shares = np.array([line.get_ydata() for line in lines])
+    assert len(lines) == 40 and np.all(np.diff(shares[:, 3]) <= 0)
+    expected = np.log10(np.sort(table.rate_out)[::-1] / table.rate_out.min()) / np.log10(
+        table.rate_out.max() / table.rate_out.min()
+    )
+    np.testing.assert_allclose(shares[:, 0], expected)
+    panel = plot_importance(directory, table).axes[0]
+    widths = dict(
+        zip([text.get_text() for text in panel.get_yticklabels()], [bar.get_width() for bar in panel.patches], strict=True)
+    )
+    assert widths["output rate"] > 10 * max(widths["hidden rate"], widths["biases"])
+    assert len(plot_response(directory, table).axes) == 3
+    with pytest.raises(NothingToShowError, match="too few"):
+        plot_importance(directory, table[:5])
+
+
+def test_the_command_draws_what_there_is(tmp_path, capsys):
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.2], "biases": [False, True]}, lambda at, seed: at["rate_out"])
+    assert main(["sweep", "figures", str(directory.path)]) == 0
+    names = {path.name for path in (directory.path / "figures").iterdir()}
+    assert names == {f"{name}.{kind}" for name in ("response", "heatmap", "learning") for kind in ("png", "pdf")}
+    assert "importance: left out, since it is for 3 axes and more" in capsys.readouterr().out
+    empty = made(tmp_path / "empty", {"rate_out": [0.1]}, None, left_out=(0, 1))
+    assert main(["sweep", "figures", str(empty.path)]) == 2
+    assert "No point of" in capsys.readouterr().err
+
+
+def test_nothing_differs_but_the_seed(tmp_path):
+    directory = made(tmp_path / "s", {}, lambda at, seed: 0.5)
+    with pytest.raises(NothingToShowError, match="differ in their seed only"):
+        plot_response(directory, directory.table())
+    assert plot_learning(directory, directory.table()).axes
+
+
+def test_places_of_values():
+    numbers, text = responses._Places("a", [4.0, 1.0, 2.0], True), responses._Places("b", ["z", "a"], True)
+    assert numbers.log and [numbers.share(value) for value in numbers.values] == pytest.approx([0, 0.5, 1])
+    assert not text.log and text.at == {"z": 0, "a": 1} and text.ticks == [("z", 0), ("a", 1)]
+    assert responses._Places("c", [1.0, float("inf")], False).at == {1.0: 0, float("inf"): 1}
