@@ -228,7 +228,8 @@ class PointStore:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-                files.extractall(folder, filter="data")
+                files.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 brought filters
+                files.extractall(folder)
         except OSError as error:
             raise cannot_write(folder, error) from error
         except tarfile.TarError as error:

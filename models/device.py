@@ -281,7 +281,8 @@ def _unpack(model: Model, codegen: str, folder: Path) -> dict | None:
     path = _sources_file(_digest(json.dumps(_code(model, codegen), sort_keys=True)))
     try:
         with tarfile.open(path) as archive:
-            archive.extractall(folder, filter="data")
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 brought filters
+            archive.extractall(folder)
         return json.loads((folder / GENERATED).read_text())
     except FileNotFoundError:
         return None
