@@ -152,6 +152,7 @@ def test_margins_in_the_error_layer_and_moved_edges(digits):
         assert not np.array_equal(oracle_run(other, weights, images[:300], targets[:300])[1]["W1"], final["W1"]), name
 
 
+@pytest.mark.slow
 def test_moved_edges_of_the_published_error(digits):
     images, targets, _ = digits
     parameters = NBP(**DIGITS, h_lower=0.1, o_lower=0.2, o_upper=1.5)
