@@ -5,6 +5,7 @@ In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figure 3.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,13 @@ READOUTS = {"accuracy_membrane": "membrane", "accuracy_rates": "rates", "accurac
 
 PERCENT = 100
 
+#: Lines that can be told apart: beyond that each group shows one readout and one split.
+MANY = 6
+#: Characters of a legend that fit into the width of the figure, with those that a handle and its distances take.
+LEGEND_WIDTH, HANDLE_WIDTH = 104, 8
+#: Height of one of its lines beyond the second [inch].
+LEGEND_LINE = 0.16
+
 
 def plot_accuracy(groups: Mapping[str, Sequence[pandas.DataFrame]]) -> Figure:
     """Draw the accuracy of each readout, and the loss, over epochs.
@@ -34,7 +42,8 @@ def plot_accuracy(groups: Mapping[str, Sequence[pandas.DataFrame]]) -> Figure:
     ----------
     groups : mapping of str to sequence of pandas.DataFrame
         By label, the metrics of runs that differ in their seed only (`analysis.runs.Run.metrics_frame`); accuracies between 0
-        and 1. With several runs, each is a thin line, and their mean over the epochs that all of them have a thick one.
+        and 1. With several runs, each is a thin line, and their mean over the epochs that all of them have a thick one. Of many
+        groups only the test images are shown, and of SSNN-BP and nBP only the accuracy by spikes.
 
     Returns
     -------
@@ -48,9 +57,13 @@ def plot_accuracy(groups: Mapping[str, Sequence[pandas.DataFrame]]) -> Figure:
     left, right = figure.subplots(1, 2)
     everything = [frame for frames in groups.values() for frame in frames]
     present = [split for split in SPLITS if any((frame["split"] == split).any() for frame in everything)]
+    readouts_of = {label: [column for column in READOUTS if column in frames[0].columns] for label, frames in groups.items()}
+    if sum(map(len, readouts_of.values())) > MANY:
+        present = present[:1]
+        readouts_of = {label: columns[-1:] for label, columns in readouts_of.items()}
     lines, number = [], 0
     for label, frames in groups.items():
-        readouts = [column for column in READOUTS if column in frames[0].columns]
+        readouts = readouts_of[label]
         # of a single group the loss belongs to no readout; of several it has the colour of the group's first one
         colour_of_loss = f"C{number}" if len(groups) > 1 else "0.2"
         for column in readouts:
@@ -84,7 +97,10 @@ def plot_accuracy(groups: Mapping[str, Sequence[pandas.DataFrame]]) -> Figure:
         label = f"mean of {most} runs" if len(groups) == 1 else "mean of runs"
         handles.append(Line2D([], [], color="0.2", linewidth=2.2, label=label))
         handles.append(Line2D([], [], color="0.2", linewidth=0.6, alpha=0.5, label="one run"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if len(groups) == 1 else 4)
+    longest = max(len(handle.get_label()) for handle in handles) + HANDLE_WIDTH
+    columns = len(handles) if len(groups) == 1 else max(1, min(4, LEGEND_WIDTH // longest))
+    figure.set_figheight(figure.get_figheight() + LEGEND_LINE * max(0, math.ceil(len(handles) / columns) - 2))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 
 

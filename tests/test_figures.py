@@ -454,6 +454,19 @@ def test_systems_stand_side_by_side_with_labels(tmp_path):
     assert mixed.axes[1].get_ylabel() == "loss"
 
 
+def test_many_groups_show_one_readout_of_the_test_images_each(tmp_path):
+    frames = [make_run(tmp_path / str(seed), epochs=2, seed=seed).metrics_frame() for seed in range(4)]
+    labels = [f"nBP with a rather long name and another setting = {number}" for number in range(4)]
+    figure = plot_accuracy({label: [frame] for label, frame in zip(labels, frames, strict=True)})
+    lines, legend = figure.axes[0].lines, figure.legends[0]
+    assert len(lines) == 4 and len({line.get_color() for line in lines}) == 4
+    for line, frame in zip(lines, frames, strict=True):
+        test = frame[frame["split"] == "test"]
+        np.testing.assert_allclose(line.get_ydata(), 100 * test["accuracy_spikes"])
+    figure.draw_without_rendering()
+    assert figure.bbox.x0 <= legend.get_window_extent().x0 and legend.get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_the_command_line_starts_without_the_heavy_libraries():
     code = """
 import sys, analysis.figures, experiments.cli
