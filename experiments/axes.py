@@ -73,7 +73,7 @@ __all__ = [
 SETTINGS: dict[str, type[TrainOptions]] = {kind.system: kind for kind in (TrainNBP, TrainSSNN, TrainANN)}
 
 #: Options that are not a sweep's to set.
-OWN = ("out", "rules", "seed")
+OWN = ("out", "rules", "seed", "replicas", "processes")
 
 METHODS = ("latin-hypercube", "random")
 SCALES = ("linear", "log")
@@ -349,7 +349,7 @@ def as_values(settings: TrainOptions) -> dict[str, Any]:
     """The inverse of `settings_of`, as JSON can hold it: every option but the run directory, and the rules beside them."""
     found = {}
     for name, value in (dataclasses.asdict(settings) | dataclasses.asdict(settings).get("rules", {})).items():
-        if name in ("out", "rules"):
+        if name in OWN and name != SEED:
             continue
         if isinstance(value, Path):
             value = str(value)

@@ -16,7 +16,7 @@ from experiments.benchmark_ssnn_bp import BenchmarkSSNN
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
-from models.errors import BrianpropError, RunError
+from models.errors import BrianpropError, ParameterError, RunError
 
 if TYPE_CHECKING:
     from analysis.sweep_directory import SweepDirectory
@@ -37,8 +37,13 @@ class Train:
     )
 
     def __call__(self) -> None:
+        from experiments.replicas import train_replicas
         from experiments.train import train
 
+        if getattr(self.settings, "replicas", 1) > 1:
+            train_replicas(self.settings)
+            print(f"Finished: {self.settings.out} (draw the figures with 'brianprop figures {self.settings.out}/seed*')")
+            return
         run = train(self.settings)
         print(f"Finished: {run.path} (draw its figures with 'brianprop figures {run.path}')")
 
@@ -48,14 +53,20 @@ class Resume:
     """Go on with a run that was interrupted; it ends with the weights that it would have had."""
 
     run: RunPath
-    """Run directory."""
+    """Run directory, or a folder of replicas."""
     epochs: int | None = None
     """Go on up to this number of epochs, also after the end of the run; not where learning rates fall over the epochs."""
 
     def __call__(self) -> None:
+        from experiments.replicas import are_replicas, resume_replicas
         from experiments.train import resume
 
-        resume(self.run, self.epochs)
+        if not are_replicas(self.run):
+            resume(self.run, self.epochs)
+        elif self.epochs is None:
+            resume_replicas(self.run)
+        else:
+            raise ParameterError(f"{self.run} holds replicas, each a run of its own; leave --epochs away or resume each run.")
 
 
 @dataclass(frozen=True)
@@ -68,11 +79,15 @@ class Evaluate:
     """Images to evaluate on."""
     epoch: int | None = None
     """Evaluate the checkpoint of this epoch instead of the final weights."""
+    device: Literal["cpp_standalone", "cuda", "cython", "numpy"] | None = None
+    """Where to simulate (default: where the run was trained)."""
+    replicas: int = 1
+    """Copies of the network in one simulation, each of which answers to a part of the images."""
 
     def __call__(self) -> None:
         from experiments.train import evaluate
 
-        for name, value in evaluate(self.run, self.split, self.epoch).items():
+        for name, value in evaluate(self.run, self.split, self.epoch, print, self.device, self.replicas).items():
             print(f"{name:18} {value:.6g}" if isinstance(value, float) else f"{name:18} {value}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,13 +30,16 @@ from models.device import compiler
 from models.errors import DataError, ParameterError
 from models.model import Weights
 
+if TYPE_CHECKING:
+    from experiments.together import Seat
+
 __all__ = ["SYSTEMS", "evaluate", "resume", "stored_levels", "train"]
 
 #: By the name that config.json holds.
 SYSTEMS: dict[str, type[System]] = {system.name: system for system in (NBPSystem, SSNNSystem, ANNSystem)}
 
 
-def train(settings: TrainOptions, message: Message = print, code: Any = None) -> Run:
+def train(settings: TrainOptions, message: Message = print, code: Any = None, seat: Seat | None = None) -> Run:
     """Make a run directory and train in it. Everything that can be wrong is checked before the first epoch.
 
     Parameters
@@ -47,6 +50,8 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None) ->
         Called with a line of text after each epoch and before a long build.
     code : parameters of the system, optional
         Those whose generated code is used, see `experiments.training.System.shared_code`; the result is the same.
+    seat : experiments.together.Seat, optional
+        Where other networks are trained in the same simulation.
 
     Raises
     ------
@@ -55,9 +60,10 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None) ->
     """
     system = SYSTEMS[settings.system]
     require_vacant(settings.out)  # Run.create looks again; this spares the user the loading of a data set
-    data = load_data(
-        settings.dataset,
-        settings.data_dir,
+    data = _loaded(
+        seat,
+        name=settings.dataset,
+        data_dir=settings.data_dir,
         samples=settings.samples,
         validation=settings.validation,
         test_samples=settings.test_samples,
@@ -100,14 +106,14 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None) ->
     run = Run.create(settings.out, config, describe())
     with run.lock():
         run.save_checkpoint(0, weights)
-        Training(run, _system(run, data.parts, message, code), message).go()
+        Training(run, _system(run, data.parts, message, code, seat), message).go()
     return run
 
 
-def resume(path: Path, epochs: int | None = None, message: Message = print, code: Any = None) -> Run:
+def resume(path: Path, epochs: int | None = None, message: Message = print, code: Any = None, seat: Seat | None = None) -> Run:
     """Go on with an interrupted run; with `epochs`, go on with a finished one up to that number of epochs.
 
-    `message` and `code` are those of `train`.
+    `message`, `code` and `seat` are those of `train`.
 
     Raises
     ------
@@ -130,22 +136,40 @@ def resume(path: Path, epochs: int | None = None, message: Message = print, code
         if run.finished:
             message(f"{path} is finished: {settings['epochs']} epochs.")
             return run
-        data = _stored_data(run, message)
+        data = _stored_data(run, message, seat)
         if not run.checkpoints:
             # killed between the making of the directory and its first checkpoint
             given = settings["init_weights"]
             run.save_checkpoint(0, _first_weights(system, parameters, settings["seed"], given and Path(given)))
-        Training(run, _system(run, data.parts, message, code), message).go()
+        Training(run, _system(run, data.parts, message, code, seat), message).go()
     return run
 
 
-def evaluate(path: Path, split: str = "test", epoch: int | None = None, message: Message = print) -> dict:
+def evaluate(
+    path: Path,
+    split: str = "test",
+    epoch: int | None = None,
+    message: Message = print,
+    device: str | None = None,
+    copies: int = 1,
+) -> dict:
     """Metrics of a run's final weights, or of the checkpoint of an epoch, on a whole split, without learning.
+
+    Parameters
+    ----------
+    path, message
+        See `resume`.
+    split : {"train", "validation", "test"}
+    epoch : int, optional
+    device : str, optional
+        Where to answer (default: where the run learned).
+    copies : int
+        Copies of the network in one simulation, which answer to a part of the images each.
 
     Raises
     ------
     ParameterError
-        When the run has no images of the split.
+        When the run has no images of the split, or is of no circuit and asked for copies or a device.
     DataError, RunError, BuildError
         One sentence that names the value, the place and the remedy.
     """
@@ -155,7 +179,17 @@ def evaluate(path: Path, split: str = "test", epoch: int | None = None, message:
     if not len(part.labels):
         raise ParameterError(f"The run {path} has no {split} images; choose another --split.")
     epoch = run.config["training"]["epochs"] if epoch is None else epoch
-    scores, seconds = _system(run, {split: part}, message).score(weights, split, epoch)
+    settings = dict(run.config["training"])
+    if device is not None or copies != 1:
+        if "device" not in settings:
+            raise ParameterError(
+                f"The run {path} is of the system {run.system}, which no device simulates; leave --device and --replicas away."
+            )
+        if copies < 1:
+            raise ParameterError(f"Parameter replicas = {copies!r} must be at least 1; set --replicas.")
+        settings |= {"device": device or settings["device"], "copies": copies}
+    system = SYSTEMS[run.system](run.parameters(), settings, {split: part}, message)
+    scores, seconds = system.score(weights, split, epoch)
     return metrics_row(epoch, split, scores, len(part.labels), seconds)
 
 
@@ -177,9 +211,16 @@ def _levels_of(stored: float | list[float] | None) -> Sequence[float] | None:
     return stored if stored is None or isinstance(stored, list) else (stored,)
 
 
-def _system(run: Run, parts: dict, message: Message, code: Any = None) -> System:
+def _system(run: Run, parts: dict, message: Message, code: Any = None, seat: Seat | None = None) -> System:
     system = SYSTEMS[run.system]
-    return system(run.parameters(), run.config["training"], parts, message, code)
+    return system(run.parameters(), run.config["training"], parts, message, code, seat)
+
+
+def _loaded(seat: Seat | None, message: Message, **options) -> Data:
+    """Data as `experiments.training.load_data` gives them; all at one table have the same, where they ask for the same."""
+    if seat is None:
+        return load_data(message=message, **options)
+    return seat.shared(("data", repr(sorted(options.items()))), lambda: load_data(message=message, **options))
 
 
 def _first_weights(system: type[System], parameters, seed: int, path: Path | None) -> Weights:
@@ -187,12 +228,13 @@ def _first_weights(system: type[System], parameters, seed: int, path: Path | Non
     return drawn if path is None else system.given_weights(parameters, read_weights(path, drawn), path)
 
 
-def _stored_data(run: Run, message: Message = print) -> Data:
+def _stored_data(run: Run, message: Message = print, seat: Seat | None = None) -> Data:
     """Load the data of a run again and make sure that they are the same. Raises DataError where they are not."""
     stored = run.config["dataset"]
-    data = load_data(
-        stored["name"],
-        stored["data_dir"] and Path(stored["data_dir"]),
+    data = _loaded(
+        seat,
+        name=stored["name"],
+        data_dir=stored["data_dir"] and Path(stored["data_dir"]),
         grey=SYSTEMS[run.system].grey,
         steps=stored.get("steps"),
         events=SYSTEMS[run.system].events,

@@ -3,17 +3,53 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from experiments import encoding
-from experiments.training import Part, System
+from experiments.training import Part, System, TrainOptions
 from models.device import Simulator, simulator
+from models.errors import ParameterError
 from models.model import Model, Result, Stimuli, Weights
+from models.replicas import Parallel, Replicas
 
-__all__ = ["CircuitSystem"]
+__all__ = ["CircuitOptions", "CircuitSystem"]
+
+
+@dataclass(frozen=True)
+class CircuitOptions(TrainOptions):
+    """Options of all circuits."""
+
+    device: Literal["cpp_standalone", "cuda", "cython", "numpy"] = "cpp_standalone"
+    """C++ standalone, a GPU by Brian2CUDA, or Brian2's runtime, which is slow and serves debugging."""
+    codegen: Literal["dense", "stock"] = "dense"
+    """Templates for the C++ code: dense ones, which are faster, or Brian2's own. The results are the same, bit for bit, but for
+    the random numbers that some circuits draw."""
+    replicas: int = 1
+    """Train so many networks in one simulation, with seeds from --seed on, each in a run directory of its own in --out."""
+    processes: int = 1
+    """Divide the replicas among so many simulations that run side by side, each on a core of its own."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("replicas", "processes"):
+            if getattr(self, name) < 1:
+                raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be at least 1; set --{name}.")
+        if self.processes > self.replicas:
+            raise ParameterError(
+                f"Parameter processes = {self.processes} exceeds replicas = {self.replicas}, which are divided among them; set "
+                "--replicas."
+            )
+        if self.replicas > 1 and self.device not in ("cpp_standalone", "cuda"):
+            raise ParameterError(
+                f"Parameter replicas = {self.replicas} needs --device cpp_standalone or cuda, not {self.device}."
+            )
+
+    def training(self) -> dict:
+        return {"device": self.device, "codegen": self.codegen}
 
 
 class CircuitSystem(System):
@@ -50,12 +86,12 @@ class CircuitSystem(System):
         """The weights of a checkpoint as a circuit takes them."""
         return weights
 
-    @cached_property
+    @property
     def learner(self) -> Simulator:
         """Runs the circuit that learns."""
         return self._simulator(learns=True)
 
-    @cached_property
+    @property
     def answerer(self) -> Simulator:
         """Runs the circuit that answers."""
         return self._simulator(learns=False)
@@ -99,11 +135,27 @@ class CircuitSystem(System):
         return self.scores(result, self.parts[split].labels[:first]), result.seconds
 
     def _simulator(self, learns: bool) -> Simulator:
-        device, codegen = self.settings["device"], self.settings["codegen"]
-        return simulator(self.model(learns), device=device, codegen=codegen, message=self.message)
+        # no cached_property: up to Python 3.11 its lock is that of all systems, which wait for one another here
+        simulators = self.__dict__.setdefault("_simulators", {})
+        if learns not in simulators:
+            simulators[learns] = self._new_simulator(learns)
+        return simulators[learns]
+
+    def _new_simulator(self, learns: bool) -> Simulator:
+        options = {"device": self.settings["device"], "codegen": self.settings["codegen"], "message": self.message}
+        model, copies = self.model(learns), self.settings.get("copies", 1)
+        if self.seat is not None:
+            return self.seat.simulator(model, **options)
+        if copies > 1 and not learns:
+            return Parallel(simulator(Replicas([model] * copies), **options))
+        return simulator(model, **options)
 
     def _seen(self, simulated: Simulator, part: Part) -> Stimuli:
-        return self.stimuli(simulated.model, part.images, encoding.one_hot(part.labels, self.parameters.n_out))
+        def make():
+            return self.stimuli(simulated.model, part.images, encoding.one_hot(part.labels, self.parameters.n_out))
+
+        shared = self.seat is not None and any(part is other for other in self.parts.values())
+        return self.seat.shared(("stimuli", simulated is self.learner, id(part)), make) if shared else make()
 
     @cached_property
     def _training_stimuli(self) -> Stimuli:

@@ -7,13 +7,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from experiments import encoding
-from experiments.train_circuit import CircuitSystem
-from experiments.training import JITTER_STREAM, Learned, Part, TrainOptions, recording_of
+from experiments.train_circuit import CircuitOptions, CircuitSystem
+from experiments.training import JITTER_STREAM, Learned, Part, recording_of
 from models.errors import DataError, ParameterError
 from models.model import Stimuli, Weights
 from models.nbp import NBP, Rules, inference_circuit, initial_weights, matrices, training_circuit, weights_of
@@ -23,7 +23,7 @@ __all__ = ["NBPSystem", "TrainNBP", "scores"]
 
 
 @dataclass(frozen=True)
-class TrainNBP(TrainOptions):
+class TrainNBP(CircuitOptions):
     """Train the nBP circuit of Renner et al. 2024."""
 
     system: ClassVar[str] = "nbp"
@@ -39,10 +39,6 @@ class TrainNBP(TrainOptions):
     """Move each training image by up to this number of pixels in both directions, drawn anew for each presentation."""
     record_spikes: bool = False
     """Keep every spike of every training turn in spikes.npz."""
-    device: Literal["cpp_standalone", "cython", "numpy"] = "cpp_standalone"
-    """C++ standalone, or Brian2's runtime, which is slow and serves debugging."""
-    codegen: Literal["dense", "stock"] = "dense"
-    """Templates for the C++ code: dense ones, which are faster, or Brian2's own. The results are the same, bit for bit."""
     rules: Rules = dataclasses.field(default_factory=Rules)
     """Parameters of neurons, weights, learning and noise."""
 
@@ -57,7 +53,7 @@ class TrainNBP(TrainOptions):
         return NBP(**dataclasses.asdict(self.rules), n_in=n_in, n_hid=self.hidden, n_out=n_out)
 
     def training(self) -> dict:
-        return {"device": self.device, "codegen": self.codegen, "record_spikes": self.record_spikes, "jitter": self.jitter}
+        return super().training() | {"record_spikes": self.record_spikes, "jitter": self.jitter}
 
 
 def scores(result: NBPResult, labels: np.ndarray) -> dict[str, float]:

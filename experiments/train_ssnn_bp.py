@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from analysis.activity import answer
 from experiments import event_frames
-from experiments.train_circuit import CircuitSystem
-from experiments.training import Learned, TrainOptions, cross_entropy, recording_of
+from experiments.train_circuit import CircuitOptions, CircuitSystem
+from experiments.training import Learned, cross_entropy, recording_of
 from models.errors import DataError
 from models.model import Stimuli, Weights
 from models.ssnn_bp import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
@@ -21,17 +21,13 @@ __all__ = ["SSNNSystem", "TrainSSNN", "scores"]
 
 
 @dataclass(frozen=True)
-class TrainSSNN(TrainOptions):
+class TrainSSNN(CircuitOptions):
     """Train SSNN-BP, the stochastic composite neurons of Biswas et al. 2023."""
 
     system: ClassVar[str] = "ssnn-bp"
 
     hidden: tuple[int, ...] = (200,)
     """Number of hidden neurons, one for each hidden layer."""
-    device: Literal["cpp_standalone", "cython", "numpy"] = "cpp_standalone"
-    """C++ standalone, or Brian2's runtime, which is slow and serves debugging."""
-    codegen: Literal["dense", "stock"] = "dense"
-    """Templates for the C++ code: dense ones, which are faster, or Brian2's own. They draw different random numbers."""
     rules: SSNNRules = dataclasses.field(default_factory=SSNNRules)
     """Parameters of neurons, learning, regularisation and weights."""
 
@@ -42,9 +38,6 @@ class TrainSSNN(TrainOptions):
     @property
     def bins(self) -> int:
         return self.rules.steps
-
-    def training(self) -> dict:
-        return {"device": self.device, "codegen": self.codegen}
 
 
 def scores(result: SSNNResult, labels: np.ndarray) -> dict[str, float]:

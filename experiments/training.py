@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from analysis.runs import Recording, Run
 from experiments import datasets, encoding, event_frames
 from models.errors import DataError, ParameterError, RunError
 from models.model import Model, Recorded, Weights
+
+if TYPE_CHECKING:
+    from experiments.together import Seat
 
 __all__ = [
     "Data",
@@ -333,6 +336,8 @@ class System(ABC):
         Called with a line of text before a long build.
     code : an instance of `kind`, optional
         Parameters whose generated code is used, see `shared_code`.
+    seat : experiments.together.Seat, optional
+        Where other networks run in the same simulation.
     """
 
     name: ClassVar[str]
@@ -341,8 +346,16 @@ class System(ABC):
     raster_turns: ClassVar[int] = 0
     events: ClassVar[EventInput | None] = None
 
-    def __init__(self, parameters: Any, settings: dict, parts: dict[str, Part], message: Message = print, code: Any = None):
-        self.parameters, self.settings, self.message, self.code = parameters, settings, message, code
+    def __init__(
+        self,
+        parameters: Any,
+        settings: dict,
+        parts: dict[str, Part],
+        message: Message = print,
+        code: Any = None,
+        seat: Seat | None = None,
+    ):
+        self.parameters, self.settings, self.message, self.code, self.seat = parameters, settings, message, code, seat
         self.parts = {name: part for name, part in parts.items() if len(part.labels)}
 
     @staticmethod
@@ -470,7 +483,8 @@ class Training:
         from tqdm import tqdm
 
         n_recorded = self.n_train if self.keeps_spikes else self.system.raster_turns if self._shows_raster(epoch) else 0
-        with tqdm(total=self.n_train, desc=f"epoch {epoch}/{self.epochs}", unit=" samples", disable=None, leave=False) as bar:
+        options = {"unit": " samples", "leave": False, "disable": None if self.system.seat is None else True}
+        with tqdm(total=self.n_train, desc=f"epoch {epoch}/{self.epochs}", **options) as bar:
             return self.system.learn(
                 weights, epoch, self._order(epoch), min(n_recorded, self.n_train), lambda done: bar.update(done - bar.n)
             )

@@ -8,6 +8,7 @@ Fewer objects mean fewer generated files to compile and fewer calls a step; no a
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,15 @@ from models import neurons as equations
 from models.circuit import Circuit, Projection
 from models.codegen.dense import any_order, dense_codeobj_class, may_rest, only_where
 from models.nbp import NBP
-from models.plasticity import FIXED_ON_PRE, FIXED_SYNAPSE, coincidence_model, coincidence_on_pre, coincidence_pathways
+from models.neurons import individual
+from models.plasticity import (
+    FIXED_ON_PRE,
+    FIXED_SYNAPSE,
+    coincidence_model,
+    coincidence_on_pre,
+    coincidence_pathways,
+    of_targets,
+)
 
 __all__ = ["Block", "create", "fixed_synapses", "neuron_values", "pack", "plastic_blocks", "unpack"]
 
@@ -169,6 +178,9 @@ def create(
     codegen: str = "stock",
     weight_dtype: np.dtype | None = None,
     network_name: str = "network",
+    replicas: int = 1,
+    own: Collection[str] = (),
+    clock=None,
 ) -> dict[str, object]:
     """Make the Brian2 objects of a circuit. The caller has chosen the device and the preferences.
 
@@ -179,12 +191,13 @@ def create(
         Decides the structure of the code (the order of propagation and learning, noise or none); its numbers are set later.
     stimulus : brian2.Function
         ``stimulus(turn, i)``: 1 if source neuron i sends in that turn, else 0; turn -1 is the lead-in with the kick.
-
-    codegen : {"stock", "dense"}
-        Whether Brian2's own templates or those of `models.codegen.dense` make the code.
+    codegen : {"stock", "dense", "cuda"}
+        Whether Brian2's own templates, those of `models.codegen.dense` or those of Brian2CUDA make the code.
     weight_dtype : dtype, optional
         Integer type in which learned weights are stored, where every state is a whole number that its type holds exactly; by
         default weights are floating point numbers.
+    network_name, replicas, own, clock
+        See `models.model.Model.create`.
 
     Returns
     -------
@@ -194,11 +207,14 @@ def create(
 
     dense = dense_codeobj_class() if codegen == "dense" else None
 
-    clock = b2.Clock(parameters.dt * b2.second, name="steps")
+    clock = clock or b2.Clock(parameters.dt * b2.second, name="steps")
     paced = {"period": circuit.period, "lead": circuit.lead}
+    n_neurons, n_sources = (sum(p.size for p in populations) for populations in (circuit.neurons, circuit.sources))
+    own_neurons = {name.partition(".")[2] for name in own if name.startswith("neurons.")}
+    own_synapses = sorted({name.partition(".")[2] for name in own} - own_neurons)
     group = b2.NeuronGroup(
-        sum(p.size for p in circuit.neurons),
-        equations.GATED_LIF,
+        replicas * n_neurons,
+        individual(equations.GATED_LIF, own_neurons) + "".join(f"own_{name} : 1 (constant)\n" for name in own_synapses),
         threshold=equations.GATED_LIF_THRESHOLD,
         reset=equations.GATED_LIF_RESET,
         method="euler",
@@ -207,7 +223,7 @@ def create(
         name="neurons",
     )
     sources = b2.NeuronGroup(
-        sum(p.size for p in circuit.sources),
+        replicas * n_sources,
         equations.SOURCE,
         threshold=equations.SOURCE_THRESHOLD,
         reset="",
@@ -216,7 +232,8 @@ def create(
         codeobj_class=dense,
         name="sources",
     )
-    sources.send_phase = np.repeat([p.send_phase for p in circuit.sources], [p.size for p in circuit.sources])
+    phases = np.repeat([p.send_phase for p in circuit.sources], [p.size for p in circuit.sources])
+    sources.send_phase = np.tile(phases, replicas)
     objects = {"neurons": group, "sources": sources}
 
     for name, fixed in fixed_synapses(circuit, codegen).items():
@@ -231,10 +248,12 @@ def create(
             codeobj_class=dense,
             name=name,
         )
-        synapses.connect(i=fixed.i, j=fixed.j)
-        synapses.w = fixed.w
+        n_before = n_sources if fixed.outside else n_neurons
+        synapses.connect(i=_repeated(fixed.i, n_before, replicas), j=_repeated(fixed.j, n_neurons, replicas))
+        if replicas == 1:  # else they are set when the binary runs
+            synapses.w = fixed.w
         if not one_delay:
-            synapses.delay = fixed.delay * parameters.dt * b2.second
+            synapses.delay = np.tile(fixed.delay, replicas) * parameters.dt * b2.second
         objects[name] = synapses
 
     learns, noisy = bool(circuit.reinforced), parameters.weight_noise > 0
@@ -243,16 +262,19 @@ def create(
 
     def neurons_of(names):
         start = circuit.offsets[names[0]]
-        return group[start : start + sum(circuit[name].size for name in names)]
+        return slice(start, start + sum(circuit[name].size for name in names))
 
     # an inference circuit has no phase that reinforces: there the synapses only propagate
     for block in plastic_blocks(circuit):
         pathways = coincidence_pathways(learns)
         split = dense is not None and not noisy
+        before, behind = neurons_of(block.sources), neurons_of(block.targets)
+        model = coincidence_model(circuit.reinforced, noisy, learns, whole=weight_dtype is not None)
+        # a slice of a group of neurons is one stretch: that of several networks is all of it
         synapses = b2.Synapses(
-            neurons_of(block.sources),
-            neurons_of(block.targets),
-            coincidence_model(circuit.reinforced, noisy, learns, whole=weight_dtype is not None),
+            group[before] if replicas == 1 else group,
+            group[behind] if replicas == 1 else group,
+            of_targets(model, own_synapses),
             # noise draws random numbers, which dense pathways refuse
             on_pre=pathways if split else coincidence_on_pre(parameters.order, noisy, learns),
             # one delay for all synapses: without these words Brian2 keeps one for each, and its queue is slower
@@ -266,13 +288,16 @@ def create(
         if split and learns:
             synapses.learn.order = synapses.propagate.order + (1 if parameters.order == "propagate-first" else -1)
             only_where(synapses.learn, "y0_post")
-        if split and weight_dtype is not None:
+        if split and weight_dtype is not None and replicas == 1:
             any_order(synapses.propagate, parts=len(block.targets))
-        synapses.connect()
+        if replicas == 1:
+            synapses.connect()
+        else:
+            synapses.connect(j=_within(n_neurons, before, behind))
         objects[block.name] = synapses
 
     readout = b2.NeuronGroup(
-        circuit[circuit.readout].size,
+        replicas * circuit[circuit.readout].size,
         equations.READOUT,
         events={"read": equations.READOUT_EVENT},
         namespace=paced | {"readout_phase": circuit.readout_phase},
@@ -282,7 +307,7 @@ def create(
     # before the resets, which clear the drive of those that fired
     readout.set_event_schedule("read", when="after_thresholds")
     start = circuit.offsets[circuit.readout]
-    answers = np.arange(start, start + circuit[circuit.readout].size)
+    answers = _repeated(np.arange(start, start + circuit[circuit.readout].size), n_neurons, replicas)
     for name in ("v", "theta", "rest"):
         setattr(readout, f"{name}_read", b2.linked_var(group, name, index=answers))
     objects["readout"] = readout
@@ -295,6 +320,18 @@ def create(
     # resets before synapses: y0 then tells the learning rule which neurons fire in this very step
     network.schedule = ["start", "groups", "thresholds", "resets", "synapses", "end"]
     return objects | {"network": network}
+
+
+def _repeated(index: np.ndarray, size: int, replicas: int) -> np.ndarray:
+    """Indices of some neurons in each of several networks of `size` neurons."""
+    return (np.arange(replicas)[:, np.newaxis] * size + index).ravel()
+
+
+def _within(size: int, before: slice, behind: slice) -> str:
+    """What connects all neurons of one slice to all of another, in each of several networks of `size` neurons."""
+    start = f"i // {size} * {size} + {behind.start}"
+    inside = f"int(i % {size} >= {before.start} and i % {size} < {before.stop})"
+    return f"k for k in range({start}, {start} + {behind.stop - behind.start} * {inside})"
 
 
 def phases_of(circuit: Circuit) -> dict[str, tuple[int, ...]]:

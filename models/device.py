@@ -11,7 +11,9 @@ import contextlib
 import gc
 import hashlib
 import io
+import itertools
 import json
+import logging
 import math
 import os
 import platform
@@ -29,14 +31,18 @@ from pathlib import Path
 import numpy as np
 
 from models.cache import cache_root
+from models.codegen import cuda
 from models.codegen.dense import add_sources, dense_codeobj_class, dense_supported
 from models.errors import BuildError, ParameterError, RunError
 from models.model import Model, Result, Stimuli, Weights
 
-__all__ = ["CODEGENS", "DEVICES", "Simulator", "compiler", "is_built", "keep_sources", "simulator", "sources"]
+__all__ = ["CODEGENS", "DEVICES", "Simulator", "build", "compiler", "is_built", "keep_sources", "simulator", "sources"]
 
-DEVICES = ("cpp_standalone", "cython", "numpy")
+DEVICES = ("cpp_standalone", "cuda", "cython", "numpy")
 CODEGENS = ("dense", "stock")
+
+#: What stands for `CODEGENS` where Brian2CUDA makes the code.
+CUDA = "cuda"
 
 Progress = Callable[[int], None]
 
@@ -67,7 +73,8 @@ class Simulator:
             The learned weights at the start, as the model names them.
         stimuli : Stimuli
         samples : int array of shape (n_turns,)
-            Rows of the stimuli, in the order of their presentation.
+            Rows of the stimuli, in the order of their presentation. Of `models.replicas.Replicas` weights are a list, samples
+            have the shape (n_networks, n_turns), and a list of results comes back.
         noise_seed : int
             Seed of the random numbers, where the model draws any.
         n_recorded : int
@@ -91,7 +98,7 @@ class Simulator:
     def _values(self, weights: Weights, n_turns: int, n_recorded: int, noise_seed: int, first: int) -> dict:
         """Every variable that is set before a run, as ``object.variable``."""
         counts = {"n_turns": n_turns, "n_recorded": n_recorded, "noise_seed": noise_seed}
-        own = self.model.values(weights, self.codegen, n_turns=n_turns, first=first)
+        own = self.model.arrays(weights, self.codegen) | self.model.constants(n_turns=n_turns, first=first)
         return own | {f"{self.model.sources}.{name}": value for name, value in counts.items()}
 
 
@@ -108,11 +115,11 @@ def simulator(
     ----------
     model : Model
         Such as `models.nbp_model.NBPModel` or `models.ssnn_bp.SSNNModel`.
-    device : {"cpp_standalone", "cython", "numpy"}
-        C++ standalone, or Brian2's runtime with either code generation target, for debugging.
+    device : {"cpp_standalone", "cuda", "cython", "numpy"}
+        C++ standalone, a GPU by Brian2CUDA, or Brian2's runtime with either code generation target, for debugging.
     codegen : {"dense", "stock"}
         Which templates make the C++ code: those of `models.codegen.dense`, which are faster, or Brian2's own. Without random
-        numbers spikes and weights are the same, bit for bit. The runtime always uses Brian2's own.
+        numbers spikes and weights are the same, bit for bit. The runtime always uses Brian2's own, a GPU those of Brian2CUDA.
     message : callable
         Called with a line of text before a long build.
 
@@ -121,19 +128,50 @@ def simulator(
     ParameterError
         For an unknown device.
     BuildError
-        When there is no C++ compiler or the generated code does not compile.
+        When there is no compiler or no GPU, or the generated code does not compile.
     """
     if device not in DEVICES:
         raise ParameterError(f"Device {device!r} is unknown; use one of {', '.join(DEVICES)}.")
     if codegen not in CODEGENS:
         raise ParameterError(f"Code generation {codegen!r} is unknown; use one of {', '.join(CODEGENS)}.")
+    if device == "cuda":
+        cuda.package_version(), cuda.nvcc(), cuda.curand(), cuda.gpu()  # what is missing is said before a long build
+        return _Standalone(model, CUDA, message)
     if device == "cpp_standalone":
-        return _CppSimulator(model, codegen if dense_supported() else "stock", message)
+        return _Standalone(model, codegen if dense_supported() else "stock", message)
+    if model.replicas > 1:
+        raise ParameterError(
+            f"Device {device!r} runs one network, not {model.replicas} side by side; use cpp_standalone or cuda for that."
+        )
     return _RuntimeSimulator(model, device)
 
 
+def build(model: Model, device: str = "cpp_standalone", codegen: str = "dense", message=lambda text: None) -> Path:
+    """Build a model without running it, such as on the machine of a cluster that has compilers but no GPU.
+
+    Parameters
+    ----------
+    model, device, codegen, message
+        See `simulator`. For ``cuda``, $BRIANPROP_CUDA_ARCHITECTURES names the compute capabilities of the machines to run on.
+
+    Returns
+    -------
+    Path
+        The folder of the binary in the build cache.
+
+    Raises
+    ------
+    BuildError
+        As `simulator` does, but without a GPU only if no architectures are named.
+    """
+    if device == "cuda":
+        cuda.package_version(), cuda.nvcc(), cuda.curand()
+        return _cached_build(model, CUDA, message)
+    return _cached_build(model, codegen if dense_supported() else "stock", message)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
-# C++ standalone
+# C++ standalone, and CUDA as a variety of it
 # ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -168,25 +206,25 @@ def _sources_digest() -> str:
     digest = hashlib.sha256()
     folder = Path(__file__).parent
     for path in sorted(folder.rglob("*")):
-        if path.suffix in (".py", ".h", ".cpp") and path.name not in ("ann.py", "reference.py"):
+        if path.suffix in (".py", ".h", ".cpp", ".cu") and path.name not in ("ann.py", "reference.py"):
             digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 def _code(model: Model, codegen: str) -> dict:
     """All that decides the generated code: what is not here is set when the binary runs."""
-    return {
-        "model": model.structure(),
-        "codegen": codegen,
-        "sources": _sources_digest(),
-        "packages": [metadata.version("brian2"), metadata.version("numpy")],
-    }
+    packages = [metadata.version("brian2"), metadata.version("numpy")]
+    found = {"model": model.structure(), "codegen": codegen, "sources": _sources_digest(), "packages": packages}
+    if codegen == CUDA:
+        packages.append(cuda.package_version())
+        found["architectures"] = cuda.architectures()
+    return found
 
 
 def _structure(model: Model, codegen: str) -> dict:
     """All that decides the binary: the generated code and what compiles it."""
     return _code(model, codegen) | {
-        "compiler": compiler(),
+        "compiler": [*compiler(), *cuda.nvcc()] if codegen == CUDA else compiler(),
         "processor": processor(),
         "flags": os.environ.get("CXXFLAGS", ""),
     }
@@ -291,7 +329,7 @@ def _unpack(model: Model, codegen: str, folder: Path) -> dict | None:
         return None
 
 
-class _CppSimulator(Simulator):
+class _Standalone(Simulator):
     def __init__(self, model, codegen, message):
         super().__init__(model, codegen)
         self.folder = _cached_build(model, codegen, message)
@@ -307,10 +345,11 @@ class _CppSimulator(Simulator):
 
     def run(self, weights, stimuli, samples, *, noise_seed=0, n_recorded=0, first=0, progress=None):
         samples = np.asarray(samples)
+        n_turns = samples.shape[-1]
         results = Path(tempfile.mkdtemp(dir=self._scratch, prefix="run-"))
         try:
             arguments = []
-            for name, value in self._values(weights, len(samples), n_recorded, noise_seed, first).items():
+            for name, value in self._values(weights, n_turns, n_recorded, noise_seed, first).items():
                 if np.ndim(value) or not math.isfinite(value):  # Brian2 takes what begins with a letter for a file
                     file = results / f"{name}.in"
                     np.asarray(value).astype(self._arrays[name][1]).tofile(file)
@@ -321,7 +360,7 @@ class _CppSimulator(Simulator):
             stimuli.order(samples).tofile(results / "order")
             self._execute(results, arguments, progress)
             seconds = float((results / "loop_seconds.txt").read_text())
-            return self.model.result(lambda name: self._read(results, name), len(samples), seconds)
+            return self.model.result(self._reader(results), n_turns, seconds)
         except OSError as error:
             raise RunError(
                 f"Cannot write to {error.filename or results} ({error.strerror}); free space or set $TMPDIR."
@@ -357,6 +396,22 @@ class _CppSimulator(Simulator):
                     f"The simulation {self.folder / 'main'} ended with status {code}: {words}; if it was killed, free memory "
                     "and run it again."
                 )
+
+    def _reader(self, results: Path) -> Callable[[str], np.ndarray]:
+        """Gives the final value of a variable, for `models.model.Model.result`."""
+        if self.codegen != CUDA:
+            return lambda name: self._read(results, name)
+        orders: dict[str, np.ndarray] = {}
+
+        def read_sorted(name):
+            values, owner = self._read(results, name), name.partition(".")[0]
+            if owner not in self.model.events:
+                return values
+            if owner not in orders:  # the spikes of a step come in any order
+                orders[owner] = np.lexsort([self._read(results, f"{owner}.{key}") for key in ("i", "t")])
+            return values[orders[owner]]
+
+        return read_sorted
 
     def _read(self, results: Path, name: str) -> np.ndarray:
         file, dtype = self._arrays[name]
@@ -403,11 +458,26 @@ def _is_whole(folder: Path) -> bool:
     return (folder / "manifest.json").exists() and os.access(folder / "main", os.X_OK)
 
 
-MAIN_LOOP = """
-{{
+#: How the stimuli come to the generated code, and how its random numbers start.
+PREPARED = {
+    "cpp_standalone": """
     brianprop::Mapped<int8_t> rows(brian::_stimulus_rows, results_dir + "rows");
     brianprop::Mapped<int32_t> order(brian::_stimulus_order, results_dir + "order");
     brian::_random_generators[0].seed({noise_seed}[0]);
+    """,
+    "cuda_standalone": """
+    int8_t *on_host = nullptr;
+    int32_t *order_on_host = nullptr;
+    brianprop::Mapped<int8_t> rows(on_host, results_dir + "rows");
+    brianprop::Mapped<int32_t> order(order_on_host, results_dir + "order");
+    brianprop::upload_stimuli(on_host, rows.size(), order_on_host, order.size());
+    random_number_buffer.set_seed({noise_seed}[0]);
+    """,
+}
+
+MAIN_LOOP = """
+{{
+    {prepared}
     brianprop::Turns turns;
     turns.dt = {dt!r};
     turns.lead = {lead};
@@ -416,6 +486,7 @@ MAIN_LOOP = """
     turns.recorded = {n_recorded}[0];
     turns.monitors = {{{monitors}}};
     turns.by_phase = {by_phase};
+    turns.own_loop = {own_loop};
     turns.names = {{{names}}};
     turns.idle = {{{idle}}};
     turns.phased = {{{phased}}};
@@ -429,12 +500,30 @@ def _code_of(network, name: str) -> list[str]:
     return [code.name for item in network.sorted_objects if item.name == name for code in item._code_objects]
 
 
-def _stimulus(width: int, rows: np.ndarray, order: np.ndarray):
+def _place(model: Model) -> str:
+    """C++ code that finds, of byte `i` of the row of all networks, the byte `k` of the row of network `own`."""
+    if model.replicas == 1:
+        return "const int64_t k = i, own = 0;"
+    lines, start = [], 0
+    for size, alike in itertools.groupby(model.segments):
+        stop = start + size * len(list(alike))
+        every = model.replicas * size  # bytes of one segment of all networks
+        lines.append(
+            f"if (i < {model.replicas * stop}) {{ const int64_t rest = i - {model.replicas * start}; "
+            f"own = rest % {every} / {size}; k = {start} + rest / {every} * {size} + rest % {size}; }}"
+        )
+        start = stop
+    return "int64_t k = 0, own = 0; " + " else ".join(lines)
+
+
+def _stimulus(model: Model, rows: np.ndarray, order: np.ndarray):
     """The function ``stimulus(turn, i)``; the standalone binary maps rows and order from files instead.
 
     Brian2 has no arrays of uint8: bytes are kept as int8, and as int32 where its runtime reads them.
     """
     import brian2 as b2
+
+    width, body = model.width, f"{{rows}}[(int64_t){{order}}[(turn + 1) * {model.replicas} + own] * {model.width} + k]"
 
     function = b2.Function(
         lambda turn, i: rows[order[turn + 1], i].astype(np.int32),
@@ -449,10 +538,20 @@ def _stimulus(width: int, rows: np.ndarray, order: np.ndarray):
         "cpp",
         f"""
         static inline int stimulus(const int64_t turn, const int64_t i) {{
-            return static_cast<uint8_t>(_namespace_stimulus_rows[(int64_t)_namespace_stimulus_order[turn + 1] * {width} + i]);
+            {_place(model)}
+            return static_cast<uint8_t>({body.format(rows="_namespace_stimulus_rows", order="_namespace_stimulus_order")});
         }}
         """,
         namespace={"_stimulus_rows": rows.ravel(), "_stimulus_order": order},
+    )
+    function.implementations.add_implementation(
+        "cuda",
+        f"""
+        static inline __device__ int stimulus(const int64_t turn, const int64_t i) {{
+            {_place(model)}
+            return {body.format(rows="brianprop::stimulus_rows", order="brianprop::stimulus_order")};
+        }}
+        """,
     )
     function.implementations.add_implementation(
         "cython",
@@ -467,6 +566,9 @@ def _stimulus(width: int, rows: np.ndarray, order: np.ndarray):
     return function
 
 
+STANDALONE = ("cpp_standalone", "cuda_standalone")
+
+
 @contextlib.contextmanager
 def _brian2(device: str, single_precision: bool = False):
     """Brian2's global state for the length of a block: device, preferences; put back afterwards."""
@@ -476,20 +578,30 @@ def _brian2(device: str, single_precision: bool = False):
         raise BuildError(f"Brian2 cannot be imported ({error}); install the versions of setup.cfg ('make install').") from error
     # Brian2 numbers names that living objects hold: without those of earlier builds, equal circuits give equal code
     gc.collect()
-    kept = {name: b2.prefs[name] for name in ("codegen.target", "codegen.cpp.headers", "core.default_float_dtype")}
+    wanted: dict[str, object] = {}
+    if device == "cuda_standalone":
+        import brian2cuda  # noqa: F401 - makes its device and preferences known
+
+        logging.getLogger("brian2cuda").setLevel(logging.ERROR)  # it says every preference
+        wanted |= cuda.preferences(cuda.architectures())
+    elif device == "cpp_standalone":
+        wanted["codegen.cpp.headers"] = ['"turns.h"']
+    else:
+        wanted["codegen.target"] = device
+    standalone = device in STANDALONE
+    if standalone:
+        wanted["core.default_float_dtype"] = np.float32 if single_precision else np.float64
+    kept = {name: b2.prefs[name] for name in wanted}
     try:
-        if device == "cpp_standalone":
-            b2.set_device("cpp_standalone", build_on_run=False)
+        b2.set_device(device, build_on_run=False) if standalone else b2.set_device("runtime")
+        if standalone:
             b2.device.reinit()
             b2.device.activate(build_on_run=False)
-            b2.prefs["codegen.cpp.headers"] = ['"turns.h"']
-            b2.prefs["core.default_float_dtype"] = np.float32 if single_precision else np.float64
-        else:
-            b2.set_device("runtime")
-            b2.prefs["codegen.target"] = device
+        for name, value in wanted.items():
+            b2.prefs[name] = value
         yield b2
     finally:
-        if device == "cpp_standalone":
+        if standalone:
             b2.device.reinit()
         b2.set_device("runtime")
         for name, value in kept.items():
@@ -502,17 +614,21 @@ def _build(folder: Path, model: Model, codegen: str, structure: str) -> None:
 
     start = time.perf_counter()
     generated = _unpack(model, codegen, folder) or _generate(folder, model, codegen)
-    _compile(folder)
+    _compile_cuda(folder) if codegen == CUDA else _compile(folder)
     manifest = {"structure": json.loads(structure), **generated, "build_seconds": time.perf_counter() - start}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
 
 
 def _generate(folder: Path, model: Model, codegen: str) -> dict:
     """Generate the standalone project of a model in `folder`; gives what the manifest says of arrays and synapses."""
-    with _brian2("cpp_standalone", model.single_precision(codegen)) as b2:
-        device = b2.device
-        stimulus = _stimulus(model.width, np.zeros((1, model.width), dtype=np.int8), np.zeros(1, dtype=np.int32))
-        objects = model.create(stimulus, codegen)
+    target = "cuda_standalone" if codegen == CUDA else "cpp_standalone"
+    with _brian2(target, model.single_precision(codegen)) as b2:
+        device, clock = b2.device, None
+        stimulus = _stimulus(model, np.zeros((1, model.width), dtype=np.int8), np.zeros(1, dtype=np.int32))
+        if codegen == CUDA:  # whose arrows look at the time of the default clock for their delays, whatever theirs is
+            clock = device.defaultclock
+            clock.dt = model.dt * b2.second
+        objects = model.create(stimulus, codegen, clock=clock)
         network = objects["network"]
         network.run(0 * b2.second, namespace={})  # adds every code object; the turns are run by the loop below
         variables = {
@@ -537,24 +653,31 @@ def _generate(folder: Path, model: Model, codegen: str) -> dict:
             for name, code in device.code_objects.items()
             if dense and name.endswith("_push_spikes") and type(code) is dense_codeobj_class()
         ]
-        device.insert_code(
-            "main",
-            MAIN_LOOP.format(
-                network=network.name,
-                dt=model.dt,
-                lead=model.lead,
-                period=period,
-                monitors=", ".join(monitors),
-                idle=", ".join(idle),
-                names=", ".join(f'{{_run_{name}, "{name}"}}' for name in running),
-                phased=", ".join(phased) if dense else "",
-                by_phase="true" if dense else "false",
-                **variables,
-            ),
+        loop = MAIN_LOOP.format(
+            prepared=PREPARED[target].format(**variables),
+            network=network.name,
+            dt=model.dt,
+            lead=model.lead,
+            period=period,
+            monitors=", ".join(monitors),
+            idle=", ".join(idle),
+            names=", ".join(f'{{_run_{name}, "{name}"}}' for name in running),
+            phased=", ".join(phased) if dense else "",
+            by_phase="true" if dense else "false",
+            own_loop="false" if codegen == CUDA else "true",  # Brian2CUDA turns its rings of spikes in Brian2's
+            **variables,
         )
-        device.build(
-            directory=str(folder), compile=False, run=False, with_output=False, additional_source_files=add_sources(folder)
-        )
+        if codegen == CUDA:
+            # before the end of the run of no length, after which its random numbers are gone
+            lines = next(arguments[1] for kind, arguments in device.main_queue if kind == "run_network")
+            lines.insert(lines.index("random_number_buffer.run_finished();"), loop)
+            added = cuda.add_gpu_sources(folder)
+        else:
+            device.insert_code("main", loop)
+            added = add_sources(folder)
+        device.build(directory=str(folder), compile=False, run=False, with_output=False, additional_source_files=added)
+        if codegen == CUDA:
+            cuda.mend(folder)
         arrays = _array_files(device, objects)
         per_synapse = {name: _bytes_per_synapse(objects[name]) for name in model.learned}
     return {"arrays": arrays, "bytes_per_synapse": per_synapse}
@@ -577,6 +700,21 @@ def _bytes_per_synapse(synapses) -> int:
     """What the running binary holds for each synapse: its two ends, and all variables that grow with the synapses."""
     growing = set(synapses._registered_variables) | {synapses.variables[name] for name in ("_synaptic_pre", "_synaptic_post")}
     return sum(np.dtype(variable.dtype).itemsize for variable in growing)
+
+
+def _compile_cuda(folder: Path) -> None:
+    """Compile with every core, then drop what a finished binary does not need."""
+    cuda.link_libraries(folder)
+    make = ["make", f"-j{os.cpu_count() or 1}", f"CXX={compiler()[0]}"]
+    made = subprocess.run(make, cwd=folder, capture_output=True, text=True)
+    if made.returncode:
+        lines = [line for line in (made.stdout + made.stderr).splitlines() if "error" in line.lower()]
+        raise BuildError(
+            f"The generated CUDA code does not compile with {cuda.nvcc()[0]}: {(lines or ['no message'])[0]}; check that this "
+            "compiler works with this g++ and that the disk is not full."
+        )
+    for path in folder.rglob("*.o"):
+        path.unlink()
 
 
 def _compile(folder: Path) -> None:
@@ -626,7 +764,7 @@ class _RuntimeSimulator(Simulator):
 
         samples, model = np.asarray(samples), self.model
         with _brian2(self._target) as b2:
-            stimulus = _stimulus(model.width, stimuli.rows, stimuli.order(samples))
+            stimulus = _stimulus(model, stimuli.rows, stimuli.order(samples))
             objects = model.create(stimulus, "stock", network_name="network*")
             for name, value in self._values(weights, len(samples), n_recorded, noise_seed, first).items():
                 owner, variable = name.split(".")

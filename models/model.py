@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +103,18 @@ class Model(ABC):
         Names of the monitors that record in the first turns only.
     learned : tuple of str
         Names of the Synapses objects whose weights are learned.
+    segments : tuple of int
+        Lengths of the parts of a row that go to groups of their own; together `width`.
+    groups : dict from str to int
+        Neurons of every group of neurons, by its name.
+    events : dict from str to int
+        Neurons that each monitor of spikes or events watches, by its name.
+    homes : dict from str to str
+        For each Synapses object that has constants, the group of its targets.
+    replicas : int
+        Number of networks that the objects hold, see `models.replicas`.
+    answers : tuple of str
+        Fields of its results that hold something for each sample.
     """
 
     name: str
@@ -112,6 +125,12 @@ class Model(ABC):
     sources: str
     monitors: tuple[str, ...]
     learned: tuple[str, ...]
+    segments: tuple[int, ...]
+    groups: dict[str, int]
+    events: dict[str, int]
+    homes: dict[str, str]
+    replicas: int = 1
+    answers: tuple[str, ...] = ()
 
     @abstractmethod
     def structure(self) -> dict:
@@ -122,19 +141,55 @@ class Model(ABC):
         """Whether the circuit is simulated in float32 with this code generation."""
 
     @abstractmethod
-    def create(self, stimulus, codegen: str, network_name: str = "network") -> dict[str, object]:
+    def create(
+        self,
+        stimulus,
+        codegen: str,
+        network_name: str = "network",
+        replicas: int = 1,
+        own: Collection[str] = (),
+        clock=None,
+    ) -> dict[str, object]:
         """The Brian2 objects by name, the Network under ``"network"``.
 
-        `stimulus` is a brian2 Function: ``stimulus(turn, i)`` is byte i of the row of that turn.
+        Parameters
+        ----------
+        stimulus : brian2.Function
+            ``stimulus(turn, i)`` is byte i of the row of that turn; of several replicas, every segment stands there once for
+            each of them.
+        codegen : {"dense", "stock", "cuda"}
+            Which templates make the code.
+        network_name : str
+        replicas : int
+            Number of networks side by side: every object holds one after the other, and nothing connects them.
+        own : collection of str
+            Constants, as ``object.variable``, that differ between replicas. Those of a Synapses object become constants of its
+            target neurons, see `homes`.
+        clock : brian2.Clock, optional
+            That of all objects (default: a new one).
         """
 
     @abstractmethod
-    def values(self, weights: Weights, codegen: str, *, n_turns: int, first: int) -> dict[str, np.ndarray | float]:
-        """Every variable that is set before a run, as ``object.variable``."""
+    def constants(self, *, n_turns: int, first: int) -> dict[str, float]:
+        """Every number that is set before a run, as ``object.variable``; `first` samples were learned before."""
+
+    @abstractmethod
+    def arrays(self, weights: Weights, codegen: str) -> dict[str, np.ndarray]:
+        """Every array that is set before a run, as ``object.variable``."""
 
     @abstractmethod
     def result(self, read: Read, n_turns: int, seconds: float) -> Result:
         """Collect the results of a run."""
+
+    def joined(self, results: Sequence[Result], n_turns: int) -> Result:
+        """The answers of copies of one network that does not learn, as those of one network to the first `n_turns` samples."""
+        first = results[0]
+        merged = {
+            entry.name: np.concatenate([getattr(result, entry.name) for result in results])[:n_turns]
+            for entry in dataclasses.fields(first)
+            if entry.name in self.answers and getattr(first, entry.name) is not None
+        }
+        return dataclasses.replace(first, **merged)
 
     def phases(self) -> dict[str, tuple[int, ...]]:
         """Brian2 objects by name that have something to do in some phases of the turn only, with these phases.

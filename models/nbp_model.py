@@ -59,12 +59,18 @@ class NBPModel(Model):
 
     sources = "sources"
     monitors = ("neuron_spikes", "source_spikes")
+    answers = ("drive", "spikes")
 
     def __init__(self, circuit: Circuit, parameters: NBP, seed: int = 0, code: NBPModel | None = None):
         self.circuit, self.parameters, self.seed, self.code = circuit, parameters, seed, code
         self.name, self.lead, self.period, self.dt = circuit.name, circuit.lead, circuit.period, parameters.dt
         self.width = sum(population.size for population in circuit.sources)
         self.learned = tuple(block.name for block in plastic_blocks(circuit))
+        self.segments = (self.width,)
+        self.groups = {"neurons": sum(population.size for population in circuit.neurons), "sources": self.width}
+        answers = circuit[circuit.readout].size
+        self.events = {"neuron_spikes": self.groups["neurons"], "source_spikes": self.width, "answers": answers}
+        self.homes = dict.fromkeys(self.learned, "neurons")
 
     def stimuli(self, values: dict[str, np.ndarray]) -> Stimuli:
         """What the sources send: rows of 0 and 1 per sample, and a last row for the lead-in with the kick.
@@ -130,35 +136,32 @@ class NBPModel(Model):
         fixed += [projection.weight for projection in circuit.projections if not projection.plastic]
         largest = max(population.size for population in circuit.populations) * parameters.w_max - 4 * parameters.bias
         exact = all(2 * value == round(2 * value) for value in fixed) and largest + 16 * max(map(abs, fixed)) < 2**23
-        return codegen == "dense" and loihi and not parameters.weight_noise and not parameters.theta_spread and exact
+        return codegen != "stock" and loihi and not parameters.weight_noise and not parameters.theta_spread and exact
 
-    def create(self, stimulus, codegen: str, network_name: str = "network") -> dict[str, object]:
+    def create(self, stimulus, codegen, network_name="network", replicas=1, own=(), clock=None):
         if self.code:
-            return self.code.create(stimulus, codegen, network_name)
+            return self.code.create(stimulus, codegen, network_name, replicas, own, clock)
         # whole-number weights as int16 halve the memory that the largest loop reads
-        small = self.single_precision(codegen) and self.parameters.w_max < SHORT
-        return create(self.circuit, self.parameters, stimulus, codegen, np.dtype(np.int16) if small else None, network_name)
+        small = codegen == "dense" and self.single_precision(codegen) and self.parameters.w_max < SHORT
+        dtype = np.dtype(np.int16) if small else None
+        return create(self.circuit, self.parameters, stimulus, codegen, dtype, network_name, replicas, own, clock)
 
     def phases(self) -> dict[str, tuple[int, ...]]:
         return phases_of(self.circuit)
 
-    def values(self, weights: Matrices, codegen: str, *, n_turns: int, first: int) -> dict[str, np.ndarray | float]:
+    def constants(self, *, n_turns, first):
         circuit, parameters = self.circuit, self.parameters
-        noisy = (self.code or self).parameters.weight_noise > 0
-        values: dict[str, np.ndarray | float] = {
-            f"neurons.{name}": value for name, value in neuron_values(circuit, parameters, self.seed).items()
-        }
-        values |= {"neurons.tau_m": parameters.tau_m, "neurons.tau_s": parameters.tau_s}
-        for name, fixed in fixed_synapses(circuit, codegen).items():
-            values[f"{name}.w"] = fixed.w
-        for block in plastic_blocks(circuit):
-            values[f"{block.name}.w"] = pack(block, weights).ravel().astype(float)
-            if circuit.reinforced:
-                for name in ("w_max", "eta_plus", "eta_minus"):
-                    values[f"{block.name}.{name}"] = float(getattr(parameters, name))
-            if noisy:
-                values[f"{block.name}.weight_noise"] = float(parameters.weight_noise)
-        return values
+        names = ("w_max", "eta_plus", "eta_minus") if circuit.reinforced else ()
+        if (self.code or self).parameters.weight_noise > 0:
+            names += ("weight_noise",)
+        found = {f"neurons.{name}": getattr(parameters, name) for name in ("tau_m", "tau_s")}
+        return found | {f"{block}.{name}": float(getattr(parameters, name)) for block in self.learned for name in names}
+
+    def arrays(self, weights: Matrices, codegen: str) -> dict[str, np.ndarray]:
+        circuit, parameters = self.circuit, self.parameters
+        values = {f"neurons.{name}": value for name, value in neuron_values(circuit, parameters, self.seed).items()}
+        values |= {f"{name}.w": fixed.w for name, fixed in fixed_synapses(circuit, codegen).items()}
+        return values | {f"{block.name}.w": pack(block, weights).ravel().astype(float) for block in plastic_blocks(circuit)}
 
     def result(self, read: Callable[[str], np.ndarray], n_turns: int, seconds: float) -> NBPResult:
         circuit = self.circuit

@@ -9,6 +9,9 @@ It fires when v > theta. Under forward Euler with tau_m = tau_s = dt the membran
 weights of the spikes that arrived in the step before: Loihi's compartment with full decay.
 """
 
+import re
+from collections.abc import Collection
+
 __all__ = [
     "ANNEALING",
     "BERNOULLI",
@@ -46,6 +49,7 @@ __all__ = [
     "WINNING",
     "WINNING_LATERAL",
     "WINNING_SUM",
+    "individual",
 ]
 
 #: Where in the turn of the chain a time step lies. `period` and `lead` are the circuit's; the kick comes in turn -1.
@@ -217,3 +221,46 @@ drate/dt = -int(step == 0) * rate / dt : 1    # softmax(V) summed since the samp
 """
 WINNING_LATERAL = "odds_post += exp(V_pre - V_post)"
 WINNING_SUM = "rate = rate + 1 / odds"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Several networks in one group of neurons
+# ---------------------------------------------------------------------------------------------------------------------
+
+#: A parameter or subexpression with flags: ``name : unit (flags)`` or ``name = expression : unit (flags)``.
+DECLARATION = re.compile(r"^(?P<name>\w+)(?: = (?P<expression>.*))? : (?P<unit>\w+) \((?P<flags>[^)]*)\)", flags=re.MULTILINE)
+
+
+def dependent(model: str, names: Collection[str]) -> set[str]:
+    """Some names of a model and the shared subexpressions that depend on them."""
+    found = set(names)
+    while True:
+        more = {
+            match["name"]
+            for match in DECLARATION.finditer(model)
+            if "shared" in match["flags"] and match["expression"] and found & set(re.findall(r"\w+", match["expression"]))
+        }
+        if more <= found:
+            return found
+        found |= more
+
+
+def individual(model: str, names: Collection[str]) -> str:
+    """A model of neurons in which some constants, which all neurons share, are each neuron's own.
+
+    Parameters
+    ----------
+    model : str
+        Equations of this module.
+    names : collection of str
+        Constants of the model. The subexpressions that depend on them are no longer shared either.
+    """
+    found = dependent(model, names)
+
+    def own(match):
+        if match["name"] not in found:
+            return match[0]
+        flags = ", ".join(flag for flag in match["flags"].split(", ") if flag != "shared")
+        return match[0][: match.start("flags") - match.start() - 2] + (f" ({flags})" if flags else "")
+
+    return DECLARATION.sub(own, model)

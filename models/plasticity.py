@@ -9,7 +9,9 @@ of the phase. With eta_plus and eta_minus the net steps of potentiation and depr
 dw = (eta_plus + eta_minus) r x0 y0 - eta_minus x0 y0; the published steps are both 2. On a presynaptic spike x0 = 1.
 """
 
-from models.neurons import CLOCKWORK
+from collections.abc import Collection
+
+from models.neurons import CLOCKWORK, DECLARATION, individual
 
 __all__ = [
     "CROSSBAR",
@@ -21,6 +23,7 @@ __all__ = [
     "coincidence_pathways",
     "crossbar_model",
     "crossbar_pathways",
+    "of_targets",
 ]
 
 FIXED_SYNAPSE = "w : 1 (constant)"
@@ -151,3 +154,24 @@ def crossbar_pathways(back: bool, learns: bool, options: frozenset[str]) -> dict
                 pathways[f"back_{event}"] = f"q_pre {sign}= w"
             pathways[f"learn_{event}"] = f"w = clip(w {sign} {crossbar_pulse(sign, options)} * s_pre, -w_max, w_max)"
     return pathways
+
+
+def of_targets(model: str, names: Collection[str], dependent: Collection[str] = ()) -> str:
+    """A model of synapses that finds some of its constants in its target neurons, each of which has its own, as ``own_name``.
+
+    Parameters
+    ----------
+    model : str
+        Of this module.
+    names : collection of str
+        Constants of the model; the neurons must have them.
+    dependent : collection of str
+        Variables of the target neurons that are no longer shared.
+    """
+
+    def found(match):
+        if match["name"] not in names or match["expression"]:
+            return match[0]
+        return f"{match['name']} = own_{match['name']}_post : {match['unit']}"
+
+    return DECLARATION.sub(found, individual(model, {*names, *(f"{name}_post" for name in dependent)}))

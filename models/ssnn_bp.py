@@ -37,8 +37,9 @@ from models import neurons as equations
 from models.codegen.dense import any_order, dense_codeobj_class, only_where, silent_where_zero
 from models.errors import ParameterError
 from models.model import Model, Result, Stimuli, Weights, recorded_spikes
+from models.neurons import dependent, individual
 from models.parameters import Checked
-from models.plasticity import CROSSBAR_DECAY, crossbar_model, crossbar_pathways
+from models.plasticity import CROSSBAR_DECAY, crossbar_model, crossbar_pathways, of_targets
 
 __all__ = ["SSNN", "SSNNModel", "SSNNResult", "SSNNRules", "initial_weights", "pack", "unpack"]
 
@@ -259,6 +260,36 @@ class SSNNResult(Result):
     rates: np.ndarray | None
 
 
+@dataclass(frozen=True)
+class _Together:
+    """How several networks share Brian2 objects, see `models.model.Model.create`."""
+
+    replicas: int
+    own: frozenset[str]
+    homes: dict[str, str]
+
+    def _own(self, owner: str) -> set[str]:
+        return {name.partition(".")[2] for name in self.own if name.partition(".")[0] == owner}
+
+    def neurons(self, name: str, model: str) -> str:
+        """The equations of a group."""
+        kept = sorted(
+            f"own_{constant}" for synapses, home in self.homes.items() if home == name for constant in self._own(synapses)
+        )
+        return individual(model, self._own(name)) + "".join(f"{constant} : 1 (constant)\n" for constant in kept)
+
+    def synapses(self, name: str, model: str, learning: str) -> str:
+        """The model of a crossbar onto neurons whose own equations are among others those of `learning`."""
+        return of_targets(model, self._own(name), dependent(learning, self._own(self.homes[name])))
+
+    def connect(self, synapses, n_before: int, n_behind: int) -> None:
+        """Connect all neurons to all, within each network."""
+        if self.replicas == 1:
+            synapses.connect()
+        else:
+            synapses.connect(j=f"k for k in range(i // {n_before} * {n_behind}, (i // {n_before} + 1) * {n_behind})")
+
+
 class SSNNModel(Model):
     """The network, ready for `models.device.simulator`.
 
@@ -274,6 +305,7 @@ class SSNNModel(Model):
     sources = "input"
     period = "input.T"
     lead = 0
+    answers = ("counts", "membrane", "rates")
 
     def __init__(self, parameters: SSNN, learns: bool, n_total: int = 1):
         self.parameters, self.learns, self.n_total = parameters, learns, n_total
@@ -282,6 +314,11 @@ class SSNNModel(Model):
         self.learned = tuple(f"W{place + 1}" for place in range(len(parameters.hidden) + 1))
         streams = [f"{layer}_{sign}" for layer in parameters.layers[1:] for sign in SIGNS] if learns else []
         self.monitors = tuple(f"{name}_spikes" for name in (*parameters.layers, *streams))
+        n_in, n_out = parameters.n_in, parameters.n_out
+        self.segments = (n_in,) * (parameters.n_bytes // n_in) + ((n_out,) if learns else ())
+        self.groups = dict(zip(parameters.layers, parameters.sizes, strict=True))
+        self.events = {name: self.groups[name.partition("_")[0]] for name in self.monitors} | {"answers": n_out}
+        self.homes = dict(zip(self.learned, parameters.layers[1:], strict=True))
 
     @property
     def populations(self) -> tuple[tuple[str, int], ...]:
@@ -331,26 +368,35 @@ class SSNNModel(Model):
         }
 
     def single_precision(self, codegen: str) -> bool:
-        return codegen == "dense"
+        return codegen != "stock"
 
-    def create(self, stimulus, codegen: str, network_name: str = "network") -> dict[str, object]:
+    def create(self, stimulus, codegen, network_name="network", replicas=1, own=(), clock=None):
         """See `models.model.Model.create`; groups are named by layer, crossbars W1, W2, ..."""
         import brian2 as b2
 
         parameters = self.parameters
         dense = dense_codeobj_class() if codegen == "dense" else None
-        clock = b2.Clock(parameters.dt * b2.second, name="steps")
+        clock = clock or b2.Clock(parameters.dt * b2.second, name="steps")
+        together = _Together(replicas, frozenset(own), self.homes)
         common = {
             "method": "euler",
-            "namespace": {"stimulus": stimulus, "n_in": parameters.n_in, "n_bytes": parameters.n_bytes},
+            "namespace": {
+                "stimulus": stimulus,
+                "n_in": replicas * parameters.n_in,
+                "n_bytes": replicas * parameters.n_bytes,
+            },
             "clock": clock,
             "codeobj_class": dense,
         }
         hidden = range(1, len(parameters.hidden) + 1)
-        groups = [self._input(**common), *(self._composite(place, **common) for place in hidden), self._output(**common)]
+        groups = [
+            self._input(together, **common),
+            *(self._composite(place, together, **common) for place in hidden),
+            self._output(together, **common),
+        ]
         objects = {group.name: group for group in groups}
         for place in range(len(groups) - 1):
-            objects[f"W{place + 1}"] = self._crossbar(place + 1, groups[place], groups[place + 1], clock, dense)
+            objects[f"W{place + 1}"] = self._crossbar(place + 1, together, groups[place], groups[place + 1], clock, dense)
 
         output = groups[-1]
         lateral = {"inhibit": equations.LATERAL} | ({} if self.learns else {"compare": equations.WINNING_LATERAL})
@@ -364,7 +410,7 @@ class SSNNModel(Model):
             codeobj_class=dense,
             name="lateral",
         )
-        objects["lateral"].connect()
+        together.connect(objects["lateral"], parameters.n_out, parameters.n_out)
         for pathway in lateral:
             getattr(objects["lateral"], pathway).when = "inhibit"
 
@@ -383,13 +429,13 @@ class SSNNModel(Model):
         ]
         return objects | {"network": network}
 
-    def _input(self, **common):
+    def _input(self, together: _Together, **common):
         import brian2 as b2
 
         events = self.parameters.events
         group = b2.NeuronGroup(
-            self.parameters.n_in,
-            equations.EVENTS if events else equations.BERNOULLI,
+            together.replicas * self.parameters.n_in,
+            together.neurons("input", equations.EVENTS if events else equations.BERNOULLI),
             threshold=equations.EVENTS_THRESHOLD if events else equations.BERNOULLI_THRESHOLD,
             reset="s = 1",
             name="input",
@@ -401,19 +447,20 @@ class SSNNModel(Model):
         group.run_regularly(code, when="groups", order=1, name="input_sample", codeobj_class=common["codeobj_class"])
         return _fires(group, "input")
 
-    def _composite(self, place: int, **common):
+    def _composite(self, place: int, together: _Together, **common):
         import brian2 as b2
 
         drops = self.learns and self.parameters.dropout > 0
         gradient = equations.DROPOUT_GRADIENT if drops else equations.COMPOSITE_GRADIENT
         model = equations.COMPOSITE + (equations.DROPOUT if drops else "")
+        name = self.parameters.layers[place]
         group = b2.NeuronGroup(
-            self.parameters.sizes[place],
-            model + self._learning,
+            together.replicas * self.parameters.sizes[place],
+            together.neurons(name, model + self._learning),
             threshold=equations.DROPOUT_THRESHOLD if drops else equations.COMPOSITE_THRESHOLD,
             reset="s = 1",
             events=dict(gradient) if self.learns else {},  # a copy, since Brian2 adds to it
-            name=self.parameters.layers[place],
+            name=name,
             **common,
         )
         if drops:
@@ -429,14 +476,14 @@ class SSNNModel(Model):
             silent_where_zero(group, sign, "q")
         return _fires(group, f"fire_{place}")
 
-    def _output(self, **common):
+    def _output(self, together: _Together, **common):
         import brian2 as b2
 
         model = equations.COMPETITOR + ("" if self.learns else equations.WINNING)
         events = {"race": equations.COMPETITOR_RUNS, "read": equations.COMPETITOR_READ}
         group = b2.NeuronGroup(
-            self.parameters.n_out,
-            model + self._learning,
+            together.replicas * self.parameters.n_out,
+            together.neurons("output", model + self._learning),
             threshold=equations.COMPETITOR_THRESHOLD,
             reset=equations.COMPETITOR_RESET,
             events=events | (equations.COMPETITOR_ERROR if self.learns else {}),
@@ -472,7 +519,7 @@ class SSNNModel(Model):
             if self._learns_biases:
                 group.run_on_event(sign, equations.BIAS_UPDATE[sign], when="update")
 
-    def _crossbar(self, place: int, before, behind, clock, dense):
+    def _crossbar(self, place: int, together: _Together, before, behind, clock, dense):
         """The synapses between two layers; `place` counts from 1."""
         import brian2 as b2
 
@@ -483,7 +530,7 @@ class SSNNModel(Model):
         synapses = b2.Synapses(
             before,
             behind,
-            crossbar_model(learns, decays, parameters.options),
+            together.synapses(f"W{place}", crossbar_model(learns, decays, parameters.options), self._learning),
             on_pre=forward,
             on_post=pathways or None,
             on_event={"forward": "spike"} | {name: name.partition("_")[2] for name in pathways},
@@ -493,7 +540,7 @@ class SSNNModel(Model):
             codeobj_class=dense,
             name=f"W{place}",
         )
-        synapses.connect()
+        together.connect(synapses, *parameters.sizes[place - 1 : place + 1])
         synapses.forward.when = f"forward_{place}"
         if dense and not decays:
             any_order(synapses.forward)  # up to rounding, which chance makes irrelevant
@@ -515,15 +562,14 @@ class SSNNModel(Model):
             last |= {f"{name}_decay" for name in self.learned}
         return dict.fromkeys(first, (0,)) | dict.fromkeys(last, (-1,))
 
-    def values(self, weights: Weights, codegen: str, *, n_turns: int, first: int) -> dict[str, np.ndarray | float]:
+    def constants(self, *, n_turns, first):
         parameters, learns = self.parameters, self.learns
         last = len(parameters.hidden)
-        values: dict[str, np.ndarray | float] = {}
+        found: dict[str, float] = {}
         annealing = {"n_before": first, "n_total": self.n_total, "annealed": float(parameters.annealed)}
         for place, name in enumerate(parameters.layers):
-            group = {"T": parameters.steps}
+            group: dict[str, float] = {"T": parameters.steps}
             if place:
-                group["b"] = weights.get(f"b{place}", np.zeros(parameters.sizes[place]))
                 group["scale"] = 1 / (1 - parameters.dropout) if learns and place > 1 else 1.0
                 if learns:
                     group |= annealing
@@ -540,12 +586,9 @@ class SSNNModel(Model):
                     group["dropout"] = parameters.dropout
             if place > last:
                 group["mean_V"] = int(self._drive(parameters.output_drive) == "mean")
-            values |= {f"{name}.{variable}": value for variable, value in group.items()}
+            found |= {f"{name}.{variable}": value for variable, value in group.items()}
         for place, name in enumerate(self.learned):
-            crossbar = {
-                "w": weights[name].ravel(),
-                "w_max": parameters.w_max,
-            }
+            crossbar: dict[str, float] = {"w_max": parameters.w_max}
             if learns:
                 crossbar["eta_0"] = parameters.weight_steps[place]
                 crossbar |= {name: getattr(parameters, name) for name in parameters.options & {"asymmetry", "update_noise"}}
@@ -553,8 +596,13 @@ class SSNNModel(Model):
                     crossbar["level"] = parameters.level
                 if parameters.weight_decay:
                     crossbar |= {"weight_decay": parameters.weight_decay, "rate_0": parameters.learning_rates[place]}
-            values |= {f"{name}.{variable}": value for variable, value in crossbar.items()}
-        return values
+            found |= {f"{name}.{variable}": value for variable, value in crossbar.items()}
+        return found
+
+    def arrays(self, weights: Weights, codegen: str) -> dict[str, np.ndarray]:
+        layers = list(zip(self.parameters.layers, self.parameters.sizes, strict=True))[1:]
+        biases = {f"{name}.b": weights.get(f"b{place}", np.zeros(size)) for place, (name, size) in enumerate(layers, 1)}
+        return biases | {f"{name}.w": weights[name].ravel() for name in self.learned}
 
     def result(self, read, n_turns: int, seconds: float) -> SSNNResult:
         parameters = self.parameters

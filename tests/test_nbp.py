@@ -360,7 +360,7 @@ def test_slower_time_constants_follow_the_equations(digits):
 
     with _brian2("numpy") as b2:
         circuit = training_circuit(parameters)
-        silent = _stimulus(3, np.zeros((2, 3), dtype=np.int8), np.zeros(2, dtype=np.int32))
+        silent = _stimulus(NBPModel(circuit, parameters), np.zeros((2, 3), dtype=np.int8), np.zeros(2, dtype=np.int32))
         objects = create(circuit, parameters, silent, network_name="network*")
         group = objects["neurons"]
         group.theta, group.ref = 1e9, 0 * b2.second

@@ -47,6 +47,8 @@ template <class T> class Mapped {
         array_ = original_;
     }
 
+    size_t size() const { return size_; } // in bytes
+
   private:
     T *&array_;
     T *original_;
@@ -62,6 +64,7 @@ struct Turns {
     std::vector<std::pair<Code, std::vector<int64_t>>> phased;
     std::vector<std::pair<Code, const char *>> names; // of all code, for the profile
     bool by_phase;                                  // run the objects phase by phase, or all of them as Brian2 does
+    bool own_loop;                                  // the loop over time steps may be the one below
 };
 
 // The loop over time steps. Brian2's own, `Network::run`, asks for the processor time after every step.
@@ -72,7 +75,7 @@ template <class NetworkT> class Loop {
     void record(const bool recording) { arrange(recording); }
 
     void run(const int64_t steps) {
-        if (!turns_.by_phase && !profiles_) {
+        if (!turns_.own_loop || (!turns_.by_phase && !profiles_)) {
             network_.run(steps * turns_.dt, NULL, 0.);
             return;
         }

@@ -1,0 +1,214 @@
+"""What Brian2CUDA needs in order to build and run on today's CUDA: the compiler, the GPU, preferences, mended sources.
+
+Source: D. Alevi, M. Stimberg, H. Sprekeler, K. Obermayer, M. Augustin, "Brian2CUDA: flexible and efficient simulation of
+spiking neural network models on GPUs", Frontiers in Neuroinformatics 16:883700 (2022).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from models.errors import BuildError
+
+__all__ = [
+    "ARCHITECTURES",
+    "add_gpu_sources",
+    "architectures",
+    "curand",
+    "gpu",
+    "link_libraries",
+    "mend",
+    "nvcc",
+    "package_version",
+    "preferences",
+]
+
+#: Environment variable with the compute capabilities to compile for, such as ``80,90``, where it is not that of this machine.
+ARCHITECTURES = "BRIANPROP_CUDA_ARCHITECTURES"
+
+#: Where the toolkit is installed, if it is not on PATH.
+STANDARD_PLACE = "/usr/local/cuda"
+
+#: What to use where there is no CUDA.
+OTHERWISE = "or use --device cpp_standalone"
+
+
+def package_version() -> str:
+    """Version of Brian2CUDA. Raises BuildError where it is not installed."""
+    try:
+        return metadata.version("brian2cuda")
+    except metadata.PackageNotFoundError:
+        raise BuildError(
+            "The package brian2cuda is not installed; install it on Python 3.12 with 'pip install brianprop[cuda]', "
+            f"{OTHERWISE}."
+        ) from None
+
+
+@cache
+def nvcc() -> tuple[str, str]:
+    """Path and version of CUDA's compiler. Raises BuildError where there is none."""
+    path = shutil.which("nvcc", path=os.pathsep.join([os.environ.get("PATH", ""), f"{STANDARD_PLACE}/bin"]))
+    if path is None:
+        raise BuildError(f"CUDA's compiler nvcc is not on PATH; install the CUDA toolkit 12 or 13, {OTHERWISE}.")
+    done = subprocess.run([path, "--version"], capture_output=True, text=True)
+    if done.returncode:
+        raise BuildError(f"CUDA's compiler {path} does not run ({done.stderr.strip()[:200]}); install it anew, {OTHERWISE}.")
+    return os.path.realpath(path), done.stdout.strip().splitlines()[-1]
+
+
+@cache
+def gpu() -> tuple[str, str]:
+    """Name and compute capability (such as ``90``) of the GPU that is used: the first of $CUDA_VISIBLE_DEVICES, or the first.
+
+    Raises
+    ------
+    BuildError
+        Where there is none.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    which = [] if visible is None else ["--id=" + visible.split(",")[0]]
+    query = ["nvidia-smi", "--query-gpu=name,compute_cap", "--format=csv,noheader", *which]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=60)
+        said = (done.stdout + done.stderr).strip()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        done, said = None, str(error)
+    found = re.match(r"(.+), (\d+)\.(\d+)$", said.splitlines()[0]) if said and done and not done.returncode else None
+    if found is None:
+        raise BuildError(
+            f"There is no NVIDIA GPU to run on (nvidia-smi: {said[:200] or 'nothing'}); choose a machine with one and look at "
+            f"$CUDA_VISIBLE_DEVICES, {OTHERWISE}."
+        )
+    return found[1], found[2] + found[3]
+
+
+@cache
+def curand() -> tuple[Path, Path] | None:
+    """Folder of the headers and file of the library of cuRAND from NVIDIA's Python package; None where the toolkit has it.
+
+    Raises
+    ------
+    BuildError
+        When it is nowhere.
+    """
+    roots = [Path(nvcc()[0]).parents[1], Path(STANDARD_PLACE), Path("/usr")]
+    roots += [Path(os.environ[name]) for name in ("CUDA_PATH", "CUDA_HOME") if os.environ.get(name)]
+    if any((root / "include" / "curand.h").exists() for root in roots):
+        return None
+    for found in metadata.files("nvidia-curand") if _installed("nvidia-curand") else []:
+        if found.name.startswith("libcurand.so"):
+            library = Path(str(found.locate()))
+            return library.parents[1] / "include", library
+    raise BuildError(
+        f"The CUDA toolkit of {nvcc()[0]} has no cuRAND (curand.h); install it, or 'pip install nvidia-curand' for CUDA 13, "
+        f"{OTHERWISE}."
+    )
+
+
+def _installed(package: str) -> bool:
+    try:
+        return bool(metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def architectures() -> tuple[str, ...]:
+    """Compute capabilities to compile for, such as ``("80", "90")``: those of $BRIANPROP_CUDA_ARCHITECTURES, or of the GPU.
+
+    Raises
+    ------
+    BuildError
+        When the variable holds anything else, or is not set and there is no GPU.
+    """
+    text = os.environ.get(ARCHITECTURES)
+    if not text:
+        return (gpu()[1],)
+    chosen = tuple(word.strip().replace(".", "") for word in text.split(","))
+    if not all(re.fullmatch(r"\d{2,3}", word) for word in chosen):
+        raise BuildError(f"${ARCHITECTURES} = {text!r} must name compute capabilities, such as 80,90; set it anew.")
+    return chosen
+
+
+def _has_compiler() -> bool:
+    try:
+        return bool(nvcc() and (curand() or True))
+    except BuildError:
+        return False
+
+
+def preferences(chosen: tuple[str, ...]) -> dict[str, object]:
+    """Brian2's preferences for a build for some compute capabilities.
+
+    Brian2CUDA 1.0b1 asks for C++11, which the headers of CUDA 12 and 13 no longer take, and includes a header of Thrust that no
+    longer exists by way of others. Its default ``-use_fast_math`` makes dt / tau inexact.
+    """
+    from brian2 import prefs
+
+    # code can be generated without it all the same
+    path = str(Path(nvcc()[0]).parents[1]) if _has_compiler() else STANDARD_PLACE
+    apart = curand() if _has_compiler() else None
+    flags = " ".join(f"-gencode=arch=compute_{one},code=sm_{one}" for one in chosen)
+    backend = {
+        "detect_gpus": False,
+        "gpu_id": 0,
+        "compute_capability": float(f"{chosen[0][:-1]}.{chosen[0][-1]}"),
+        "detect_cuda": False,
+        "cuda_path": path,
+        "cuda_runtime_version": 0.0,
+        "extra_compile_args_nvcc": ["-w", "-std=c++17", "-include thrust/pair.h", flags] + ([f"-I{apart[0]}"] if apart else []),
+    }
+    host = [flag for flag in prefs["codegen.cpp.extra_compile_args_gcc"] if not flag.startswith("-std")]
+    found: dict[str, object] = {f"devices.cuda_standalone.cuda_backend.{name}": value for name, value in backend.items()}
+    return found | {
+        "codegen.cpp.extra_compile_args_gcc": [*(flag for flag in host if flag != "-ffast-math"), "-std=c++17"],
+        "codegen.cpp.extra_link_args": ["-L.", f"-Xlinker -rpath={apart[1].parent}"] if apart else [],
+        "codegen.cpp.headers": ['"stimuli.h"', '"turns.h"'],
+    }
+
+
+def add_gpu_sources(folder: Path) -> list[str]:
+    """Copy what the project needs beside the generated files into its folder; gives the sources to compile."""
+    here = Path(__file__).parent
+    for file in (here / "turns.h", *(here / "gpu").iterdir()):
+        shutil.copy(file, folder / file.name)
+    return ["stimuli.cu"]
+
+
+def link_libraries(folder: Path) -> None:
+    """Let a project find cuRAND under the name that it asks the linker for, where the library is that of a Python package."""
+    apart = curand()
+    if apart and not (folder / "libcurand.so").exists():
+        (folder / "libcurand.so").symlink_to(apart[1])
+
+
+#: What is mended in the generated sources of Brian2CUDA 1.0b1, by file: what is there, and what should be.
+MENDED = {
+    # names of files, which values are read from, would lose their capitals
+    "objects.cu": (
+        r"std::for_each\(s_value\.begin\(\).*?\}\);",
+        'if (s_value == "True" || s_value == "False") s_value[0] += 32;',
+    ),
+    # counts all pairs of neurons in a tree: minutes and tens of GiB for networks side by side; nothing needs it with atomics
+    "code_objects/*_synapses_create_*.cu": (
+        r"std::map<std::pair<int32_t, int32_t>, int32_t> source_target_count;.*?(?=[ \t]*// copy changed host data)",
+        "",
+    ),
+}
+
+
+def mend(folder: Path) -> None:
+    """Mend the generated sources of a project. Raises BuildError where they are not as expected."""
+    for pattern, (found, mended) in MENDED.items():
+        for path in folder.glob(pattern):
+            text, n_found = re.subn(found, lambda match, mended=mended: mended, path.read_text(), flags=re.DOTALL)
+            if n_found != 1:
+                raise BuildError(
+                    f"{path.name} of Brian2CUDA {package_version()} is not as expected; install brian2cuda 1.0b1, {OTHERWISE}."
+                )
+            path.write_text(text)

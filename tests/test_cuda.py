@@ -1,0 +1,183 @@
+"""CUDA: code generation and compilation without a GPU, what is said where something is missing, and results on a GPU."""
+
+import os
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from conftest import DIGITS
+
+from models import device
+from models.codegen import cuda
+from models.device import simulator
+from models.errors import BuildError
+from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit
+from models.nbp_model import NBPModel
+from models.replicas import Replicas, ReplicaStimuli
+from models.ssnn_bp import SSNN, SSNNModel
+
+SMALL_SSNN = SSNN(n_in=8, hidden=(6, 5), n_out=3, steps=5, biases=True)
+SMALL_NBP = NBP(n_in=16, n_hid=6, n_out=3)
+
+
+def models():
+    yield "nbp", NBPModel(training_circuit(SMALL_NBP), SMALL_NBP)
+    yield "nbp-inference", NBPModel(inference_circuit(SMALL_NBP), SMALL_NBP)
+    yield (
+        "nbp-replicas",
+        Replicas([NBPModel(training_circuit(p), p) for p in (SMALL_NBP, NBP(n_in=16, n_hid=6, n_out=3, eta_plus=4))]),
+    )
+    yield "ssnn-bp", SSNNModel(SMALL_SSNN, learns=True)
+    yield "ssnn-bp-inference", SSNNModel(SMALL_SSNN, learns=False)
+    yield "ssnn-bp-replicas", Replicas([SSNNModel(SMALL_SSNN, learns=True)] * 3)
+
+
+MODELS = dict(models())
+
+
+@pytest.fixture
+def package():
+    pytest.importorskip("brian2cuda", reason="brian2cuda is not installed (extra cuda, Python 3.12)")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_code_is_generated_without_a_gpu(package, name, tmp_path, monkeypatch):
+    monkeypatch.setenv(cuda.ARCHITECTURES, "80,90")
+    model = MODELS[name]
+    generated = device._generate(tmp_path, model, device.CUDA)
+    assert all(f"{block}.w" in generated["arrays"] for block in model.learned)
+    main, objects = (tmp_path / "main.cu").read_text(), (tmp_path / "objects.cu").read_text()
+    assert "brianprop::run_turns(" in main and main.index("run_turns(") < main.index("run_finished()")
+    assert "tolower" not in objects
+    # what is counted pair by pair takes minutes for networks side by side
+    created = list((tmp_path / "code_objects").glob("*_synapses_create_*.cu"))
+    assert created and not any("source_target_count" in path.read_text() for path in created)
+    makefile = (tmp_path / "makefile").read_text()
+    assert "arch=compute_80,code=sm_80" in makefile and "arch=compute_90,code=sm_90" in makefile
+    assert "-use_fast_math" not in makefile and "-ffast-math" not in makefile
+    # arrows with a delay ask the default clock for the time
+    assert re.search(r"network\.add\(&defaultclock, _run_", main) and "steps" not in main.split("network.add")[1].split("(")[1]
+    # one precision in all arrays of the neurons, but time
+    floats = set(re.findall(r"(float|double) \* brian::_array_(?:neurons|hidden1)_\w+;", objects))
+    assert floats == {"float"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_code_compiles_for_two_generations(package, name, monkeypatch):
+    try:
+        cuda.nvcc(), cuda.curand()
+    except BuildError as error:
+        pytest.skip(str(error))
+    monkeypatch.setenv(cuda.ARCHITECTURES, "80,90")
+    binary = device.build(MODELS[name], "cuda") / "main"
+    assert os.access(binary, os.X_OK)
+    listed = (
+        subprocess.run(["cuobjdump", "--list-elf", str(binary)], capture_output=True, text=True) if _has("cuobjdump") else None
+    )
+    if listed is not None and not listed.returncode:
+        assert "sm_80" in listed.stdout and "sm_90" in listed.stdout
+
+
+def _has(program):
+    return any(os.access(os.path.join(folder, program), os.X_OK) for folder in os.environ["PATH"].split(os.pathsep))
+
+
+def test_what_is_missing_is_one_sentence(monkeypatch, tmp_path):
+    model = MODELS["nbp"]
+    for function in (cuda.nvcc, cuda.gpu, cuda.curand):
+        function.cache_clear()
+    monkeypatch.setattr(cuda, "package_version", lambda: "1.0b1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(cuda, "STANDARD_PLACE", str(tmp_path))
+    with pytest.raises(
+        BuildError, match=r"nvcc is not on PATH; install the CUDA toolkit 12 or 13, or use --device cpp_standalone\."
+    ):
+        simulator(model, device="cuda")
+    monkeypatch.setattr(cuda, "nvcc", lambda: ("/opt/cuda/bin/nvcc", "13.0"))
+    monkeypatch.setattr(cuda, "curand", lambda: None)
+    with pytest.raises(BuildError, match="no NVIDIA GPU to run on"):
+        simulator(model, device="cuda")
+    # a program that says what a machine without a driver says
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho No devices were found\nexit 6\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    cuda.gpu.cache_clear()
+    with pytest.raises(BuildError, match="nvidia-smi: No devices were found"):
+        cuda.gpu()
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho NVIDIA H200, 9.0\n")
+    cuda.gpu.cache_clear()
+    assert cuda.gpu() == ("NVIDIA H200", "90")
+    monkeypatch.delenv(cuda.ARCHITECTURES, raising=False)
+    assert cuda.architectures() == ("90",)
+    for function in (cuda.gpu,):
+        function.cache_clear()
+
+
+def test_a_missing_package_is_one_sentence(monkeypatch):
+    def absent(name):
+        raise cuda.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(cuda.metadata, "version", absent)
+    with pytest.raises(
+        BuildError, match=r"brian2cuda is not installed; install it on Python 3\.12 with 'pip install brianprop\[cuda\]'"
+    ):
+        cuda.package_version()
+
+
+@pytest.mark.parametrize("text", ["hopper", "80,,90", "9"])
+def test_architectures_are_numbers(monkeypatch, text):
+    monkeypatch.setenv(cuda.ARCHITECTURES, text)
+    with pytest.raises(BuildError, match="must name compute capabilities, such as 80,90"):
+        cuda.architectures()
+
+
+def test_sources_of_another_version_are_refused(monkeypatch, tmp_path):
+    (tmp_path / "objects.cu").write_text("nothing of what is looked for")
+    monkeypatch.setattr(cuda, "package_version", lambda: "9.9")
+    with pytest.raises(BuildError, match=r"objects\.cu of Brian2CUDA 9\.9 is not as expected; install brian2cuda 1\.0b1"):
+        cuda.mend(tmp_path)
+
+
+@pytest.mark.cuda
+def test_nbp_on_a_gpu_equals_nbp_on_a_core(digits):
+    several = (NBP(**DIGITS), NBP(**DIGITS, theta=960.0, eta_plus=4))
+    images, targets, _ = digits
+    nets = [NBPModel(training_circuit(p), p) for p in several]
+    weights = [matrices(net.circuit, initial_weights(p, seed)) for seed, (net, p) in enumerate(zip(nets, several, strict=True))]
+    stimuli = nets[0].stimuli({"input": images, "target": targets})
+    samples = np.array([np.random.default_rng(seed).permutation(len(images))[:300] for seed in range(2)])
+    results = {}
+    for name in ("cpp_standalone", "cuda"):
+        with simulator(Replicas(nets), device=name) as ready:
+            results[name] = ready.run(weights, ReplicaStimuli([stimuli] * 2), samples, n_recorded=20)
+    for on_gpu, on_core in zip(results["cuda"], results["cpp_standalone"], strict=True):
+        for pair, matrix in on_core.matrices.items():
+            np.testing.assert_array_equal(on_gpu.matrices[pair], matrix)
+        np.testing.assert_array_equal(on_gpu.drive, on_core.drive)
+        for column, expected in zip(on_gpu.recorded, on_core.recorded, strict=True):
+            np.testing.assert_array_equal(column, expected)
+
+
+@pytest.mark.cuda
+def test_ssnn_bp_on_a_gpu_has_the_means_of_a_core():
+    parameters = SSNN(n_in=16, hidden=(8,), n_out=3, steps=10)
+    rng = np.random.default_rng(0)
+    n_samples, copies = 1200, 4
+    images = rng.integers(0, 256, (n_samples, 16), dtype=np.uint8)
+    targets = np.eye(3, dtype=np.uint8)[rng.integers(0, 3, n_samples)]
+    model = SSNNModel(parameters, learns=True, n_total=n_samples)
+    weights = {"W1": rng.normal(0, 0.4, (16, 8)).astype(np.float32), "W2": rng.normal(0, 0.6, (8, 3)).astype(np.float32)}
+    stimuli = ReplicaStimuli([model.stimuli(images, targets)] * copies)
+    samples = np.array([np.random.default_rng(seed).permutation(n_samples) for seed in range(copies)])
+    means = {}
+    for name in ("cpp_standalone", "cuda"):
+        with simulator(Replicas([model] * copies), device=name) as ready:
+            results = ready.run([weights] * copies, stimuli, samples, noise_seed=3, n_recorded=n_samples)
+        counts = [np.bincount(result.recorded[0], minlength=len(model.monitors)) for result in results]
+        changes = [[np.abs(result.weights[w] - weights[w]).mean() for w in ("W1", "W2")] for result in results]
+        means[name] = np.concatenate([np.array(counts, float), np.array(changes)], axis=1)
+    a, b = means["cuda"], means["cpp_standalone"]
+    error = np.sqrt((a.var(axis=0, ddof=1) + b.var(axis=0, ddof=1)) / copies)
+    # nine numbers, t with 6 degrees of freedom: beyond 7.5 standard errors once in 3,000 for each
+    assert np.all(np.abs(a.mean(axis=0) - b.mean(axis=0)) <= 7.5 * error)
