@@ -47,7 +47,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
-from analysis.runs import ACCURACIES, INFINITE
+from analysis.runs import ACCURACIES, INFINITE, as_json
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
@@ -347,16 +347,8 @@ def settings_of(kind: type[TrainOptions], values: Mapping[str, Any], out: Path |
 
 def as_values(settings: TrainOptions) -> dict[str, Any]:
     """The inverse of `settings_of`, as JSON can hold it: every option but the run directory, and the rules beside them."""
-    found = {}
-    for name, value in (dataclasses.asdict(settings) | dataclasses.asdict(settings).get("rules", {})).items():
-        if name in ("out", "rules"):
-            continue
-        if isinstance(value, Path):
-            value = str(value)
-        if isinstance(value, float) and math.isinf(value):
-            value = INFINITE
-        found[name] = list(value) if isinstance(value, tuple) else value
-    return found
+    values = as_json(settings)
+    return {name: value for name, value in (values | values.get("rules", {})).items() if name not in ("out", "rules")}
 
 
 def words_of_set(words: Sequence[str]) -> dict[str, Any]:

@@ -184,24 +184,20 @@ def plan_of(described: Sweep, message: Message = print) -> dict:
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
         points.append({"key": key, "axes": point.axes, "settings": values, "data": found["sha256"]})
         data[found["sha256"]] = found
-    return json.loads(
-        json.dumps(
-            {
-                "system": described.system,
-                "objective": described.objective,
-                "sweep": {
-                    "base": described.base,
-                    "axes": {axis.name: {**as_json(axis), "sampled": axis.sampled} for axis in described.axes},
-                    "seeds": described.seeds,
-                    "sample": described.sample and as_json(described.sample),
-                    "cluster": described.cluster,
-                },
-                "data": data,
-                "points": points,
-            },
-            default=str,
-        )
-    )
+    plan = {
+        "system": described.system,
+        "objective": described.objective,
+        "sweep": {
+            "base": described.base,
+            "axes": {axis.name: {**as_json(axis), "sampled": axis.sampled} for axis in described.axes},
+            "seeds": described.seeds,
+            "sample": described.sample,
+            "cluster": described.cluster,
+        },
+        "data": data,
+        "points": points,
+    }
+    return json.loads(json.dumps(as_json(plan), default=str))
 
 
 def write_table(directory: SweepDirectory) -> list[Path]:
