@@ -48,6 +48,7 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 
 from analysis.runs import ACCURACIES, INFINITE, as_json
+from analysis.sweep_directory import SAMPLE, SEED
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
@@ -80,9 +81,6 @@ SCALES = ("linear", "log")
 SPLITS = ("validation", "test", "train")
 
 PRESETS = Path(__file__).with_name("presets")
-
-#: The axis that numbers samples, and that of the seeds.
-SAMPLE, SEED = "sample", "seed"
 
 
 @dataclass(frozen=True)

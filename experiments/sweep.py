@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from distributed import KilledWorker, WorkerPlugin, as_completed
 
-from analysis.runs import Run, as_json, atomic_write
+from analysis.runs import Run, as_json, atomic_write, write_text
 from analysis.sweep_directory import PointStore, SweepDirectory
 from experiments import event_frames
 from experiments.axes import SETTINGS, Sweep, as_values, settings_of
@@ -203,8 +203,7 @@ def plan_of(described: Sweep, message: Message = print) -> dict:
 def write_table(directory: SweepDirectory) -> list[Path]:
     """Write the table of a sweep as CSV, and as Parquet where pyarrow is installed."""
     frame = directory.table()
-    written = [directory.path / "table.csv"]
-    atomic_write(written[0], lambda file: file.write(frame.to_csv(index=False, lineterminator="\n").encode()))
+    written = [write_text(directory.path / "table.csv", frame.to_csv(index=False, lineterminator="\n"))]
     try:
         import pyarrow  # noqa: F401
     except ImportError:
