@@ -28,7 +28,7 @@ from distributed import KilledWorker, WorkerPlugin, as_completed
 from analysis.runs import Run, as_json, atomic_write, write_text
 from analysis.sweep_directory import PointStore, SweepDirectory
 from experiments import event_frames
-from experiments.axes import SETTINGS, Sweep, as_values, settings_of
+from experiments.axes import SETTINGS, Sweep, as_values, named_point, settings_of
 from experiments.cluster import connected
 from experiments.environment import program_digest
 from experiments.train import SYSTEMS, resume, train
@@ -173,11 +173,8 @@ def plan_of(described: Sweep, message: Message = print) -> dict:
                 f"The objective is of the split {described.objective['split']}, which the data set {settings.dataset} has not "
                 f"with these options; set its split to one of {', '.join(found['splits'])}."
             )
-        try:
+        with named_point(point.axes):
             _parameters(settings, found)
-        except ParameterError as error:
-            words = ", ".join(f"{name} = {value}" for name, value in point.axes.items())
-            raise ParameterError(f"{error}" + (f" (At the point {words}.)" if words else "")) from error
         decides = {name: value for name, value in values.items() if name not in PLACES}
         decides |= {"system": described.system, "data": found["sha256"], "init_weights": _file_digest(settings)}
         decides["dataset"] = Path(settings.dataset).name
