@@ -108,6 +108,8 @@ class PointStore:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
+        # of each run that was found whole, what its files were then: hashing thousands takes a while
+        self._whole: dict[str, list[tuple[int, ...]]] = {}
 
     def finished(self, key: str) -> Path:
         """Where the run is when it is finished."""
@@ -176,7 +178,8 @@ class PointStore:
     def damage(self, key: str) -> str | None:
         """What is wrong with a finished run, in a few words; None where it is whole, and where there is none.
 
-        Its files must be those that were committed; what was added later, such as figures, does not matter.
+        Its files must be those that were committed; what was added later, such as figures, does not matter. A run that this
+        object has found whole is hashed again only where one of its files was written since.
         """
         folder = self.finished(key)
         if not os.path.lexists(folder):
@@ -188,6 +191,10 @@ class PointStore:
             return f"{MANIFEST} cannot be read ({error})"
         if manifest.get("key") != key:
             return f"{MANIFEST} is that of {manifest.get('key')!r}"
+        # from before they are read: what is written meanwhile counts as written since
+        states = [_state(folder / name) for name in (MANIFEST, *expected)]
+        if states == self._whole.get(key):
+            return None
         for name, digest in expected.items():
             try:
                 found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -195,6 +202,7 @@ class PointStore:
                 return f"{name} cannot be read ({error.strerror})"
             if found != digest:
                 return f"{name} has changed"
+        self._whole[key] = states
         return None
 
     def set_aside(self, key: str) -> Path:
@@ -506,6 +514,15 @@ def _digests(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name not in ("lock", MANIFEST)
     }
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What of a file changes when it is written or replaced; empty where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _name(option: str, value: Any) -> Any:
