@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from models.circuit import Circuit, Population, Projection
+from models.nbp import EDGE_ARROWS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +88,7 @@ FAMILIES = {
     "gate_high": ("gate layer", "C3", False),
     "lower": ("gate layer", "C3", False),
     # these move the edges of a box, in either direction
-    **dict.fromkeys(("h_lower", "h_upper", "o_lower", "o_upper"), ("gate layer", "C3", False)),
+    **dict.fromkeys(EDGE_ARROWS, ("gate layer", "C3", False)),
     "chain": ("gating chain", "C7", False),
     "silence": ("silence", "C5", True),
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from analysis.runs import INFINITE, PARAMETERS, TITLES, Run, as_json
 
-__all__ = ["Group", "group_runs", "settings_of"]
+__all__ = ["Group", "group_runs", "joined", "settings_of"]
 
 #: Settings that have a symbol or a better name in labels.
 SYMBOLS = {
@@ -89,6 +89,11 @@ def group_runs(runs: Sequence[Run], ignored: Collection[str] = ()) -> list[Group
     ]
 
 
+def joined(values: Sequence) -> str:
+    """Several values of one parameter as text: sizes of layers, 200-100, or learning rates, 0.05 / 0.1."""
+    return ("-" if all(isinstance(item, int) for item in values) else " / ").join(map(str, values))
+
+
 def _seed(run: Run) -> int:
     return run.config.get("training", {}).get("seed", 0)
 
@@ -108,6 +113,5 @@ def _words(name: str, value) -> str:
     if value is None or value == INFINITE:
         return f"no {title}"
     if isinstance(value, list):
-        # sizes of layers, 200-100, or learning rates, 0.05 / 0.1
-        value = ("-" if all(isinstance(item, int) for item in value) else " / ").join(map(str, value))
+        value = joined(value)
     return f"{title} = {value:g}" if isinstance(value, float) else f"{title} = {value}"

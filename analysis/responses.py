@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.groups import SYMBOLS
 from analysis.output import NothingToShowError, write_figures
-from analysis.sweep_directory import SEED, SweepDirectory
+from analysis.sweep_directory import SEED, SweepDirectory, cell, short
 from models.errors import RunError
 
 if TYPE_CHECKING:
@@ -342,18 +342,9 @@ def words(name: str) -> str:
     return name if " " in name else SYMBOLS.get(name, name.replace("_", " "))
 
 
-def short(value) -> str:
-    """A value as text."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _values(directory: SweepDirectory, name: str) -> list:
     """The different values of an axis, in the order of the sweep."""
-    return list(dict.fromkeys(_cell(point.axes[name]) for point in directory.points))
-
-
-def _cell(value):
-    return "-".join(map(str, value)) if isinstance(value, list) else value
+    return list(dict.fromkeys(cell(point.axes[name]) for point in directory.points))
 
 
 def _places(directory: SweepDirectory, table: pandas.DataFrame, name: str) -> _Places:

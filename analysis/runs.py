@@ -31,7 +31,7 @@ import re
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,12 +122,20 @@ def _is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(".tmp")
 
 
-def as_json(parameters: Any) -> dict:
-    """Fields of a dataclass of parameters as JSON holds them: tuples as lists, infinity as "inf"; see `Run.parameters`."""
-    return {
-        name: INFINITE if value == math.inf else list(value) if isinstance(value, tuple) else value
-        for name, value in dataclasses.asdict(parameters).items()
-    }
+def as_json(value: Any) -> Any:
+    """A value as JSON holds it: the fields of a dataclass as an object, tuples as lists, paths as text, infinity as "inf".
+
+    `Run.parameters` reads parameters back.
+    """
+    if dataclasses.is_dataclass(value):
+        value = dataclasses.asdict(value)
+    if isinstance(value, Mapping):
+        return {name: as_json(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return INFINITE if isinstance(value, float) and value == math.inf else value
 
 
 def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> None:

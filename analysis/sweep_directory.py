@@ -31,14 +31,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.runs import INFINITE, Run, atomic_write, cannot_write
+from analysis.groups import joined
+from analysis.runs import INFINITE, Run, cannot_write, write_text
 from models.errors import RunError
 
 if TYPE_CHECKING:
     import pandas
     import xarray
 
-__all__ = ["FORMAT", "PointEntry", "PointStore", "Status", "SweepDirectory"]
+__all__ = ["FORMAT", "SAMPLE", "SEED", "PointEntry", "PointStore", "Status", "SweepDirectory", "cell", "short"]
 
 #: Version of the layout above; a reader refuses any other.
 FORMAT = 1
@@ -71,7 +72,7 @@ class PointEntry:
     def words(self) -> str:
         """Its place as text."""
         places = {name: value for name, value in self.axes.items() if name != SAMPLE} | {SEED: self.settings[SEED]}
-        return ", ".join(f"{name} = {_short(value)}" for name, value in places.items())
+        return ", ".join(f"{name} = {short(value)}" for name, value in places.items())
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ class PointStore:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
+        # of each run that was found whole, what its files were then: hashing thousands takes a while
+        self._whole: dict[str, list[tuple[int, ...]]] = {}
 
     def finished(self, key: str) -> Path:
         """Where the run is when it is finished."""
@@ -165,7 +168,7 @@ class PointStore:
         folder, place = self.unfinished(key), self.finished(key)
         manifest = {"format": FORMAT, "key": key, "sha256": _digests(folder)}
         text = json.dumps(manifest, indent=1) + "\n"
-        atomic_write(folder / MANIFEST, lambda file: file.write(text.encode()))
+        write_text(folder / MANIFEST, text)
         self._folder("points")
         try:
             os.replace(folder, place)
@@ -175,7 +178,8 @@ class PointStore:
     def damage(self, key: str) -> str | None:
         """What is wrong with a finished run, in a few words; None where it is whole, and where there is none.
 
-        Its files must be those that were committed; what was added later, such as figures, does not matter.
+        Its files must be those that were committed; what was added later, such as figures, does not matter. A run that this
+        object has found whole is hashed again only where one of its files was written since.
         """
         folder = self.finished(key)
         if not os.path.lexists(folder):
@@ -187,6 +191,10 @@ class PointStore:
             return f"{MANIFEST} cannot be read ({error})"
         if manifest.get("key") != key:
             return f"{MANIFEST} is that of {manifest.get('key')!r}"
+        # from before they are read: what is written meanwhile counts as written since
+        states = [_state(folder / name) for name in (MANIFEST, *expected)]
+        if states == self._whole.get(key):
+            return None
         for name, digest in expected.items():
             try:
                 found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -194,6 +202,7 @@ class PointStore:
                 return f"{name} cannot be read ({error.strerror})"
             if found != digest:
                 return f"{name} has changed"
+        self._whole[key] = states
         return None
 
     def set_aside(self, key: str) -> Path:
@@ -298,7 +307,7 @@ class SweepDirectory(PointStore):
             plan = {"format": FORMAT, "id": identity, **plan}
             text = json.dumps(plan, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
             if not (store.path / "sweep.json").exists() or text != (store.path / "sweep.json").read_text(encoding="utf-8"):
-                atomic_write(store.path / "sweep.json", lambda file: file.write(text.encode()))
+                write_text(store.path / "sweep.json", text)
         return cls(store.path, plan)
 
     @classmethod
@@ -380,7 +389,7 @@ class SweepDirectory(PointStore):
         """Keep why a run has failed: ``reason``, and what else may help."""
         self._folder("failures")
         text = json.dumps({"point": self.words(key), **failure}, indent=1, ensure_ascii=False) + "\n"
-        atomic_write(self.path / "failures" / f"{key}.json", lambda file: file.write(text.encode()))
+        write_text(self.path / "failures" / f"{key}.json", text)
 
     def forget_failure(self, key: str) -> None:
         """Remove the record of a failure, if there is one."""
@@ -429,8 +438,8 @@ class SweepDirectory(PointStore):
             {
                 "point": point.key,
                 "system": self.plan["system"],
-                **{name: value for name, value in point.axes.items() if name not in point.settings},
-                **{name: _cell(_name(name, value)) for name, value in point.settings.items() if name not in (SEED, "data_dir")},
+                **{name: cell(value) for name, value in point.axes.items() if name not in point.settings},
+                **{name: cell(_name(name, value)) for name, value in point.settings.items() if name not in (SEED, "data_dir")},
                 SEED: point.settings[SEED],
                 **results[point.key],
             }
@@ -507,15 +516,24 @@ def _digests(folder: Path) -> dict[str, str]:
     }
 
 
+def _state(path: Path) -> tuple[int, ...]:
+    """What of a file changes when it is written or replaced; empty where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def _name(option: str, value: Any) -> Any:
     """An option without the path of a machine: a table may be published."""
     return Path(value).name if option in ("dataset", "init_weights") and value else value
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
     """A value as a cell of a table: sizes of several layers as 200-100."""
     if isinstance(value, list):
-        return "-".join(map(str, value))
+        return joined(value)
     return math.inf if value == INFINITE else value
 
 
@@ -523,5 +541,6 @@ def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(_cell(value))
+def short(value: Any) -> str:
+    """A value as text."""
+    return f"{value:.4g}" if isinstance(value, float) else str(cell(value))

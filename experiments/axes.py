@@ -40,14 +40,16 @@ import math
 import tomllib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
-from analysis.runs import ACCURACIES, INFINITE
+from analysis.runs import ACCURACIES, INFINITE, as_json
+from analysis.sweep_directory import SAMPLE, SEED
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
@@ -61,6 +63,7 @@ __all__ = [
     "Sample",
     "Sweep",
     "as_values",
+    "named_point",
     "preset_names",
     "read_sweep",
     "settings_of",
@@ -75,14 +78,11 @@ SETTINGS: dict[str, type[TrainOptions]] = {kind.system: kind for kind in (TrainN
 #: Options that are not a sweep's to set.
 OWN = ("out", "rules", "seed", "replicas", "processes")
 
-METHODS = ("latin-hypercube", "random")
-SCALES = ("linear", "log")
+METHOD = Literal["latin-hypercube", "random"]
+SCALE = Literal["linear", "log"]
 SPLITS = ("validation", "test", "train")
 
 PRESETS = Path(__file__).with_name("presets")
-
-#: The axis that numbers samples, and that of the seeds.
-SAMPLE, SEED = "sample", "seed"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Axis:
     set: Mapping[str, tuple] = field(default_factory=dict)
     low: float | None = None
     high: float | None = None
-    scale: Literal["linear", "log"] = "linear"
+    scale: SCALE = "linear"
     multiple: float | None = None
     choose: tuple = ()
 
@@ -134,7 +134,7 @@ class Axis:
 class Sample:
     """How many points are drawn from the axes that are sampled, and how."""
 
-    method: Literal["latin-hypercube", "random"] = "latin-hypercube"
+    method: METHOD = "latin-hypercube"
     n: int = 0
     seed: int = 0
 
@@ -225,11 +225,8 @@ class Sweep:
                 for number, sample in enumerate(drawn):
                     at = where | ({SAMPLE: number} | sample if sample else {})
                     values = {**self.base, **changes, **sample, SEED: seed}
-                    try:
+                    with named_point(at):
                         found.append(Point(at, settings_of(kind, values)))
-                    except ParameterError as error:
-                        words = ", ".join(f"{name} = {value}" for name, value in at.items())
-                        raise ParameterError(f"{error}" + (f" (At the point {words}.)" if at else "")) from error
         return found
 
     def _drawn(self, names: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -250,6 +247,16 @@ class Sweep:
             else:
                 columns[axis.name] = _numbers(axis, axis.at(share), names)
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+@contextmanager
+def named_point(axes: Mapping[str, Any]) -> Iterator[None]:
+    """Say of a ParameterError of this block at which point of a sweep it is, by the point's place on the axes."""
+    try:
+        yield
+    except ParameterError as error:
+        words = ", ".join(f"{name} = {value}" for name, value in axes.items())
+        raise ParameterError(f"{error}" + (f" (At the point {words}.)" if words else "")) from error
 
 
 def read_sweep(
@@ -347,16 +354,9 @@ def settings_of(kind: type[TrainOptions], values: Mapping[str, Any], out: Path |
 
 def as_values(settings: TrainOptions) -> dict[str, Any]:
     """The inverse of `settings_of`, as JSON can hold it: every option but the run directory, and the rules beside them."""
-    found = {}
-    for name, value in (dataclasses.asdict(settings) | dataclasses.asdict(settings).get("rules", {})).items():
-        if name in OWN and name != SEED:
-            continue
-        if isinstance(value, Path):
-            value = str(value)
-        if isinstance(value, float) and math.isinf(value):
-            value = INFINITE
-        found[name] = list(value) if isinstance(value, tuple) else value
-    return found
+    values = as_json(settings)
+    left_out = set(OWN) - {SEED}
+    return {name: value for name, value in (values | values.get("rules", {})).items() if name not in left_out}
 
 
 def words_of_set(words: Sequence[str]) -> dict[str, Any]:
@@ -377,7 +377,7 @@ def words_of_axes(words: Sequence[str]) -> dict[str, Any]:
             continue
         high, *more = rest.split("/")
         found[name] = {"from": _value(low), "to": _value(high)}
-        if more and more[-1] in SCALES:
+        if more and more[-1] in get_args(SCALE):
             found[name]["scale"] = more.pop()
         if more:
             found[name]["n"] = _value(more.pop())
@@ -509,7 +509,7 @@ def _axis(name: str, value: Any, kind: type[TrainOptions], names: Mapping[str, A
         return Axis(name, taken, {name: taken}) if member == "values" else Axis(name, choose=taken)
     _known(where, value, ("from", "to", "n", "scale", "multiple"))
     scale = value.get("scale", "linear")
-    _one_of(f"{where}: the scale", scale, SCALES)
+    _one_of(f"{where}: the scale", scale, get_args(SCALE))
     for end in ("from", "to"):
         if end not in value:
             raise ParameterError(f"{where} has no {end!r}; give from and to, or a list.")
@@ -588,7 +588,7 @@ def _sample(value: Any) -> Sample | None:
         raise ParameterError(f"sample = {value!r} must be a table with method, n and seed.")
     _known("[sample]", value, ("method", "n", "seed"))
     sample = Sample(**value)
-    _one_of("The method of [sample]", sample.method, METHODS)
+    _one_of("The method of [sample]", sample.method, get_args(METHOD))
     for name, least in (("n", 1), ("seed", 0)):
         number = getattr(sample, name)
         if not isinstance(number, int) or number < least:

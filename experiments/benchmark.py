@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.runs import write_text
+from analysis.runs import as_json, write_text
 from analysis.speed import CHIP, Spread, affine, draw, ratio, slope
 from experiments import datasets, encoding
 from experiments.environment import describe
@@ -669,7 +669,7 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
     order = _order(len(train.labels), settings.samples, settings.seed + 1)
     speed = measure_speed(bench, states, order, settings.repeats, message)
     found = {
-        "settings": plain(settings),
+        "settings": as_json(settings),
         "environment": describe(),
         "dataset": {"name": dataset, "origin": data.origin, "training samples": len(train.labels)},
         "sizes": parameters.sizes,
@@ -741,18 +741,6 @@ def finish(out: Path, found: dict, size: str, wrong: str, message: Callable[[str
     for line in lines(found, rows, wrong):
         message(line)
     draw(out)
-
-
-def plain(settings) -> dict:
-    """The settings of a benchmark as JSON can hold them."""
-
-    def held(value):
-        if isinstance(value, dict):
-            return {name: held(item) for name, item in value.items()}
-        infinite = isinstance(value, float) and math.isinf(value)
-        return str(value) if isinstance(value, Path) or infinite else value
-
-    return held(dataclasses.asdict(settings))
 
 
 def table(found: dict, size: str) -> list[dict]:

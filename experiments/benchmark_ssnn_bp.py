@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from analysis.runs import as_json
 from experiments import datasets, encoding
 from experiments.benchmark import (
     VARIANTS,
@@ -19,7 +20,6 @@ from experiments.benchmark import (
     interleaved,
     observe,
     peak_memory,
-    plain,
     prepare,
     profile,
     ratios,
@@ -191,7 +191,7 @@ def benchmark(settings: BenchmarkSSNN, message: Callable[[str], None] = print) -
     wrong = {(kind, state): share for kind in bench.models for state, share in shares.items()}
     speed = speed_rows(interleaved(cases, settings.repeats), wrong)
     found = {
-        "settings": plain(settings),
+        "settings": as_json(settings),
         "environment": describe(),
         "dataset": {"name": dataset, "origin": loaded.origin, "training samples": n_epoch},
         "sizes": list(parameters.sizes),

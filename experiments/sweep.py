@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 from distributed import KilledWorker, WorkerPlugin, as_completed
 
-from analysis.runs import Run, as_json, atomic_write
+from analysis.runs import Run, as_json, atomic_write, write_text
 from analysis.sweep_directory import PointStore, SweepDirectory
 from experiments import event_frames
-from experiments.axes import SETTINGS, Sweep, as_values, settings_of
+from experiments.axes import SETTINGS, Sweep, as_values, named_point, settings_of
 from experiments.cluster import connected
 from experiments.environment import program_digest
 from experiments.train import SYSTEMS, resume, train
@@ -173,42 +173,34 @@ def plan_of(described: Sweep, message: Message = print) -> dict:
                 f"The objective is of the split {described.objective['split']}, which the data set {settings.dataset} has not "
                 f"with these options; set its split to one of {', '.join(found['splits'])}."
             )
-        try:
+        with named_point(point.axes):
             _parameters(settings, found)
-        except ParameterError as error:
-            words = ", ".join(f"{name} = {value}" for name, value in point.axes.items())
-            raise ParameterError(f"{error}" + (f" (At the point {words}.)" if words else "")) from error
         decides = {name: value for name, value in values.items() if name not in PLACES}
         decides |= {"system": described.system, "data": found["sha256"], "init_weights": _file_digest(settings)}
         decides["dataset"] = Path(settings.dataset).name
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
         points.append({"key": key, "axes": point.axes, "settings": values, "data": found["sha256"]})
         data[found["sha256"]] = found
-    return json.loads(
-        json.dumps(
-            {
-                "system": described.system,
-                "objective": described.objective,
-                "sweep": {
-                    "base": described.base,
-                    "axes": {axis.name: {**as_json(axis), "sampled": axis.sampled} for axis in described.axes},
-                    "seeds": described.seeds,
-                    "sample": described.sample and as_json(described.sample),
-                    "cluster": described.cluster,
-                },
-                "data": data,
-                "points": points,
-            },
-            default=str,
-        )
-    )
+    plan = {
+        "system": described.system,
+        "objective": described.objective,
+        "sweep": {
+            "base": described.base,
+            "axes": {axis.name: {**as_json(axis), "sampled": axis.sampled} for axis in described.axes},
+            "seeds": described.seeds,
+            "sample": described.sample,
+            "cluster": described.cluster,
+        },
+        "data": data,
+        "points": points,
+    }
+    return json.loads(json.dumps(as_json(plan), default=str))
 
 
 def write_table(directory: SweepDirectory) -> list[Path]:
     """Write the table of a sweep as CSV, and as Parquet where pyarrow is installed."""
     frame = directory.table()
-    written = [directory.path / "table.csv"]
-    atomic_write(written[0], lambda file: file.write(frame.to_csv(index=False, lineterminator="\n").encode()))
+    written = [write_text(directory.path / "table.csv", frame.to_csv(index=False, lineterminator="\n"))]
     try:
         import pyarrow  # noqa: F401
     except ImportError:

@@ -215,16 +215,33 @@ def arrows(
     Yields
     ------
     Projection
+
+    Raises
+    ------
+    ParameterError
+        Where a line is not of this form, a kind has no connectivity, or an arrow neither a weight nor a matrix.
     """
     for line in table.splitlines():
         words = line.partition("#")[0].split()
         if not words:
             continue
-        kind, delay, source, arrow, *targets = words
-        if arrow != "->" or not targets:
-            raise ParameterError(f"Arrow {line.strip()!r}: write it as 'kind delay source -> target ...'.")
+        if len(words) < 5 or words[3] != "->" or not words[1].isdecimal():
+            raise ParameterError(
+                f"Arrow {line.strip()!r}: write it as 'kind delay source -> target ...', the delay in whole steps."
+            )
+        kind, delay, source, _, *targets = words
+        if kind not in connectivity:
+            known = ", ".join(connectivity) or "none"
+            raise ParameterError(
+                f"Arrow {line.strip()!r}: the kind {kind} has no connectivity; give it one, or use another (known: {known})."
+            )
         for target in targets:
             plastic = kind not in weights
+            if plastic and (source, target) not in matrices:
+                raise ParameterError(
+                    f"Arrow {source} -> {target} ({kind}): it has neither a weight nor a matrix; give the kind {kind} a weight "
+                    f"if it is fixed, or the pair ({source}, {target}) a matrix if it is learned."
+                )
             yield Projection(
                 source,
                 target,

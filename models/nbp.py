@@ -18,6 +18,7 @@ from models.gating import LEAD, chain_arrows, chain_populations
 from models.parameters import Checked
 
 __all__ = [
+    "EDGE_ARROWS",
     "INFERENCE_PERIOD",
     "NBP",
     "PERIOD",
@@ -144,6 +145,14 @@ class NBP(Rules):
         return {"in": self.n_in, "hid": self.n_hid, "out": self.n_out}
 
 
+#: Arrows that move the edges of the boxes, by their kind; left out where they would have no weight.
+EDGE_ARROWS = {
+    "h_lower": "h_lower 0 g2 -> h_lt",
+    "h_upper": "h_upper 0 g2 -> h_gt",
+    "o_lower": "o_lower 0 g3 -> o_lt",
+    "o_upper": "o_upper 0 g3 -> o_gt",
+}
+
 CONNECTIVITY = {
     "plastic": "all-to-all",
     "copy": "one-to-one",
@@ -154,7 +163,7 @@ CONNECTIVITY = {
     "gate_high": "one-to-all",
     "lower": "one-to-all",
     "silence": "one-to-all",
-    **dict.fromkeys(("h_lower", "h_upper", "o_lower", "o_upper"), "one-to-all"),
+    **dict.fromkeys(EDGE_ARROWS, "one-to-all"),
 }
 
 MATRICES = {
@@ -251,14 +260,6 @@ copy      0  o_lt    -> d2_neg
 inhibit   0  o_gt    -> d2_pos
 gate      0  g4      -> d2_pos d2_neg
 """,
-}
-
-#: Arrows that move the edges of the boxes; left out where they would have no weight.
-EDGE_ARROWS = {
-    "h_lower": "h_lower 0 g2 -> h_lt",
-    "h_upper": "h_upper 0 g2 -> h_gt",
-    "o_lower": "o_lower 0 g3 -> o_lt",
-    "o_upper": "o_upper 0 g3 -> o_gt",
 }
 
 TRAINING_FIRING = {

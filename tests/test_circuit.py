@@ -132,6 +132,7 @@ def a_circuit(populations, projections=(), readout="a"):
 
 
 A, B = Population("a", 2), Population("b", 3)
+KINDS, MATRICES = {"copy": "one-to-one", "plastic": "all-to-all"}, {("a", "c"): "W1"}
 
 
 @pytest.mark.parametrize(
@@ -151,6 +152,11 @@ A, B = Population("a", 2), Population("b", 3)
         (lambda: a_circuit([A, B], [Projection("a", "b", "gate", 0, "one-to-all", 1.0)]), "a has 2 neurons"),
         (lambda: a_circuit([A], readout="o"), "readout o"),
         (lambda: list(arrows("copy 0 a b", {}, {}, {})), "copy 0 a b"),
+        (lambda: list(arrows("copy 0 a", {}, {}, {})), "'copy 0 a': write it as"),
+        (lambda: list(arrows("copy -1 a -> b", KINDS, {}, {})), "'copy -1 a -> b': .* whole steps"),
+        (lambda: list(arrows("copied 0 a -> b", KINDS, {}, {})), r"'copied 0 a -> b': the kind copied .*known: copy, plastic"),
+        (lambda: list(arrows("copy 0 a -> b", KINDS, {}, MATRICES)), r"a -> b \(copy\): .*give the kind copy a weight"),
+        (lambda: list(arrows("plastic 0 b -> a", KINDS, {}, MATRICES)), r"b -> a \(plastic\): .*pair \(b, a\) a matrix"),
     ],
 )
 def test_what_is_refused_names_value_and_place(make, words):

@@ -1,12 +1,14 @@
 """Figures of a sweep, from runs with made-up scores."""
 
+import hashlib
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import ann_run
 
-from analysis import responses
+from analysis import responses, sweep_directory
 from analysis.output import NothingToShowError
 from analysis.responses import plot_heatmap, plot_importance, plot_learning, plot_parallel, plot_response
 from analysis.sweep_directory import SweepDirectory
@@ -118,6 +120,26 @@ def test_the_command_draws_what_there_is(tmp_path, capsys):
     empty = made(tmp_path / "empty", {"rate_out": [0.1]}, None, left_out=(0, 1))
     assert main(["sweep", "figures", str(empty.path)]) == 2
     assert "No point of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "figures"])
+def test_a_command_hashes_each_file_once(command, tmp_path, monkeypatch, capsys):
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.2]}, lambda at, seed: at["rate_out"])
+    hashed = []
+
+    def sha256(content):
+        hashed.append(content)
+        return hashlib.sha256(content)
+
+    monkeypatch.setattr(sweep_directory, "hashlib", SimpleNamespace(sha256=sha256))
+    assert main(["sweep", command, str(directory.path)]) == 0
+    runs = [directory.finished(key) for key in directory.keys]
+    manifests = [json.loads((run / "point.json").read_text()) for run in runs]
+    assert len(hashed) == sum(len(manifest["sha256"]) for manifest in manifests) > 0
+    # and again what is written after that
+    assert directory.damage(directory.keys[0]) is None
+    (runs[0] / "metrics.csv").write_bytes((runs[0] / "metrics.csv").read_bytes()[:-1] + b" ")
+    assert directory.damage(directory.keys[0]) == "metrics.csv has changed"
 
 
 def test_nothing_differs_but_the_seed(tmp_path):

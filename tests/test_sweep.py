@@ -201,6 +201,19 @@ def test_equal_points_share_a_run(tmp_path):
     assert list(directory.table()["same"]) == [1, 2] and directory.table().point.nunique() == 1
 
 
+def test_an_axis_may_hold_an_infinite_value_and_lists(tmp_path):
+    axes = {"w_max": [2.0, "inf"], "sizes": {"values": [[20], [20, 10]], "set": {"hidden": [20, [20, 10]]}}}
+    described = read_sweep("ssnn-bp", base=SMALL, axes=axes)
+    directory = SweepDirectory.create(tmp_path / "sweep", sweeps.plan_of(described))
+    assert directory.axes == ("w_max", "sizes")
+    assert directory.points[0].words == "w_max = 2, sizes = 20, seed = 0"
+    assert directory.points[3].words == "w_max = inf, sizes = 20-10, seed = 0"
+    # as it is read back, and as the runs take it
+    again = SweepDirectory.open(directory.path)
+    assert [point.axes["w_max"] for point in again.points] == [2.0, 2.0, "inf", "inf"]
+    assert [task.parameters.w_max for task in sweeps._tasks(again, again.keys, None)] == [2.0, 2.0, np.inf, np.inf]
+
+
 def test_where_data_lie_does_not_matter_but_what_they_are_does(tmp_path):
     _, (task, *_) = planned(tmp_path / "a")
     _, (moved, *_) = planned(tmp_path / "b", SMALL | {"data_dir": os.path.relpath(tmp_path)})
