@@ -255,6 +255,10 @@ class RunSweep:
     """Workers on this machine (default: one for each core)."""
     shared_files: bool | None = None
     """Whether workers write into --out (default: they do where they see it)."""
+    replicas: int = 1
+    """Points that a worker trains in one simulation, such as many on a GPU."""
+    device: Literal["cpp_standalone", "cuda", "cython", "numpy"] | None = None
+    """Where to simulate; short for --set device=..."""
 
     def __call__(self) -> None:
         from experiments.axes import read_sweep, words_of_axes, words_of_sample, words_of_set
@@ -263,13 +267,13 @@ class RunSweep:
         described = read_sweep(
             self.source,
             self.small,
-            words_of_set(self.set),
+            words_of_set(self.set if self.device is None else (*self.set, f"device={self.device}")),
             words_of_axes(self.axis),
             seeds=self.seeds,
             objective=self.objective,
             sample=words_of_sample(self.sample),
         )
-        _end(sweep(described, self.out, self.scheduler, self.workers, self.shared_files, _say))
+        _end(sweep(described, self.out, self.scheduler, self.workers, self.shared_files, _say, self.replicas))
 
 
 @dataclass(frozen=True)
@@ -284,11 +288,13 @@ class ResumeSweep:
     """Workers on this machine (default: one for each core)."""
     shared_files: bool | None = None
     """Whether workers write into the directory (default: they do where they see it)."""
+    replicas: int = 1
+    """Points that a worker trains in one simulation."""
 
     def __call__(self) -> None:
         from experiments.sweep import resume_sweep
 
-        _end(resume_sweep(self.directory, self.scheduler, self.workers, self.shared_files, _say))
+        _end(resume_sweep(self.directory, self.scheduler, self.workers, self.shared_files, _say, self.replicas))
 
 
 @dataclass(frozen=True)

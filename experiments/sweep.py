@@ -17,8 +17,9 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,16 @@ from experiments import event_frames
 from experiments.axes import SETTINGS, Sweep, as_values, named_point, settings_of
 from experiments.cluster import connected
 from experiments.environment import program_digest
+from experiments.together import Seat, own_constants, padded, run_together
 from experiments.train import SYSTEMS, resume, train
 from experiments.training import Message, Part, TrainOptions, dataset_name, load_data
 from models.cache import cache_root
-from models.device import is_built, keep_sources, sources
+from models.device import is_built, keep_sources, simulator, sources
 from models.errors import BrianpropError, DataError, ParameterError, RunError
+from models.model import Model
+from models.replicas import Replicas, common_constants
 
-__all__ = ["Outcome", "Task", "plan_of", "resume_sweep", "run_point", "sweep", "write_table"]
+__all__ = ["Batch", "Outcome", "Task", "plan_of", "resume_sweep", "run_batch", "run_point", "sweep", "write_table"]
 
 #: Options that say where something lies, and not what it is.
 PLACES = ("data_dir", "init_weights")
@@ -84,6 +88,27 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Points that are trained in one simulation.
+
+    Attributes
+    ----------
+    tasks : tuple of Task
+    size : int
+        Networks of the simulation, at least as many.
+    own : tuple of collections of str
+        For each simulator, see `experiments.together.run_together`.
+    code : str or None
+        What tells the generated code from another; None where there is none to build.
+    """
+
+    tasks: tuple[Task, ...]
+    size: int
+    own: tuple[frozenset[str], ...]
+    code: str | None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a point ended.
 
@@ -114,6 +139,7 @@ def sweep(
     workers: int | None = None,
     shared: bool | None = None,
     message: Message = print,
+    replicas: int = 1,
 ) -> SweepDirectory:
     """Run a sweep; what an earlier call has finished in the same directory is kept. Bad input is found before the first run.
 
@@ -128,6 +154,9 @@ def sweep(
         Whether workers write into the sweep directory (default: they do where they see it).
     message : callable
         Called with a line of text on what happens.
+    replicas : int
+        Points that a worker trains in one simulation, see `experiments.together`; those that differ in what is compiled, in
+        their data or in the steps of a presentation are apart.
 
     Returns
     -------
@@ -140,7 +169,7 @@ def sweep(
         One sentence that names the value, the place and the remedy.
     """
     directory = SweepDirectory.create(out, plan_of(described, message))
-    return _run(directory, scheduler, workers, shared, message)
+    return _run(directory, scheduler, workers, shared, message, replicas)
 
 
 def resume_sweep(
@@ -149,9 +178,10 @@ def resume_sweep(
     workers: int | None = None,
     shared: bool | None = None,
     message: Message = print,
+    replicas: int = 1,
 ) -> SweepDirectory:
     """Go on with a sweep: run what is not finished, what has failed, and what is damaged. See `sweep`."""
-    return _run(SweepDirectory.open(path), scheduler, workers, shared, message)
+    return _run(SweepDirectory.open(path), scheduler, workers, shared, message, replicas)
 
 
 def plan_of(described: Sweep, message: Message = print) -> dict:
@@ -256,16 +286,24 @@ def _file_digest(settings: TrainOptions) -> str | None:
 
 
 def _run(
-    directory: SweepDirectory, scheduler: str | None, workers: int | None, shared: bool | None, message: Message
+    directory: SweepDirectory,
+    scheduler: str | None,
+    workers: int | None,
+    shared: bool | None,
+    message: Message,
+    replicas: int,
 ) -> SweepDirectory:
+    if replicas < 1:
+        raise ParameterError(f"Parameter replicas = {replicas!r} must be at least 1; set --replicas.")
     _look_over(directory, message)
-    keys = [key for key in directory.keys if not directory.finished(key).is_dir()]
-    tasks = _tasks(directory, keys, shared)
+    # of all points, not only of those that are left: a resumed sweep runs the same binaries
+    batches = _batches(_tasks(directory, shared), replicas, lambda key: not directory.finished(key).is_dir())
+    tasks = [task for batch in batches for task in batch.tasks]
     done = len(directory.keys) - len(tasks)
     message(f"{directory.path}: {len(directory.points)} points, {len(directory.keys)} runs, {done} of them finished.")
     if tasks:
         with connected(scheduler, workers, directory.plan["sweep"]["cluster"]) as (client, local):
-            _distribute(client, local, directory, tasks, done, message)
+            _distribute(client, local, directory, batches, done, message)
     if directory.status().finished:
         write_table(directory)
     return directory
@@ -284,11 +322,10 @@ def _look_over(directory: SweepDirectory, message: Message) -> None:
         message(f"{directory.words(key)}: was interrupted; it goes on.")
 
 
-def _tasks(directory: SweepDirectory, keys: Iterable[str], shared: bool | None) -> list[Task]:
+def _tasks(directory: SweepDirectory, shared: bool | None) -> list[Task]:
     plan = directory.plan
     system, kind = SYSTEMS[plan["system"]], SETTINGS[plan["system"]]
     entries = {entry["key"]: entry for entry in plan["points"]}
-    # of all points, not only of those that are left: a resumed sweep runs the same binaries
     settings = {key: settings_of(kind, entry["settings"]) for key, entry in entries.items()}
     parameters = {key: _parameters(settings[key], plan["data"][entries[key]["data"]]) for key in entries}
     different = list(dict.fromkeys(parameters.values()))
@@ -301,19 +338,44 @@ def _tasks(directory: SweepDirectory, keys: Iterable[str], shared: bool | None) 
     }
     return [
         Task(key, directory.words(key), settings[key], parameters[key], code[parameters[key]], entries[key]["data"], **common)
-        for key in keys
+        for key in directory.keys
     ]
 
 
-def _distribute(client, local: bool, directory: SweepDirectory, tasks: list[Task], done: int, message: Message) -> None:
+def _batches(tasks: list[Task], replicas: int, wanted: Callable[[str], bool]) -> list[Batch]:
+    """The wanted tasks, divided into what one simulation runs; all tasks decide its code."""
+    codes = _codes_of(tasks)
+    groups: dict[tuple, list[Task]] = {}
+    for task in tasks:
+        alone = replicas == 1 or codes[task.key] is None
+        common = "" if alone else json.dumps([common_constants(model) for model in _system(task).models()])
+        groups.setdefault((codes[task.key], task.data, common, task.key if alone else ""), []).append(task)
+    batches = []
+    for (code, *_), members in groups.items():
+        size = min(replicas, len(members))
+        # in the order of the simulators of a system
+        own = () if size == 1 else tuple(own_constants(models) for models in zip(*_models_of(members), strict=True))
+        left = [task for task in members if wanted(task.key)]
+        parts = [tuple(left[start : start + size]) for start in range(0, len(left), size)]
+        batches += [
+            Batch(part, size, own, code and json.dumps([code, size, [sorted(names) for names in own]])) for part in parts
+        ]
+    return batches
+
+
+def _models_of(tasks: Iterable[Task]) -> list[tuple[Model, ...]]:
+    return [_system(task).models() for task in tasks]
+
+
+def _distribute(client, local: bool, directory: SweepDirectory, batches: list[Batch], done: int, message: Message) -> None:
     """Run tasks on the workers of a client until each has ended, one way or another."""
     from tqdm import tqdm
 
     if not client.scheduler_info(n_workers=-1)["workers"]:
         message("Waiting for the first worker ...")
-    codes = _codes_of(tasks)
-    firsts = {codes[task.key]: task for task in reversed(tasks) if codes[task.key]}
-    runtime = any(task.settings.training().get("device", "cpp_standalone") != "cpp_standalone" for task in tasks)
+    tasks = [task for batch in batches for task in batch.tasks]
+    firsts = {batch.code: batch for batch in reversed(batches) if batch.code}
+    runtime = any(task.settings.training().get("device", "") in ("cython", "numpy") for task in tasks)
     # workers of this machine find what is generated in the cache that they share
     archives = _sources(firsts.values(), local, message)
     plugin = None if local and not runtime else _Preparation({} if local else archives, runtime)
@@ -322,12 +384,12 @@ def _distribute(client, local: bool, directory: SweepDirectory, tasks: list[Task
     # a number that no other sweep has: Dask takes tasks of equal names for the same
     attempt = f"{directory.plan['id']}-{time.time_ns():x}"
     builds = {
-        code: client.submit(build, task, key=f"build-{number}-{attempt}", pure=False)
-        for number, (code, task) in enumerate(firsts.items())
+        code: client.submit(build, batch, key=f"build-{number}-{attempt}", pure=False)
+        for number, (code, batch) in enumerate(firsts.items())
     }
     futures = {
-        client.submit(run_point, task, builds.get(codes[task.key]), key=f"point-{task.key}-{attempt}", pure=False): task
-        for task in tasks
+        client.submit(run_batch, batch, builds.get(batch.code), key=f"point-{batch.tasks[0].key}-{attempt}", pure=False): batch
+        for batch in batches
     }
     report = _Report(directory, len(tasks), done, message)
     ended, deserted = threading.Event(), threading.Event()
@@ -336,17 +398,18 @@ def _distribute(client, local: bool, directory: SweepDirectory, tasks: list[Task
     try:
         with tqdm(total=done + len(tasks), initial=done, desc="sweep", unit=" points", disable=None) as bar:
             for future in as_completed(list(futures), loop=client.loop):
-                task = futures.pop(future)
+                batch = futures.pop(future)
                 if future.status in ("cancelled", "lost"):
                     what = "Every worker of this machine" if deserted.is_set() else f"The scheduler {client.scheduler.address}"
                     raise RunError(
-                        f"{what} is gone, with {len(futures) + 1} points not finished; use 'brianprop sweep resume "
+                        f"{what} is gone, with {len(tasks) - report.ended} points not finished; use 'brianprop sweep resume "
                         f"{directory.path}' to run them."
                     )
-                report.take(task, _outcome(future))
+                for task, outcome in zip(batch.tasks, _outcomes(future, batch), strict=True):
+                    report.take(task, outcome)
                 future.release()
                 bar.set_postfix(failed=report.failed)
-                bar.update()
+                bar.update(len(batch.tasks))
     finally:
         ended.set()
         if client.status == "running":
@@ -406,20 +469,19 @@ class _Report:
             self.message(f"{done} runs finished, {self.failed} failed, {left} to come in about {minutes:.1f} minutes.")
 
 
-def _outcome(future) -> Outcome:
-    """What a task gave, or what Dask says of it."""
+def _outcomes(future, batch: Batch) -> list[Outcome]:
+    """What the tasks of a batch gave, or what Dask says of it."""
     try:
         return future.result()
     except KilledWorker as error:
-        return Outcome(
-            {
-                "reason": f"Its worker died each time, last at {error.last_worker.address}; if memory was short there, run "
-                "fewer workers (--workers), else look into the log of the machine.",
-                "host": str(error.last_worker.address),
-            }
-        )
+        failure = {
+            "reason": f"Its worker died each time, last at {error.last_worker.address}; if memory was short there, run "
+            "fewer workers (--workers), else look into the log of the machine.",
+            "host": str(error.last_worker.address),
+        }
     except Exception as error:
-        return Outcome(_failure(error))
+        failure = _failure(error)
+    return [Outcome(failure)] * len(batch.tasks)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -427,26 +489,34 @@ def _outcome(future) -> Outcome:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def build(task: Task) -> dict[str, str] | None:
-    """Build all that a point needs, where it is not in the cache; a failure as in `Outcome`, which fails all such points."""
+def build(batch: Batch) -> dict[str, str] | None:
+    """Build all that points need, where it is not in the cache; a failure as in `Outcome`, which fails all such points."""
     try:
-        _require_same_program(task)
-        _system(task).prepare()
+        _require_same_program(batch.tasks[0])
+        for model, options in _built(batch):
+            simulator(model, **options).close()
     except Exception as error:
         return _failure(error)
 
 
-def run_point(task: Task, built: dict[str, str] | None = None) -> Outcome:
+def run_batch(batch: Batch, built: dict[str, str] | None = None) -> list[Outcome]:
+    """Train points in one simulation; see `run_point`. `built` says how its build failed, if it did."""
+    if built is not None:
+        return [Outcome(built)] * len(batch.tasks)
+    if batch.size == 1:
+        return [run_point(task) for task in batch.tasks]
+    return run_together([partial(run_point, task) for task in batch.tasks], batch.size, own=batch.own)
+
+
+def run_point(task: Task, seat: Seat | None = None) -> Outcome:
     """Train one point, or go on with it where an attempt was killed; never raises.
 
     Parameters
     ----------
     task : Task
-    built : dict, optional
-        How its build failed, if it did.
+    seat : Seat, optional
+        Where others are trained in the same simulation.
     """
-    if built is not None:
-        return Outcome(built)
     continued = False
     try:
         _require_same_program(task)
@@ -455,7 +525,7 @@ def run_point(task: Task, built: dict[str, str] | None = None) -> Outcome:
         with store.lock(task.key):  # held by another sweep on the same directory, it is finished afterwards
             if not store.finished(task.key).is_dir():
                 with store.attempt(task.key) as continued:
-                    _train(task, store.unfinished(task.key))
+                    _train(task, store.unfinished(task.key), seat)
                     store.commit(task.key)
             if shared:
                 return Outcome(continued=continued)
@@ -466,15 +536,15 @@ def run_point(task: Task, built: dict[str, str] | None = None) -> Outcome:
         return Outcome(_failure(error), continued=continued)
 
 
-def _train(task: Task, folder: Path) -> None:
+def _train(task: Task, folder: Path, seat: Seat | None) -> None:
     def silent(line: str) -> None:
         pass
 
     if _can_go_on(folder):
-        run = resume(folder, message=silent, code=task.code)
+        run = resume(folder, message=silent, code=task.code, seat=seat)
     else:
         shutil.rmtree(folder, ignore_errors=True)
-        run = train(dataclasses.replace(task.settings, out=folder), silent, task.code)
+        run = train(dataclasses.replace(task.settings, out=folder), silent, task.code, seat)
     if run.config["dataset"]["sha256"] != task.data:
         shutil.rmtree(folder, ignore_errors=True)
         raise DataError(
@@ -536,17 +606,29 @@ def _codes_of(tasks: Iterable[Task]) -> dict[str, str | None]:
         training = task.settings.training()
         decides = task.code, training.get("device"), training.get("codegen")
         if decides not in found:
-            models = _system(task).models() if decides[1] == "cpp_standalone" else ()
-            structures = [training.get("codegen"), *(model.structure() for model in models)]
+            models = _system(task).models() if decides[1] in ("cpp_standalone", "cuda") else ()
+            structures = [training.get("device"), training.get("codegen"), *(model.structure() for model in models)]
             found[decides] = json.dumps(structures, sort_keys=True) if models else None
         codes[task.key] = found[decides]
     return codes
 
 
-def _sources(tasks: Iterable[Task], local: bool, message: Message) -> dict[str, bytes]:
-    """The generated sources of tasks by their name; for workers of this machine only of what is not built."""
-    wanted = [(model, task.settings.training()["codegen"]) for task in tasks for model in _system(task).models()]
-    return dict(sources(model, codegen, message) for model, codegen in wanted if not (local and is_built(model, codegen)))
+def _built(batch: Batch) -> list[tuple[Model, dict[str, str]]]:
+    """The models that a batch runs, with the options of `models.device.simulator`."""
+    training = batch.tasks[0].settings.training()
+    options = {name: training[name] for name in ("device", "codegen")}
+    if batch.size == 1:
+        return [(model, options) for model in _models_of(batch.tasks[:1])[0]]
+    several = zip(*_models_of(batch.tasks), strict=True)
+    return [(Replicas(padded(models, batch.size), own), options) for models, own in zip(several, batch.own, strict=True)]
+
+
+def _sources(batches: Iterable[Batch], local: bool, message: Message) -> dict[str, bytes]:
+    """The generated sources of batches by their name; for workers of this machine only of what is not built."""
+    wanted = [(model, options) for batch in batches for model, options in _built(batch)]
+    return dict(
+        sources(model, **options, message=message) for model, options in wanted if not (local and is_built(model, **options))
+    )
 
 
 class _Preparation(WorkerPlugin):

@@ -21,7 +21,7 @@ from models.errors import RunError
 from models.model import Model, Result
 from models.replicas import Replicas, ReplicaStimuli
 
-__all__ = ["Seat", "own_constants", "run_together"]
+__all__ = ["Seat", "own_constants", "padded", "run_together"]
 
 Message = Callable[[str], None]
 
@@ -29,6 +29,11 @@ Message = Callable[[str], None]
 def own_constants(models: Sequence[Model]) -> frozenset[str]:
     """Constants that differ between some networks of the same code."""
     return Replicas(models).own
+
+
+def padded(items: Sequence, size: int) -> list:
+    """Some items and, up to a number of them, the first again."""
+    return [*items, *[items[0]] * (size - len(items))]
 
 
 @dataclass
@@ -175,8 +180,7 @@ class _Table:
 
     def _build(self, group: list[_Call]) -> None:
         first = group[0]
-        models = [call.model for call in group]
-        models += [models[0]] * (self.size - len(models))
+        models = padded([call.model for call in group], self.size)
         own = () if self.own is None else self.own[first.number]
         ready = simulator(Replicas(models, own), **first.options)
         self.simulators[first.number] = ready, [call.seat for call in group]
@@ -188,8 +192,7 @@ class _Table:
         calls = {call.seat: call for call in group}
         # whoever does not take part now is represented by another, with samples of the other and numbers of its own
         present = [calls.get(seat, group[0]) for seat in seats]
-        present += [group[0]] * (self.size - len(present))
-        arguments = [call.run for call in present]
+        arguments = padded([call.run for call in present], self.size)
         seeds = np.random.SeedSequence([run["noise_seed"] for run in arguments])
         stimuli = ReplicaStimuli([run["stimuli"] for run in arguments])
         try:

@@ -136,9 +136,8 @@ def simulator(
         raise ParameterError(f"Code generation {codegen!r} is unknown; use one of {', '.join(CODEGENS)}.")
     if device == "cuda":
         cuda.package_version(), cuda.nvcc(), cuda.curand(), cuda.gpu()  # what is missing is said before a long build
-        return _Standalone(model, CUDA, message)
-    if device == "cpp_standalone":
-        return _Standalone(model, codegen if dense_supported() else "stock", message)
+    if device in ("cuda", "cpp_standalone"):
+        return _Standalone(model, _templates(device, codegen), message)
     if model.replicas > 1:
         raise ParameterError(
             f"Device {device!r} runs one network, not {model.replicas} side by side; use cpp_standalone or cuda for that."
@@ -166,8 +165,7 @@ def build(model: Model, device: str = "cpp_standalone", codegen: str = "dense", 
     """
     if device == "cuda":
         cuda.package_version(), cuda.nvcc(), cuda.curand()
-        return _cached_build(model, CUDA, message)
-    return _cached_build(model, codegen if dense_supported() else "stock", message)
+    return _cached_build(model, _templates(device, codegen), message)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -238,12 +236,22 @@ def _digest(text: str) -> str:
 GENERATED = "generated.json"
 
 
-def sources(model: Model, codegen: str = "dense", message: Callable[[str], None] = lambda text: None) -> tuple[str, bytes]:
+def _templates(device: str, codegen: str) -> str:
+    """Whose templates make the code of a standalone device."""
+    return CUDA if device == "cuda" else codegen if dense_supported() else "stock"
+
+
+def sources(
+    model: Model,
+    device: str = "cpp_standalone",
+    codegen: str = "dense",
+    message: Callable[[str], None] = lambda text: None,
+) -> tuple[str, bytes]:
     """The generated C++ project of a model, to be compiled elsewhere: another machine needs another binary of the same code.
 
     Parameters
     ----------
-    model, codegen, message
+    model, device, codegen, message
         See `simulator`.
 
     Returns
@@ -258,7 +266,7 @@ def sources(model: Model, codegen: str = "dense", message: Callable[[str], None]
     BuildError
         When the code cannot be generated or the cache cannot be written.
     """
-    codegen = codegen if dense_supported() else "stock"
+    codegen = _templates(device, codegen)
     name = _digest(json.dumps(_code(model, codegen), sort_keys=True))
     path = _sources_file(name)
     if path.is_file():
@@ -273,10 +281,10 @@ def sources(model: Model, codegen: str = "dense", message: Callable[[str], None]
     return name, text.getvalue()
 
 
-def is_built(model: Model, codegen: str = "dense") -> bool:
+def is_built(model: Model, device: str = "cpp_standalone", codegen: str = "dense") -> bool:
     """Whether the binary of a model is in the cache of this machine."""
     try:
-        structure = _structure(model, codegen if dense_supported() else "stock")
+        structure = _structure(model, _templates(device, codegen))
     except BuildError:  # there is no compiler
         return False
     return _is_whole(cache_root() / "builds" / _digest(json.dumps(structure, sort_keys=True)))

@@ -14,7 +14,7 @@ import numpy as np
 from models.errors import ParameterError
 from models.model import Model, Result, Stimuli, Weights
 
-__all__ = ["Parallel", "ReplicaStimuli", "Replicas"]
+__all__ = ["Parallel", "ReplicaStimuli", "Replicas", "common_constants"]
 
 #: Constants that all networks of a simulation have in common, with what to do where they differ.
 COMMON = {"T": "the same --steps"}
@@ -71,6 +71,12 @@ class ReplicaStimuli:
         """Remove the file, if it is not that of the stimuli that all share."""
         if not self._shared:
             self._all.discard()
+
+
+def common_constants(model: Model) -> dict[str, float]:
+    """The constants of a model that all networks of a simulation must have in common."""
+    found = model.constants(n_turns=1, first=0)
+    return {name: value for name, value in found.items() if name.partition(".")[2] in COMMON}
 
 
 class Replicas(Model):

@@ -43,7 +43,7 @@ def words(base=SMALL, axes=AXES, seeds=1):
 def planned(path, base=SMALL, axes=AXES, seeds=1, **changes):
     """A sweep directory of which nothing has run, and its tasks."""
     directory = SweepDirectory.create(path, sweeps.plan_of(read_sweep("nbp", base=base, axes=axes, seeds=seeds)))
-    tasks = sweeps._tasks(directory, directory.keys, None)
+    tasks = sweeps._tasks(directory, None)
     return directory, [dataclasses.replace(task, **changes) for task in tasks]
 
 
@@ -87,11 +87,11 @@ def test_each_point_is_the_run_that_train_gives(swept, tmp_path):
 def test_the_table_has_every_parameter_and_every_metric(swept):
     table = pandas.read_csv(swept.path / "table.csv")
     assert list(table.theta) == [900, 1024, 900, 1024] and list(table.eta_plus) == [2, 2, 4, 4]
-    settings = sweeps._tasks(swept, swept.keys, None)[0].settings
+    settings = sweeps._tasks(swept, None)[0].settings
     expected = {field.name for field in dataclasses.fields(settings)} | {
         field.name for field in dataclasses.fields(settings.rules)
     }
-    assert expected - {"out", "rules", "data_dir"} <= set(table.columns)
+    assert expected - {"out", "rules", "data_dir", "replicas", "processes"} <= set(table.columns)
     for key, run in swept.runs().items():
         row = table[table.point == key].iloc[0]
         metrics = {(found["epoch"], found["split"]): found for found in run.metrics()}
@@ -128,7 +128,7 @@ def test_named_axes_of_samples(tmp_path):
         sample={"n": 2},
     )
     directory = SweepDirectory.create(path, sweeps.plan_of(described))
-    finished_here(directory, sweeps._tasks(directory, directory.keys, None))
+    finished_here(directory, sweeps._tasks(directory, None))
     dataset = directory.dataset()
     assert dict(dataset.sizes) == {"biases": 2, "sample": 2, "seed": 1}
     assert dataset.rate_hidden.dims == ("sample",) and not dataset.test_accuracy.isnull().any()
@@ -151,7 +151,7 @@ def test_a_hundred_points_need_one_binary_of_each_circuit(tmp_path):
     axes = {"steps": [2, 4], "theta": [1, 2], "rate_out": [0.1, 0.2], "gain": [1, 2], "w_max": [1, 2]}
     described = read_sweep("ssnn-bp", base=SMALL, axes=axes)
     directory = SweepDirectory.create(tmp_path / "ssnn", sweeps.plan_of(described))
-    tasks = sweeps._tasks(directory, directory.keys, None)
+    tasks = sweeps._tasks(directory, None)
     assert len(tasks) == 32 and len(set(sweeps._codes_of(tasks).values())) == 1
 
 
@@ -211,7 +211,7 @@ def test_an_axis_may_hold_an_infinite_value_and_lists(tmp_path):
     # as it is read back, and as the runs take it
     again = SweepDirectory.open(directory.path)
     assert [point.axes["w_max"] for point in again.points] == [2.0, 2.0, "inf", "inf"]
-    assert [task.parameters.w_max for task in sweeps._tasks(again, again.keys, None)] == [2.0, 2.0, np.inf, np.inf]
+    assert [task.parameters.w_max for task in sweeps._tasks(again, None)] == [2.0, 2.0, np.inf, np.inf]
 
 
 def test_where_data_lie_does_not_matter_but_what_they_are_does(tmp_path):
@@ -283,7 +283,7 @@ def test_a_damaged_point_is_named_set_aside_and_run_again(swept, tmp_path, capsy
     ):
         assert any(directory.words(key) in line and what in line and str(path / "damaged") in line for line in lines)
     assert len(directory.status().waiting) == 4 and len(list((path / "damaged").iterdir())) == 4
-    finished_here(directory, sweeps._tasks(directory, directory.keys, None))
+    finished_here(directory, sweeps._tasks(directory, None))
     assert_same_table(directory.table(), swept.table())
     # what was added to a finished run is no damage
     (directory.finished(directory.keys[0]) / "figures").mkdir()
@@ -337,7 +337,9 @@ def test_a_compiler_that_fails_fails_its_points_by_name(tmp_path, monkeypatch, c
     device.compiler.cache_clear()
     try:
         _, tasks = planned(tmp_path / "plan")
-        sweeps._sources(tasks[:1], False, print)  # into the common cache, from which Brian2 need not write them again
+        sweeps._sources(
+            sweeps._batches(tasks[:1], 1, lambda key: True), False, print
+        )  # into the common cache, from which Brian2 need not write them again
         shutil.copytree(Path(device.cache_root()) / "sources", cache / "sources")
         monkeypatch.setenv("BRIANPROP_CACHE", str(cache))
         assert main([*words(), "--out", str(tmp_path / "sweep"), "--workers", "1"]) == 2
@@ -375,7 +377,7 @@ def test_another_sweep_on_the_same_directory_waits_for_a_point_and_takes_it(swep
 def test_a_worker_of_another_version_is_refused(tmp_path):
     _, (task, *_) = planned(tmp_path / "sweep", program="another")
     assert "another version of brianprop" in sweeps.run_point(task).failure["reason"]
-    assert "another version of brianprop" in sweeps.build(task)["reason"]
+    assert "another version of brianprop" in sweeps.build(sweeps.Batch((task,), 1, (), None))["reason"]
 
 
 # killing processes
@@ -636,7 +638,29 @@ def test_what_a_worker_that_died_again_and_again_leaves():
         def result(self):
             raise KilledWorker("point", Worker(), 3)
 
-    assert "Its worker died each time, last at tcp://10.0.0.1:1" in sweeps._outcome(Future()).failure["reason"]
+    outcomes = sweeps._outcomes(Future(), sweeps.Batch(tasks=(None, None), size=2, own=(), code=None))
+    assert len(outcomes) == 2
+    assert all("Its worker died each time, last at tcp://10.0.0.1:1" in outcome.failure["reason"] for outcome in outcomes)
+
+
+# several points in one simulation
+
+
+def test_points_in_one_simulation_give_the_same_table(swept, tmp_path):
+    # of four points three at a time: the last simulation holds one of them three times
+    assert main([*words(), "--out", str(tmp_path / "sweep"), "--replicas", "3", "--workers", "1"]) == 0
+    assert_same_table(SweepDirectory.open(tmp_path / "sweep").table(), swept.table())
+
+
+def test_what_differs_in_its_code_or_its_data_is_simulated_apart(tmp_path):
+    base = {name: value for name, value in SMALL.items() if name not in ("hidden", "samples")}
+    _, tasks = planned(tmp_path, base, {"hidden": [20, 30], "theta": [1000, 1100, 1200], "samples": [50, 60]})
+    batches = sweeps._batches(tasks, 2, lambda key: key != tasks[0].key)
+    assert sorted(len(batch.tasks) for batch in batches) == [1, 1, 1, 2, 2, 2, 2]
+    for batch in batches:
+        assert batch.size == 2
+        assert len({(task.parameters.n_hid, task.data) for task in batch.tasks}) == 1
+    assert len({batch.code for batch in batches}) == 2  # a sample more or less is no matter of the code
 
 
 # bad input
