@@ -12,6 +12,7 @@ import tyro
 
 from analysis.chip import CORES
 from experiments.benchmark import BenchmarkNBP
+from experiments.benchmark_replicas import BenchmarkReplicas
 from experiments.benchmark_ssnn_bp import BenchmarkSSNN
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
@@ -413,15 +414,19 @@ def _end(directory: SweepDirectory) -> None:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Measure the speed of a system against Brian2's own code and a hand-written kernel."""
+    """Measure the speed of a system against Brian2's own code and a hand-written kernel, or that of many networks at once."""
 
-    settings: Annotated[BenchmarkNBP, tyro.conf.subcommand("nbp")] | Annotated[BenchmarkSSNN, tyro.conf.subcommand("ssnn-bp")]
+    settings: (
+        Annotated[BenchmarkNBP, tyro.conf.subcommand("nbp")]
+        | Annotated[BenchmarkSSNN, tyro.conf.subcommand("ssnn-bp")]
+        | Annotated[BenchmarkReplicas, tyro.conf.subcommand("replicas")]
+    )
 
     def __call__(self) -> None:
-        from experiments import benchmark, benchmark_ssnn_bp
+        from experiments import benchmark, benchmark_replicas, benchmark_ssnn_bp
 
-        measure = benchmark if isinstance(self.settings, BenchmarkNBP) else benchmark_ssnn_bp
-        print(f"Finished: {measure.benchmark(self.settings)}")
+        modules = {BenchmarkNBP: benchmark, BenchmarkSSNN: benchmark_ssnn_bp, BenchmarkReplicas: benchmark_replicas}
+        print(f"Finished: {modules[type(self.settings)].benchmark(self.settings)}")
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,8 @@ class Replicas(Model):
                 )
 
     def structure(self) -> dict:
+        if self.replicas == 1 and not self.own:  # the code of one network
+            return self.first.structure()
         return self.first.structure() | {"replicas": self.replicas, "own": sorted(self.own)}
 
     def single_precision(self, codegen: str) -> bool:

@@ -4,17 +4,17 @@ import os
 import re
 import subprocess
 
-import numpy as np
 import pytest
-from conftest import DIGITS
 
+from experiments.cuda_check import check_nbp, check_ssnn_bp
+from experiments.cuda_check import main as cuda_check
 from models import device
 from models.codegen import cuda
 from models.device import simulator
-from models.errors import BuildError
-from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit
+from models.errors import BuildError, RunError
+from models.nbp import NBP, inference_circuit, training_circuit
 from models.nbp_model import NBPModel
-from models.replicas import Replicas, ReplicaStimuli
+from models.replicas import Replicas
 from models.ssnn_bp import SSNN, SSNNModel
 
 SMALL_SSNN = SSNN(n_in=8, hidden=(6, 5), n_out=3, steps=5, biases=True)
@@ -140,44 +140,37 @@ def test_sources_of_another_version_are_refused(monkeypatch, tmp_path):
 
 
 @pytest.mark.cuda
-def test_nbp_on_a_gpu_equals_nbp_on_a_core(digits):
-    several = (NBP(**DIGITS), NBP(**DIGITS, theta=960.0, eta_plus=4))
-    images, targets, _ = digits
-    nets = [NBPModel(training_circuit(p), p) for p in several]
-    weights = [matrices(net.circuit, initial_weights(p, seed)) for seed, (net, p) in enumerate(zip(nets, several, strict=True))]
-    stimuli = nets[0].stimuli({"input": images, "target": targets})
-    samples = np.array([np.random.default_rng(seed).permutation(len(images))[:300] for seed in range(2)])
-    results = {}
-    for name in ("cpp_standalone", "cuda"):
-        with simulator(Replicas(nets), device=name) as ready:
-            results[name] = ready.run(weights, ReplicaStimuli([stimuli] * 2), samples, n_recorded=20)
-    for on_gpu, on_core in zip(results["cuda"], results["cpp_standalone"], strict=True):
-        for pair, matrix in on_core.matrices.items():
-            np.testing.assert_array_equal(on_gpu.matrices[pair], matrix)
-        np.testing.assert_array_equal(on_gpu.drive, on_core.drive)
-        for column, expected in zip(on_gpu.recorded, on_core.recorded, strict=True):
-            np.testing.assert_array_equal(column, expected)
+def test_nbp_on_a_gpu_equals_nbp_on_a_core():
+    check_nbp()
 
 
 @pytest.mark.cuda
 def test_ssnn_bp_on_a_gpu_has_the_means_of_a_core():
-    parameters = SSNN(n_in=16, hidden=(8,), n_out=3, steps=10)
-    rng = np.random.default_rng(0)
-    n_samples, copies = 1200, 4
-    images = rng.integers(0, 256, (n_samples, 16), dtype=np.uint8)
-    targets = np.eye(3, dtype=np.uint8)[rng.integers(0, 3, n_samples)]
-    model = SSNNModel(parameters, learns=True, n_total=n_samples)
-    weights = {"W1": rng.normal(0, 0.4, (16, 8)).astype(np.float32), "W2": rng.normal(0, 0.6, (8, 3)).astype(np.float32)}
-    stimuli = ReplicaStimuli([model.stimuli(images, targets)] * copies)
-    samples = np.array([np.random.default_rng(seed).permutation(n_samples) for seed in range(copies)])
-    means = {}
-    for name in ("cpp_standalone", "cuda"):
-        with simulator(Replicas([model] * copies), device=name) as ready:
-            results = ready.run([weights] * copies, stimuli, samples, noise_seed=3, n_recorded=n_samples)
-        counts = [np.bincount(result.recorded[0], minlength=len(model.monitors)) for result in results]
-        changes = [[np.abs(result.weights[w] - weights[w]).mean() for w in ("W1", "W2")] for result in results]
-        means[name] = np.concatenate([np.array(counts, float), np.array(changes)], axis=1)
-    a, b = means["cuda"], means["cpp_standalone"]
-    error = np.sqrt((a.var(axis=0, ddof=1) + b.var(axis=0, ddof=1)) / copies)
-    # nine numbers, t with 6 degrees of freedom: beyond 7.5 standard errors once in 3,000 for each
-    assert np.all(np.abs(a.mean(axis=0) - b.mean(axis=0)) <= 7.5 * error)
+    check_ssnn_bp()
+
+
+@pytest.mark.slow
+def test_the_checks_find_what_differs(monkeypatch):
+    # C++ against itself: nBP is equal bit by bit, SSNN-BP with other random numbers is equal in its means
+    check_nbp("cpp_standalone", 30)
+    check_ssnn_bp("cpp_standalone", 400)
+    # one of the two runs sees other samples
+    original, calls = device._Standalone.run, []
+
+    def changed(self, weights, stimuli, samples, **options):
+        calls.append(1)
+        return original(self, weights, stimuli, samples if len(calls) % 2 else samples[:, ::-1] // 2, **options)
+
+    monkeypatch.setattr(device._Standalone, "run", changed)
+    with pytest.raises(RunError, match="nBP on cpp_standalone differs from C"):
+        check_nbp("cpp_standalone", 30)
+
+
+def test_the_check_says_what_is_missing(monkeypatch, tmp_path, capsys):
+    def missing():
+        raise BuildError("There is no NVIDIA GPU to run on.")
+
+    monkeypatch.setattr(cuda, "package_version", lambda: "1.0b1")
+    monkeypatch.setattr(cuda, "nvcc", missing)
+    assert cuda_check(["--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == "cuda_check: There is no NVIDIA GPU to run on.\n"
