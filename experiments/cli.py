@@ -437,11 +437,11 @@ class Info:
     """Where to look for named data sets first."""
 
     def __call__(self) -> None:
-        import shutil
-
         from experiments import datasets, nmnist
         from experiments.environment import describe
         from models.cache import cache_root
+        from models.codegen import cuda
+        from models.errors import BuildError
 
         found = describe()
         for package, version in found["versions"].items():
@@ -450,12 +450,17 @@ class Info:
         print(f"{'commit':15} {found['commit'] or 'not a checkout'}")
         print(f"{'compiler':15} {compiler['path'] or 'none: install g++ and make'} {compiler['version'] or ''}")
         print(f"{'processor':15} {found['processor']}, {found['cores']} cores")
-        cuda = shutil.which("nvcc"), "brian2cuda" in found["versions"], shutil.which("nvidia-smi")
         print(f"{'devices':15} {'cpp_standalone, ' if compiler['path'] else ''}cython, numpy")
-        print(
-            f"{'cuda':15} nvcc {cuda[0] or 'not found'}, brian2cuda {'installed' if cuda[1] else 'not installed'}, "
-            f"GPU driver {'found' if cuda[2] else 'not found'}"
-        )
+        for words, found_of in (
+            ("nvcc", lambda: " ".join(cuda.nvcc())),
+            ("cuRAND", lambda: "of the package nvidia-curand" if cuda.curand() else "of the toolkit"),
+            ("brian2cuda", cuda.package_version),
+            ("GPU", lambda: cuda.gpu()[0]),
+        ):
+            try:
+                print(f"{'cuda':15} {words}: {found_of()}")
+            except BuildError as error:
+                print(f"{'cuda':15} {words}: none. {error}")
         builds = cache_root() / "builds"
         print(f"{'cache':15} {cache_root()} ({len(list(builds.glob('*/manifest.json')))} builds)")
         lacking = "not found; it is downloaded on first use"

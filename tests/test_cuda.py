@@ -53,6 +53,12 @@ def test_code_is_generated_without_a_gpu(package, name, tmp_path, monkeypatch):
     # what is counted pair by pair takes minutes for networks side by side
     created = list((tmp_path / "code_objects").glob("*_synapses_create_*.cu"))
     assert created and not any("source_target_count" in path.read_text() for path in created)
+    # j is the target of a synapse, and each synapse draws random numbers of its own
+    pathways = [
+        text for path in (tmp_path / "code_objects").glob("*.cu") if "propagating_synapses" in (text := path.read_text())
+    ]
+    assert pathways and not any("int j = " in re.sub("const int32_t j = ", "", text) for text in pathways)
+    assert all("_vectorisation_idx = _idx;" in text and "_vectorisation_idx = j;" not in text for text in pathways)
     makefile = (tmp_path / "makefile").read_text()
     assert "arch=compute_80,code=sm_80" in makefile and "arch=compute_90,code=sm_90" in makefile
     assert "-use_fast_math" not in makefile and "-ffast-math" not in makefile

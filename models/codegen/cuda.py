@@ -190,25 +190,50 @@ def link_libraries(folder: Path) -> None:
 #: What is mended in the generated sources of Brian2CUDA 1.0b1, by file: what is there, and what should be.
 MENDED = {
     # names of files, which values are read from, would lose their capitals
-    "objects.cu": (
-        r"std::for_each\(s_value\.begin\(\).*?\}\);",
-        'if (s_value == "True" || s_value == "False") s_value[0] += 32;',
-    ),
+    "objects.cu": {
+        r"std::for_each\(s_value\.begin\(\).*?\}\);": 'if (s_value == "True" || s_value == "False") s_value[0] += 32;'
+    },
     # counts all pairs of neurons in a tree: minutes and tens of GiB for networks side by side; nothing needs it with atomics
-    "code_objects/*_synapses_create_*.cu": (
-        r"std::map<std::pair<int32_t, int32_t>, int32_t> source_target_count;.*?(?=[ \t]*// copy changed host data)",
-        "",
+    "code_objects/*_synapses_create_*.cu": {
+        r"std::map<std::pair<int32_t, int32_t>, int32_t> source_target_count;.*?(?=[ \t]*// copy changed host data)": ""
+    },
+}
+#: The same of every pathway.
+PATHWAYS = {
+    # the loop takes the name j, which is that of the target in the code of synapses; ...
+    "for(int j = tid; j < num_synapses; j+=_threads_per_block)": (
+        "for (int _place = tid; _place < num_synapses; _place += _threads_per_block)"
     ),
+    "propagating_synapses[j];": "propagating_synapses[_place];",
+    # ... and all neurons that spike in a step would draw the same random numbers for their synapses
+    "_vectorisation_idx = j;": "_vectorisation_idx = _idx;",
+    "for (int j = syn_in_bundle_idx; j < bundle_size; j+=threads_per_bundle)": (
+        "for (int _place = syn_in_bundle_idx; _place < bundle_size; _place += threads_per_bundle)"
+    ),
+    "synapse_bundle[j];": "synapse_bundle[_place];",
 }
 
 
 def mend(folder: Path) -> None:
     """Mend the generated sources of a project. Raises BuildError where they are not as expected."""
-    for pattern, (found, mended) in MENDED.items():
+    for pattern, changes in MENDED.items():
         for path in folder.glob(pattern):
-            text, n_found = re.subn(found, lambda match, mended=mended: mended, path.read_text(), flags=re.DOTALL)
-            if n_found != 1:
-                raise BuildError(
-                    f"{path.name} of Brian2CUDA {package_version()} is not as expected; install brian2cuda 1.0b1, {OTHERWISE}."
-                )
-            path.write_text(text)
+            _change(path, changes)
+    for path in folder.glob("code_objects/*.cu"):
+        if "propagating_synapses" in path.read_text():
+            _change(path, {re.escape(found): changed for found, changed in PATHWAYS.items()})
+
+
+def _change(path: Path, changes: dict[str, str]) -> None:
+    text = path.read_text()
+    for found, changed in changes.items():
+        text, n_found = re.subn(found, lambda match, changed=changed: changed, text, flags=re.DOTALL)
+        if n_found != 1:
+            raise _unexpected(path)
+    path.write_text(text)
+
+
+def _unexpected(path: Path) -> BuildError:
+    return BuildError(
+        f"{path.name} of Brian2CUDA {package_version()} is not as expected; install brian2cuda 1.0b1, {OTHERWISE}."
+    )
