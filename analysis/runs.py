@@ -28,6 +28,7 @@ import json
 import math
 import os
 import re
+import time
 import warnings
 import zipfile
 import zlib
@@ -92,6 +93,10 @@ METRIC_COLUMNS = {
 #: nBP: output ``spikes`` of 0 and 1, and their ``drive`` in units of weight. SSNN-BP: output spike ``counts`` of T steps, mean
 #: ``membrane`` V and mean ``rates`` softmax(V). ANN: ``rates``, the softmax of the output.
 IMAGE_ARRAYS = {"nbp": ("spikes", "drive"), "ssnn-bp": ("counts", "membrane", "rates"), "ann": ("rates",)}
+
+#: Seconds to wait for the lock of a run: a program that another thread starts holds all locks of this process for a moment,
+#: also those that have been given back.
+PATIENCE = 1.0
 
 #: How JSON, which has no infinite numbers, holds one.
 INFINITE = "inf"
@@ -324,14 +329,19 @@ class Run:
         except OSError as error:
             raise cannot_write(place, error) from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunError(
-                    f"{self.path} is being written by another process; wait until it has ended or choose another --out."
-                ) from error
-            except OSError as error:
-                raise cannot_write(place, error) from error
+            give_up = time.monotonic() + PATIENCE
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError as error:
+                    if time.monotonic() > give_up:
+                        raise RunError(
+                            f"{self.path} is being written by another process; wait until it has ended or choose another --out."
+                        ) from error
+                    time.sleep(PATIENCE / 50)
+                except OSError as error:
+                    raise cannot_write(place, error) from error
             for folder in (self.path, self.path / "checkpoints"):
                 for leftover in folder.glob(".*.tmp"):
                     leftover.unlink(missing_ok=True)

@@ -5,6 +5,8 @@ import json
 import math
 import multiprocessing
 import os
+import subprocess
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -354,3 +356,33 @@ def test_the_lock_ends_with_an_error_and_clears_leftovers(run):
     with run.lock():
         assert not leftovers(run.path)
     assert run.checkpoints == [1]
+
+
+def test_programs_that_other_threads_start_do_not_keep_a_lock(tmp_path):
+    # a process between fork and exec holds what its parent has open, also a lock that the parent has given back
+    stop, failures = threading.Event(), []
+
+    def start_programs():
+        while not stop.is_set():
+            subprocess.run(["true"], check=True)
+
+    def lock_again_and_again(path):
+        try:
+            for _ in range(200):
+                with Run(path, {}, {}).lock():
+                    pass
+        except RunError as error:
+            failures.append(error)
+
+    starters = [threading.Thread(target=start_programs) for _ in range(3)]
+    lockers = [threading.Thread(target=lock_again_and_again, args=(tmp_path / str(number),)) for number in range(4)]
+    for number in range(4):
+        (tmp_path / str(number)).mkdir()
+    for thread in (*starters, *lockers):
+        thread.start()
+    for thread in lockers:
+        thread.join()
+    stop.set()
+    for thread in starters:
+        thread.join()
+    assert not failures
