@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["Events", "find_events", "plot_raster", "select_turns"]
 
 #: Populations whose spikes are errors of the output, and the one that holds the target while the output is read.
-FALSE_NEGATIVE, FALSE_POSITIVE, TARGET = "d2_pos", "d2_neg", "t"
+TOO_LOW, TOO_HIGH, TARGET = "d2_pos", "d2_neg", "t"
+
+#: What they are called, in the legend and above a turn: as published, and with margins in the error layer.
+PUBLISHED_ERRORS = (("false negative", "false neg."), ("false positive", "false pos."))
+MARGIN_ERRORS = (("right, below margin", "below"), ("wrong, above margin", "above"))
 
 #: How the two types of error are marked: marker and colour.
 ERROR_MARKS = (("^", "C2"), ("v", "C4"))
@@ -44,14 +48,15 @@ class Events:
     potentiation, depression : ndarray of bool
         The spike is the postsynaptic side of at least one coincidence at a learned projection, in a reinforced phase or
         in any other phase.
-    false_negative, false_positive : ndarray of bool
-        The spike reports that a target output was missed, or that a wrong output fired.
+    too_low, too_high : ndarray of bool
+        The spike reports an output whose drive is to rise, or to fall: as published, a target output that was missed, or a
+        wrong one that fired; with margins in the error layer, a right output below its margin, or a wrong one above its own.
     """
 
     potentiation: np.ndarray
     depression: np.ndarray
-    false_negative: np.ndarray
-    false_positive: np.ndarray
+    too_low: np.ndarray
+    too_high: np.ndarray
 
 
 def find_events(recording: Recording, circuit: Circuit) -> Events:
@@ -85,8 +90,8 @@ def find_events(recording: Recording, circuit: Circuit) -> Events:
     return Events(
         potentiation=coincident & reinforced,
         depression=coincident & ~reinforced,
-        false_negative=members.get(FALSE_NEGATIVE, silent),
-        false_positive=members.get(FALSE_POSITIVE, silent),
+        too_low=members.get(TOO_LOW, silent),
+        too_high=members.get(TOO_HIGH, silent),
     )
 
 
@@ -114,7 +119,7 @@ def select_turns(recording: Recording, turns: int = 6) -> tuple[int, int]:
     start, stop = int(turn[here].min()), int(turn[here].max()) + 1
     candidates = np.arange(start, max(stop - turns, start) + 1)
     score = np.zeros(len(candidates), int)
-    for name in (FALSE_NEGATIVE, FALSE_POSITIVE):
+    for name in (TOO_LOW, TOO_HIGH):
         if name in recording.populations:
             errors = np.zeros(max(stop - start, turns), int)
             errors[turn[here & (recording.population == recording.populations.index(name))] - start] = 1
@@ -171,7 +176,7 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
     axes.hlines(edges, begin - 0.5, end - 0.5, color="0.75", linewidth=0.4, zorder=0.5)
     axes.vlines(boundaries - 0.5, 0, edges[-1], color="0.3", linewidth=0.9, zorder=1)
 
-    error = events.false_negative | events.false_positive
+    error = events.too_low | events.too_high
     plain = ~(events.potentiation | events.depression | error)
     for number, name in enumerate(recording.populations):
         strip = strips[name]
@@ -185,7 +190,7 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
             marks = LineCollection(ends, colors=colour, linewidths=thickness, rasterized=True)
             marks.set_in_layout(False)
             axes.add_collection(marks, autolim=False)
-        for chosen, (marker, colour) in zip((events.false_negative, events.false_positive), ERROR_MARKS, strict=True):
+        for chosen, (marker, colour) in zip((events.too_low, events.too_high), ERROR_MARKS, strict=True):
             which = chosen & (recording.population == number)
             y = edges[strip] + (recording.neuron[which] + 0.5) * row
             axes.plot(recording.step[which], y, marker, color=colour, markersize=5, markeredgewidth=0, zorder=3)
@@ -212,6 +217,12 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
     return figure
 
 
+def _error_titles(circuit: Circuit) -> tuple[tuple[str, str], tuple[str, str]]:
+    """What the two types of error are called: with margins, what fires does not decide whether an output errs."""
+    sources = {projection.source for projection in circuit.projections if projection.target in (TOO_LOW, TOO_HIGH)}
+    return MARGIN_ERRORS if sources and circuit.readout not in sources else PUBLISHED_ERRORS
+
+
 def _strip_height(size: int) -> float:
     """Height of a population's strip [inches]: room for its label, and somewhat more for many neurons."""
     return SINGLE_HEIGHT if size == 1 else LAYER_HEIGHT * (1.0 + 0.35 * math.log10(size))
@@ -227,8 +238,10 @@ def _caption(number: int, recording: Recording, turn: np.ndarray, events: Events
             which = turn & at_readout & (recording.population == recording.populations.index(name))
             answers.append(f"{title} {', '.join(map(str, recording.neuron[which])) or 'none'}")
     lines.append("; ".join(answers))
-    errors = ((events.false_negative, "false neg."), (events.false_positive, "false pos."))
-    counts = [(int((turn & chosen).sum()), title) for chosen, title in errors]
+    counts = [
+        (int((turn & chosen).sum()), title)
+        for chosen, (_, title) in zip((events.too_low, events.too_high), _error_titles(circuit), strict=True)
+    ]
     lines.append(", ".join(f"{count} {title}" for count, title in counts if count) or "no error spike")
     return "\n".join(lines)
 
@@ -237,13 +250,12 @@ def _legend(circuit: Circuit) -> list:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    (missed, missed_colour), (wrong, wrong_colour) = ERROR_MARKS
+    errors = zip(ERROR_MARKS, _error_titles(circuit), strict=True)
     phases = " and ".join(str(phase) for phase in circuit.reinforced)
     return [
         Line2D([], [], color="0.2", linewidth=3, label="spike"),
         Line2D([], [], color="C0", linewidth=3, label="potentiation"),
         Line2D([], [], color="C1", linewidth=3, label="depression"),
-        Line2D([], [], linestyle="", marker=missed, color=missed_colour, label="false negative"),
-        Line2D([], [], linestyle="", marker=wrong, color=wrong_colour, label="false positive"),
+        *(Line2D([], [], linestyle="", marker=marker, color=colour, label=title) for (marker, colour), (title, _) in errors),
         Patch(facecolor="C5", alpha=0.3, label=f"reinforced ($r$ = 1, phases {phases})"),
     ]

@@ -3,7 +3,7 @@
 import itertools
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -152,8 +152,8 @@ def test_events_are_the_planted_coincidences_and_no_other(small):
     marks = [spike[4] for spike in shuffled]
     assert events.potentiation.tolist() == [mark == "potentiation" for mark in marks]
     assert events.depression.tolist() == [mark == "depression" for mark in marks]
-    assert not events.false_negative.any()
-    assert not events.false_positive.any()
+    assert not events.too_low.any()
+    assert not events.too_high.any()
 
 
 def test_every_learned_projection_is_looked_at():
@@ -169,8 +169,24 @@ def test_error_types_are_counted():
     circuit = training_circuit(PARAMETERS)
     spikes = [(1, 4, "d2_pos", 0), (1, 4, "d2_neg", 1), (1, 4, "d2_neg", 2), (1, 3, "o", 1), (1, 16, "d2_pos", 2)]
     events = find_events(record(circuit, spikes), circuit)
-    assert events.false_negative.tolist() == [True, False, False, False, True]
-    assert events.false_positive.tolist() == [False, True, True, False, False]
+    assert events.too_low.tolist() == [True, False, False, False, True]
+    assert events.too_high.tolist() == [False, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("error", "titles", "words"),
+    [
+        ("box", ["false negative", "false positive"], "1 false neg., 2 false pos."),
+        ("margin", ["right, below margin", "wrong, above margin"], "1 below, 2 above"),
+    ],
+)
+def test_errors_are_called_what_they_are(error, titles, words):
+    circuit = training_circuit(replace(PARAMETERS, error=error))
+    spikes = [(1, 4, "d2_pos", 0), (1, 4, "d2_neg", 1), (1, 4, "d2_neg", 2)]
+    figure = plot_raster(record(circuit, spikes), circuit, turns=1)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert [label for label in labels if label in titles] == titles
+    assert figure.axes[0].texts[0].get_text().splitlines()[-1] == words
 
 
 def test_the_turns_with_both_types_of_error_are_selected():
