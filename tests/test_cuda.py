@@ -41,7 +41,10 @@ def package():
     pytest.importorskip("brian2cuda", reason="brian2cuda is not installed (extra cuda, Python 3.12)")
 
 
-@pytest.mark.parametrize("name", MODELS)
+# those of one network that learns are parts of those of several
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in ("nbp", "ssnn-bp") else name for name in MODELS]
+)
 def test_code_is_generated_without_a_gpu(package, name, tmp_path, monkeypatch):
     monkeypatch.setenv(cuda.ARCHITECTURES, "80,90")
     model = MODELS[name]

@@ -646,6 +646,7 @@ def test_what_a_worker_that_died_again_and_again_leaves():
 # several points in one simulation
 
 
+@pytest.mark.slow
 def test_points_in_one_simulation_give_the_same_table(swept, tmp_path):
     # of four points three at a time: the last simulation holds one of them three times
     assert main([*words(), "--out", str(tmp_path / "sweep"), "--replicas", "3", "--workers", "1"]) == 0
