@@ -261,6 +261,7 @@ def test_threshold_heterogeneity_is_drawn_by_the_seed_and_shared_by_both_circuit
     assert abs(gated.std() - 102.4) < 12 and abs(gated.mean() - 1024) < 20
 
 
+@pytest.mark.slow
 def test_heterogeneity_and_noise_change_the_run(digits):
     images, targets, _ = digits
     plain = NBP(**DIGITS)
