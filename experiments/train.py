@@ -26,7 +26,7 @@ from experiments.training import (
     metrics_row,
     read_weights,
 )
-from models.device import compiler
+from models.device import require
 from models.errors import DataError, ParameterError
 from models.model import Weights
 
@@ -101,8 +101,7 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, se
             "init_weights": settings.init_weights and os.path.abspath(settings.init_weights),
         },
     }
-    if config["training"].get("device") == "cpp_standalone":
-        compiler()
+    require(config["training"].get("device", "none"))
     run = Run.create(settings.out, config, describe())
     with run.lock():
         run.save_checkpoint(0, weights)

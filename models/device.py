@@ -36,7 +36,18 @@ from models.codegen.dense import add_sources, dense_codeobj_class, dense_support
 from models.errors import BuildError, ParameterError, RunError
 from models.model import Model, Result, Stimuli, Weights
 
-__all__ = ["CODEGENS", "DEVICES", "Simulator", "build", "compiler", "is_built", "keep_sources", "simulator", "sources"]
+__all__ = [
+    "CODEGENS",
+    "DEVICES",
+    "Simulator",
+    "build",
+    "compiler",
+    "is_built",
+    "keep_sources",
+    "require",
+    "simulator",
+    "sources",
+]
 
 DEVICES = ("cpp_standalone", "cuda", "cython", "numpy")
 CODEGENS = ("dense", "stock")
@@ -134,8 +145,7 @@ def simulator(
         raise ParameterError(f"Device {device!r} is unknown; use one of {', '.join(DEVICES)}.")
     if codegen not in CODEGENS:
         raise ParameterError(f"Code generation {codegen!r} is unknown; use one of {', '.join(CODEGENS)}.")
-    if device == "cuda":
-        cuda.package_version(), cuda.nvcc(), cuda.curand(), cuda.gpu()  # what is missing is said before a long build
+    require(device)
     if device in ("cuda", "cpp_standalone"):
         return _Standalone(model, _templates(device, codegen), message)
     if model.replicas > 1:
@@ -143,6 +153,20 @@ def simulator(
             f"Device {device!r} runs one network, not {model.replicas} side by side; use cpp_standalone or cuda for that."
         )
     return _RuntimeSimulator(model, device)
+
+
+def require(device: str) -> None:
+    """Make sure that all that a device needs is there, before a run directory is made or a long build begins.
+
+    Raises
+    ------
+    BuildError
+        Names what is missing: a C++ compiler, or for ``cuda`` the package, nvcc, cuRAND or a GPU.
+    """
+    if device == "cpp_standalone":
+        compiler()
+    elif device == "cuda":
+        cuda.package_version(), cuda.nvcc(), cuda.curand(), cuda.gpu(), compiler()
 
 
 def build(model: Model, device: str = "cpp_standalone", codegen: str = "dense", message=lambda text: None) -> Path:

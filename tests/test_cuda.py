@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from experiments.cli import main as brianprop
 from experiments.cuda_check import check_nbp, check_ssnn_bp
 from experiments.cuda_check import main as cuda_check
 from models import device
@@ -173,6 +174,16 @@ def test_the_checks_find_what_differs(monkeypatch):
     monkeypatch.setattr(device._Standalone, "run", changed)
     with pytest.raises(RunError, match="nBP on cpp_standalone differs from C"):
         check_nbp("cpp_standalone", 30)
+
+
+def test_a_training_that_lacks_cuda_leaves_nothing(monkeypatch, tmp_path, capsys):
+    def missing():
+        raise BuildError("There is no NVIDIA GPU to run on.")
+
+    monkeypatch.setattr(cuda, "package_version", missing)
+    assert brianprop(["train", "nbp", "--device", "cuda", "--out", str(tmp_path / "run")]) == 2
+    assert capsys.readouterr().err == "brianprop: There is no NVIDIA GPU to run on.\n"
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_check_says_what_is_missing(monkeypatch, tmp_path, capsys):
