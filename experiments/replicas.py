@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 from pathlib import Path
 
 from analysis.runs import Run, cannot_write, require_vacant, write_text
@@ -83,11 +84,14 @@ def resume_replicas(path: Path, message: Message = print) -> list[Run]:
 
 
 def _go(settings: CircuitOptions, message: Message) -> list[Run]:
+    saying = threading.Lock()
+
     def job(seed: int):
         own = dataclasses.replace(settings, seed=seed, out=Path(settings.out) / f"seed{seed}", replicas=1, processes=1)
 
         def said(line: str) -> None:
-            message(f"seed {seed}: {line}" if line.startswith("epoch") else line)
+            with saying:  # print writes a line and its end apart
+                message(f"seed {seed}: {line}" if line.startswith("epoch") else line)
 
         def begin_or_go_on(seat: Seat) -> Run:
             begun = (own.out / "config.json").exists()

@@ -58,7 +58,8 @@ class _Call:
 class Seat:
     """What one training uses in place of `models.device.simulator`."""
 
-    def __init__(self, table: _Table):
+    def __init__(self, table: _Table, place: int):
+        self.place = place
         self._table, self._simulators = table, 0
 
     def simulator(self, model: Model, **options) -> Simulator:
@@ -121,7 +122,7 @@ class _Table:
         self._stopped = False
 
     def join(self) -> Seat:
-        seat = Seat(self)
+        seat = Seat(self, len(self.seats))
         self.seats.append(seat)
         return seat
 
@@ -165,7 +166,8 @@ class _Table:
 
     def serve(self) -> None:
         """Do all that is waited for, as few simulations as can."""
-        calls, self.calls = self.calls, []
+        # in the order of the trainings, not in that of their coming: it decides which random numbers are whose
+        calls, self.calls = sorted(self.calls, key=lambda call: call.seat.place), []
         groups: dict[tuple, list[_Call]] = {}
         for call in calls:
             groups.setdefault((call.run is None, *call.alike), []).append(call)

@@ -2,6 +2,8 @@
 
 import shutil
 import threading
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from experiments.together import run_together
 from experiments.train import evaluate, train
 from experiments.train_nbp import TrainNBP
 from models.errors import ParameterError, RunError
+from models.model import Result
 
 OPTIONS = {"hidden": DIGITS["n_hid"], "samples": 200, "epochs": 2}
 SEEDS = (4, 5, 6)
@@ -77,6 +80,40 @@ def test_a_simulation_that_fails_fails_all_that_wait_for_it(monkeypatch):
     outcomes = run_together([lambda seat: seat.simulator(None), lambda seat: seat.simulator(None), lambda seat: "done"])
     assert [type(outcome) for outcome in outcomes] == [ParameterError, ParameterError, str]
     assert threading.active_count() < 20
+
+
+def test_order_is_that_of_the_trainings_not_of_their_coming(monkeypatch):
+    # it decides which random numbers are whose: a command with a seed would give something else every time
+    built = []
+
+    class Recorded:
+        def __init__(self, models, *own):
+            built.append(list(models))
+
+    class Ready:
+        def run(self, weights, *arguments, noise_seed, **options):
+            built.append([weights, noise_seed])
+            return [Result(recorded=one, seconds=1.0) for one in weights]
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(together, "Replicas", Recorded)
+    monkeypatch.setattr(together, "simulator", lambda model, **options: Ready())
+    monkeypatch.setattr(together, "ReplicaStimuli", lambda stimuli: SimpleNamespace(close=lambda: None))
+
+    def job(number):
+        def work(seat):
+            time.sleep(0.05 * ((3 - number) % 3))
+            ready = seat.simulator(number)
+            time.sleep(0.05 * ((4 - number) % 3))
+            return ready.run(number, number, np.zeros(3), noise_seed=number).recorded
+
+        return work
+
+    for _ in range(2):
+        assert run_together([job(number) for number in range(3)]) == [0, 1, 2]
+    assert built[:2] == built[2:] and built[0] == built[1][0] == [0, 1, 2]
 
 
 def test_evaluation_by_copies_of_the_network_is_that_by_one(alone):
