@@ -614,7 +614,7 @@ def _brian2(device: str, single_precision: bool = False):
     if device == "cuda_standalone":
         import brian2cuda  # noqa: F401 - makes its device and preferences known
 
-        logging.getLogger("brian2cuda").setLevel(logging.ERROR)  # it says every preference
+        logging.getLogger("brian2.brian2cuda").setLevel(logging.ERROR)  # it says every preference, under a name of Brian2's
         wanted |= cuda.preferences(cuda.architectures())
     elif device == "cpp_standalone":
         wanted["codegen.cpp.headers"] = ['"turns.h"']

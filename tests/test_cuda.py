@@ -3,12 +3,16 @@
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
+from conftest import assert_same_run
 
+from analysis.runs import Run
 from experiments.cli import main as brianprop
 from experiments.cuda_check import check_nbp, check_ssnn_bp
 from experiments.cuda_check import main as cuda_check
+from experiments.train import evaluate
 from models import device
 from models.codegen import cuda
 from models.device import simulator
@@ -18,6 +22,7 @@ from models.nbp_model import NBPModel
 from models.replicas import Replicas
 from models.ssnn_bp import SSNN, SSNNModel
 
+EMULATOR = Path(__file__).parent / "cuda_emulator"
 SMALL_SSNN = SSNN(n_in=8, hidden=(6, 5), n_out=3, steps=5, biases=True)
 SMALL_NBP = NBP(n_in=16, n_hid=6, n_out=3)
 
@@ -57,10 +62,11 @@ def test_code_is_generated_without_a_gpu(package, name, tmp_path, monkeypatch):
     # what is counted pair by pair takes minutes for networks side by side
     created = list((tmp_path / "code_objects").glob("*_synapses_create_*.cu"))
     assert created and not any("source_target_count" in path.read_text() for path in created)
+    # time steps are counted in more bits than a float has
+    sources = [path.read_text() for path in (tmp_path / "code_objects").glob("*.cu")]
+    assert any("floor(1.0*x/y)" in text for text in sources) and not any("1.0f*x/y" in text for text in sources)
     # j is the target of a synapse, and each synapse draws random numbers of its own
-    pathways = [
-        text for path in (tmp_path / "code_objects").glob("*.cu") if "propagating_synapses" in (text := path.read_text())
-    ]
+    pathways = [text for text in sources if "propagating_synapses" in text]
     assert pathways and not any("int j = " in re.sub("const int32_t j = ", "", text) for text in pathways)
     assert all("_vectorisation_idx = _idx;" in text and "_vectorisation_idx = j;" not in text for text in pathways)
     makefile = (tmp_path / "makefile").read_text()
@@ -147,6 +153,43 @@ def test_sources_of_another_version_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(cuda, "package_version", lambda: "9.9")
     with pytest.raises(BuildError, match=r"objects\.cu of Brian2CUDA 9\.9 is not as expected; install brian2cuda 1\.0b1"):
         cuda.mend(tmp_path)
+
+
+@pytest.fixture
+def emulated(package, monkeypatch):
+    """Compiler and GPU are those of tests/cuda_emulator: kernels run on a processor, their threads in any order."""
+    forget = [function.cache_clear for function in (cuda.nvcc, cuda.gpu, cuda.curand)]
+    [clear() for clear in forget]
+    monkeypatch.setenv("PATH", f"{EMULATOR / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv(cuda.ARCHITECTURES, raising=False)
+    yield
+    [clear() for clear in forget]
+
+
+@pytest.mark.slow
+def test_nbp_on_emulated_cuda_equals_nbp_on_a_core(emulated):
+    check_nbp(n_samples=100)
+
+
+@pytest.mark.slow
+def test_ssnn_bp_on_emulated_cuda_has_the_means_of_a_core(emulated):
+    check_ssnn_bp()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("copies", [1, 3])
+def test_a_training_on_emulated_cuda_is_that_on_a_core(emulated, tmp_path, copies):
+    command = ["train", "nbp", "--hidden", "20", "--samples", "40", "--epochs", "2", "--replicas", str(copies)]
+    runs = {name: tmp_path / name for name in ("cpp_standalone", "cuda")}
+    for name, run in runs.items():
+        assert brianprop([*command, "--device", name, "--out", str(run)]) == 0
+    names = ["."] if copies == 1 else [f"seed{seed}" for seed in range(copies)]
+    for name in names:
+        found, expected = (Run.open(run / name) for run in (runs["cuda"], runs["cpp_standalone"]))
+        assert_same_run(found, expected)
+    # the images of an evaluation are divided among copies of the network
+    evaluated = [evaluate(runs["cuda"] / names[0], device=device, copies=4) for device in runs]
+    assert {**evaluated[0], "seconds": 0} == {**evaluated[1], "seconds": 0}
 
 
 @pytest.mark.cuda

@@ -212,6 +212,8 @@ PATHWAYS = {
     ),
     "synapse_bundle[j];": "synapse_bundle[_place];",
 }
+#: Whole divisions, such as that of time steps by the steps of a sample: in single precision they are wrong from 2^24 steps on.
+DIVISION = "1.0f*x/y", "1.0*x/y"
 
 
 def mend(folder: Path) -> None:
@@ -220,6 +222,7 @@ def mend(folder: Path) -> None:
         for path in folder.glob(pattern):
             _change(path, changes)
     for path in folder.glob("code_objects/*.cu"):
+        path.write_text(path.read_text().replace(*DIVISION))
         if "propagating_synapses" in path.read_text():
             _change(path, {re.escape(found): changed for found, changed in PATHWAYS.items()})
 
