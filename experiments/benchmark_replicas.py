@@ -200,12 +200,11 @@ def benchmark(settings: BenchmarkReplicas, message: Callable[[str], None] = prin
     write_text(out / "replicas.md", markdown(rows) + "\n")
     write_text(out / "replicas.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     message(markdown(rows))
-    for key, values in (
-        ("share of the GPU's time that does not grow with the networks", found["launch_share"]),
-        ("fewest networks with which the GPU overtakes all cores", found["crossover"]),
-    ):
-        for place, value in values.items():
-            message(f"{place}: {key}: {value}")
+    for place, shares in found["launch_share"].items():
+        words = ", ".join(f"{share:.0%} with R = {count}" for count, share in shares.items())
+        message(f"{place}: share of the GPU's time that does not grow with the networks: {words}")
+    for place, count in found["crossover"].items():
+        message(f"{place}: fewest networks with which the GPU overtakes all cores: {count or 'none of those measured'}")
     for _, ready, _ in cases.values():
         ready.close()
     return out
