@@ -335,6 +335,7 @@ def test_benchmark_of_the_digits(tmp_path):
             assert (settings.out / f"{name}.{kind}").stat().st_size > 5000
 
 
+@pytest.mark.slow
 def test_ssnn_bp_benchmark_on_digits(tmp_path):
     """The whole command in its smallest size: numbers of every variant, ratios from the same rounds, both figures."""
     from experiments.benchmark_ssnn_bp import BenchmarkSSNN

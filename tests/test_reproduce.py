@@ -16,20 +16,17 @@ from models.errors import RunError
 from models.nbp import NBP, training_circuit
 
 #: All but those whose data cannot be had everywhere.
-SLOW = [name for name in EXPERIMENTS if name not in ("nbp-mnist", "ssnn-emnist", "ssnn-n-mnist")]
+RUNNABLE = [name for name in EXPERIMENTS if name not in ("ssnn-emnist", "ssnn-n-mnist")]
 
 
 def run_smallest(name, out, data_dir):
     return reproduce.reproduce([name], out, "smallest", data_dir=data_dir, message=lambda line: None)
 
 
-@pytest.mark.data
-@pytest.mark.parametrize("name", ["nbp-mnist", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
-def test_each_experiment_makes_its_figures_and_tables(name, tmp_path, data_dir):
+def assert_drawn(name, written):
+    """The figures of an experiment are there, and show something."""
     from matplotlib.image import imread
 
-    experiment = EXPERIMENTS[name]
-    written = run_smallest(name, tmp_path, data_dir)
     assert all(path.is_file() for path in written)
     figures = [path for path in written if path.suffix == ".png"]
     for path in figures:
@@ -40,6 +37,15 @@ def test_each_experiment_makes_its_figures_and_tables(name, tmp_path, data_dir):
         expected |= {"functional", "anatomy"}
     expected |= {"ssnn-mnist": {"length", "activity"}, "ssnn-step": {"step"}}.get(name, {"energy"})
     assert expected <= {path.stem for path in figures}
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_each_experiment_makes_its_figures_and_tables(name, tmp_path, data_dir):
+    experiment = EXPERIMENTS[name]
+    written = run_smallest(name, tmp_path, data_dir)
+    assert_drawn(name, written)
     table = pandas.read_csv(tmp_path / f"{name}-smallest" / "accuracy.csv", index_col=0)
     assert len(table) and table.filter(like="_mean").notna().any(axis=1).all()
     jobs = experiment.jobs(0)
@@ -54,7 +60,7 @@ def test_each_experiment_makes_its_figures_and_tables(name, tmp_path, data_dir):
 
 @pytest.mark.data
 def test_what_is_finished_is_kept_and_what_was_interrupted_goes_on(tmp_path, data_dir):
-    run_smallest("nbp-mnist", tmp_path, data_dir)
+    assert_drawn("nbp-mnist", run_smallest("nbp-mnist", tmp_path, data_dir))
     run = Run.open(tmp_path / "nbp-mnist-smallest" / "seed0")
     whole, weights, made = comparable_metrics(run), run.load_weights(), (run.path / "weights.npz").stat().st_mtime_ns
     run_smallest("nbp-mnist", tmp_path, data_dir)
