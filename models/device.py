@@ -17,12 +17,14 @@ import logging
 import math
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
@@ -749,15 +751,29 @@ def _compile_cuda(folder: Path) -> None:
         path.unlink()
 
 
+#: Header of what many generated files include.
+PRECOMPILED = "precompiled.h"
+
+
+def _common_includes(folder: Path) -> list[str]:
+    """Includes of many of a project's sources, that of its objects first, since others need it."""
+    sources = [*folder.glob("*.cpp"), *folder.glob("code_objects/*.cpp")]
+    included = [set(re.findall(r"^ *#include *(\S+)", path.read_text(), re.MULTILINE)) for path in sources]
+    counts = Counter(itertools.chain.from_iterable(included))
+    common = [name for name, count in counts.items() if count >= len(sources) / 8 and "code_objects/" not in name]
+    return [f"#include {name}" for name in sorted(common, key=lambda name: (name != '"objects.h"', name))]
+
+
 def _compile(folder: Path) -> None:
     """Compile with every core and a precompiled header, then drop what a finished binary does not need."""
     path, _ = compiler()
     text = (folder / "makefile").read_text()
     flags = next(line.partition("=")[2] for line in text.splitlines() if line.startswith("OPTIMISATIONS"))
     flags = f"{flags} {os.environ.get('CXXFLAGS', '')} -w -I."
-    # Every generated file includes objects.h and much of the standard library: parse them once.
+    # Every generated file includes much of the standard library and of this project: parse that once.
+    (folder / PRECOMPILED).write_text("\n".join(_common_includes(folder)) + "\n")
     header = subprocess.run(
-        f"{path} {flags} -x c++-header objects.h -o objects.h.gch",
+        f"{path} {flags} -x c++-header {PRECOMPILED} -o {PRECOMPILED}.gch",
         shell=True,
         cwd=folder,
         capture_output=True,
@@ -767,10 +783,11 @@ def _compile(folder: Path) -> None:
     (folder / "make.deps").write_text("")
     make = ["make", f"-j{os.cpu_count() or 1}", f"CXX={path}"]
     # first what runs but once, or only calls the rest: it is half as much work for the compiler without -O3
-    once = [*make, f"CXXFLAGS=-c {flags} -O1 -include objects.h", "objects.o", "main.o"]
+    once = [*make, f"CXXFLAGS=-c {flags} -O1 -include {PRECOMPILED}", "objects.o", "main.o"]
     made = subprocess.run(once, cwd=folder, capture_output=True, text=True)
     if not made.returncode:
-        made = subprocess.run([*make, f"CXXFLAGS=-c {flags} -include objects.h"], cwd=folder, capture_output=True, text=True)
+        rest = [*make, f"CXXFLAGS=-c {flags} -include {PRECOMPILED}"]
+        made = subprocess.run(rest, cwd=folder, capture_output=True, text=True)
     if made.returncode or header.returncode:
         lines = [line for line in (header.stderr + made.stderr).splitlines() if "error" in line.lower()]
         raise BuildError(
