@@ -17,7 +17,7 @@ from conftest import DIGITS, assert_same_run, back_to, restless_weights
 
 from analysis.runs import METRIC_COLUMNS, Run
 from experiments.cli import main
-from experiments.train import evaluate
+from experiments.train import _origin, evaluate
 from experiments.training import load_data
 from models import reference
 from models.nbp import NBP
@@ -421,3 +421,18 @@ def test_the_demo_reaches_ninety_per_cent(tmp_path):
     last = [row for row in Run.open(tmp_path / "demo").metrics() if row["split"] == "validation"][-1]
     assert last["accuracy_membrane"] >= 0.9
     assert sum(row["seconds"] for row in Run.open(tmp_path / "demo").metrics()) < 120
+
+
+@pytest.mark.parametrize(
+    ("origin", "name", "told"),
+    [
+        ("scikit-learn", "digits", "scikit-learn"),
+        ("/data/mnist", "mnist", "mnist (SHA-256 of the payloads checked)"),
+        ("/data/mnist", "emulated-mnist", "mnist (SHA-256 of the payloads checked), recorded by an emulated camera"),
+        ("/data/letters", "letters", "a folder letters"),
+        ("/data/N-MNIST", "n-mnist", "a folder n-mnist"),
+        ("/data/letters", "/data/letters", "/data/letters"),  # named so by the user
+    ],
+)
+def test_a_configuration_tells_no_path_that_was_not_named(origin, name, told):
+    assert _origin(origin, name) == told
