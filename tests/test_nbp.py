@@ -84,7 +84,7 @@ def assert_equal_to_oracle(parameters, weights, images, targets, **options):
     return found, result, final
 
 
-@pytest.mark.parametrize("order", ["propagate-first", "learn-first"])
+@pytest.mark.parametrize("order", ["propagate-first", pytest.param("learn-first", marks=pytest.mark.slow)])
 def test_digits_spike_for_spike_and_weight_for_weight(order, digits):
     images, targets, _ = digits
     parameters = NBP(**DIGITS, order=order)
@@ -95,6 +95,16 @@ def test_digits_spike_for_spike_and_weight_for_weight(order, digits):
     for name, weight in restless_weights(parameters).items():
         assert np.mean(final[name] != weight) > 0.05
     assert np.array_equal(final["W2_neg"], -final["W2"])
+
+
+def test_learn_first_in_the_runtime(digits):
+    # which needs no compiler; many digits in standalone are slow
+    images, targets, _ = digits
+    parameters = NBP(**DIGITS, order="learn-first")
+    weights = restless_weights(parameters)
+    _, _, final = assert_equal_to_oracle(parameters, weights, images[:25], targets[:25], device="numpy")
+    _, other = oracle_run(NBP(**DIGITS), weights, images[:25], targets[:25])
+    assert not np.array_equal(final["W1"], other["W1"])
 
 
 @pytest.mark.data
@@ -277,6 +287,7 @@ def test_heterogeneity_and_noise_change_the_run(digits):
         assert not np.array_equal(first.drive, other.drive) or not np.array_equal(first.spikes, other.spikes)
 
 
+@pytest.mark.slow
 def test_more_general_code_gives_the_same_bit_for_bit(digits):
     # many circuits share a binary: one that draws noise runs one without, one in double precision runs one in single
     images, targets, _ = digits
