@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shlex
 import subprocess
 from functools import cache
 from importlib import metadata
@@ -46,7 +47,8 @@ def versions() -> dict[str, str]:
 def describe() -> dict:
     """What environment.json holds."""
     try:
-        path, version = compiler()
+        command, version = compiler()
+        path = shlex.join(command)
     except BuildError:
         path = version = None
     return {

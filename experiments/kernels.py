@@ -19,7 +19,7 @@ import ctypes
 import hashlib
 import math
 import os
-import subprocess
+import shlex
 import tempfile
 import time
 from collections.abc import Sequence
@@ -29,10 +29,11 @@ from pathlib import Path
 import numpy as np
 
 from models.cache import cache_root
-from models.device import compiler, processor
+from models.device import processor
 from models.errors import BuildError, ParameterError
 from models.nbp import NBP
 from models.reference import Scaling
+from models.simulation.compiler import compiler, in_parallel
 
 __all__ = ["Answers", "Kernel", "SSNNAnswers", "SSNNKernel"]
 
@@ -933,9 +934,9 @@ def _pointer(array: np.ndarray) -> ctypes.c_void_p:
 
 def _compiled(code: str) -> Path:
     """The shared library of a C++ source, compiled if the cache does not hold it."""
-    path, version = compiler()
-    flags = [*FLAGS, *os.environ.get("CXXFLAGS", "").split()]
-    key = hashlib.sha256(repr((code, flags, path, version, processor())).encode()).hexdigest()[:20]
+    command, version = compiler()
+    flags = [*FLAGS, *shlex.split(os.environ.get("CXXFLAGS", ""))]
+    key = hashlib.sha256(repr((code, flags, command, version, processor())).encode()).hexdigest()[:20]
     library = cache_root() / "kernels" / key / "kernel.so"
     if library.exists():
         return library
@@ -944,13 +945,7 @@ def _compiled(code: str) -> Path:
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             source, unfinished = Path(folder, "kernel.cpp"), Path(folder, "kernel.so")
             source.write_text(code)
-            done = subprocess.run([path, *flags, source, "-o", unfinished], capture_output=True, text=True)
-            if done.returncode:
-                lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-                raise BuildError(
-                    f"The hand-written kernel does not compile with {path}: {(lines or ['no message'])[0]}; check $CXX and "
-                    "$CXXFLAGS."
-                )
+            in_parallel([[*command, *flags, str(source), "-o", str(unfinished)]], Path(folder), "check $CXX and $CXXFLAGS.")
             unfinished.replace(library)
     except OSError as error:
         raise BuildError(

@@ -17,14 +17,12 @@ import logging
 import math
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zlib
-from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
@@ -37,6 +35,7 @@ from models.codegen import cuda
 from models.codegen.dense import add_sources, dense_codeobj_class, dense_supported
 from models.errors import BuildError, ParameterError, RunError
 from models.model import Model, Result, Stimuli, Weights
+from models.simulation.compiler import compile_cpp, compiler, flags, link_flags
 
 __all__ = [
     "CODEGENS",
@@ -200,21 +199,6 @@ def build(model: Model, device: str = "cpp_standalone", codegen: str = "dense", 
 
 
 @cache
-def compiler() -> tuple[str, str]:
-    """Path and version of the C++ compiler ($CXX, else g++). Raises BuildError where there is none, or no make."""
-    name = os.environ.get("CXX", "g++")
-    path = shutil.which(name)
-    if path is None:
-        raise BuildError(f"No C++ compiler: {name!r} is not on PATH; install g++ (Debian: apt install g++ make) or set $CXX.")
-    if shutil.which("make") is None:
-        raise BuildError("The program make is not on PATH; install it (Debian: apt install make).")
-    done = subprocess.run([path, "--version"], capture_output=True, text=True)
-    if done.returncode:
-        raise BuildError(f"The C++ compiler {path} does not run ({done.stderr.strip()[:200]}); install g++ or set $CXX.")
-    return path, done.stdout.splitlines()[0]
-
-
-@cache
 def processor() -> str:
     """Model name of the processor: binaries are compiled for it (-march=native)."""
     with contextlib.suppress(OSError):
@@ -248,9 +232,9 @@ def _code(model: Model, codegen: str) -> dict:
 def _structure(model: Model, codegen: str) -> dict:
     """All that decides the binary: the generated code and what compiles it."""
     return _code(model, codegen) | {
-        "compiler": [*compiler(), *cuda.nvcc()] if codegen == CUDA else compiler(),
+        "compiler": [compiler(), cuda.nvcc()] if codegen == CUDA else compiler(),
         "processor": processor(),
-        "flags": os.environ.get("CXXFLAGS", ""),
+        "flags": [flags(), link_flags()],
     }
 
 
@@ -648,7 +632,7 @@ def _build(folder: Path, model: Model, codegen: str, structure: str) -> None:
 
     start = time.perf_counter()
     generated = _unpack(model, codegen, folder) or _generate(folder, model, codegen)
-    _compile_cuda(folder) if codegen == CUDA else _compile(folder)
+    cuda.compile_cuda(folder) if codegen == CUDA else compile_cpp(folder, generated["hot"])
     manifest = {"structure": json.loads(structure), **generated, "build_seconds": time.perf_counter() - start}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
 
@@ -714,7 +698,9 @@ def _generate(folder: Path, model: Model, codegen: str) -> dict:
             cuda.mend(folder)
         arrays = _array_files(device, objects)
         per_synapse = {name: _bytes_per_synapse(objects[name]) for name in model.learned}
-    return {"arrays": arrays, "bytes_per_synapse": per_synapse}
+    # what does nothing, or runs once, needs no optimisation
+    hot = [name for name in running if f"_run_{name}" not in idle]
+    return {"arrays": arrays, "bytes_per_synapse": per_synapse, "hot": hot}
 
 
 def _array_files(device, objects) -> dict[str, dict[str, str]]:
@@ -734,68 +720,6 @@ def _bytes_per_synapse(synapses) -> int:
     """What the running binary holds for each synapse: its two ends, and all variables that grow with the synapses."""
     growing = set(synapses._registered_variables) | {synapses.variables[name] for name in ("_synaptic_pre", "_synaptic_post")}
     return sum(np.dtype(variable.dtype).itemsize for variable in growing)
-
-
-def _compile_cuda(folder: Path) -> None:
-    """Compile with every core, then drop what a finished binary does not need."""
-    cuda.link_libraries(folder)
-    make = ["make", f"-j{os.cpu_count() or 1}", f"CXX={compiler()[0]}"]
-    made = subprocess.run(make, cwd=folder, capture_output=True, text=True)
-    if made.returncode:
-        lines = [line for line in (made.stdout + made.stderr).splitlines() if "error" in line.lower()]
-        raise BuildError(
-            f"The generated CUDA code does not compile with {cuda.nvcc()[0]}: {(lines or ['no message'])[0]}; check that this "
-            "compiler works with this g++ and that the disk is not full."
-        )
-    for path in folder.rglob("*.o"):
-        path.unlink()
-
-
-#: Header of what many generated files include.
-PRECOMPILED = "precompiled.h"
-
-
-def _common_includes(folder: Path) -> list[str]:
-    """Includes of many of a project's sources, that of its objects first, since others need it."""
-    sources = [*folder.glob("*.cpp"), *folder.glob("code_objects/*.cpp")]
-    included = [set(re.findall(r"^ *#include *(\S+)", path.read_text(), re.MULTILINE)) for path in sources]
-    counts = Counter(itertools.chain.from_iterable(included))
-    common = [name for name, count in counts.items() if count >= len(sources) / 8 and "code_objects/" not in name]
-    return [f"#include {name}" for name in sorted(common, key=lambda name: (name != '"objects.h"', name))]
-
-
-def _compile(folder: Path) -> None:
-    """Compile with every core and a precompiled header, then drop what a finished binary does not need."""
-    path, _ = compiler()
-    text = (folder / "makefile").read_text()
-    flags = next(line.partition("=")[2] for line in text.splitlines() if line.startswith("OPTIMISATIONS"))
-    flags = f"{flags} {os.environ.get('CXXFLAGS', '')} -w -I."
-    # Every generated file includes much of the standard library and of this project: parse that once.
-    (folder / PRECOMPILED).write_text("\n".join(_common_includes(folder)) + "\n")
-    header = subprocess.run(
-        f"{path} {flags} -x c++-header {PRECOMPILED} -o {PRECOMPILED}.gch",
-        shell=True,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
-    # An up-to-date dependency file keeps make from preprocessing every source once more.
-    (folder / "make.deps").write_text("")
-    make = ["make", f"-j{os.cpu_count() or 1}", f"CXX={path}"]
-    # first what runs but once, or only calls the rest: it is half as much work for the compiler without -O3
-    once = [*make, f"CXXFLAGS=-c {flags} -O1 -include {PRECOMPILED}", "objects.o", "main.o"]
-    made = subprocess.run(once, cwd=folder, capture_output=True, text=True)
-    if not made.returncode:
-        rest = [*make, f"CXXFLAGS=-c {flags} -include {PRECOMPILED}"]
-        made = subprocess.run(rest, cwd=folder, capture_output=True, text=True)
-    if made.returncode or header.returncode:
-        lines = [line for line in (header.stderr + made.stderr).splitlines() if "error" in line.lower()]
-        raise BuildError(
-            f"The generated C++ does not compile with {path}: {(lines or ['no message'])[0]}; check the compiler and that "
-            "the disk is not full."
-        )
-    for path in [*folder.rglob("*.o"), *folder.rglob("*.gch")]:
-        path.unlink()
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -229,7 +229,7 @@ def test_peak_memory_is_that_of_the_watched_process(tmp_path):
         "int main() { { std::vector<char> a(150 << 20, 1); if (a[1] != 1) return 1; } usleep(300000); return 0; }\n"
     )
     binary = tmp_path / "watched"
-    subprocess.run([compiler()[0], tmp_path / "watched.cpp", "-o", binary], check=True)
+    subprocess.run([*compiler()[0], tmp_path / "watched.cpp", "-o", binary], check=True)
     with PeakMemory(binary) as memory:
         subprocess.run([binary], check=True)
     assert 150 * 2**20 < memory.peak < 200 * 2**20

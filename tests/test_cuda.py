@@ -69,14 +69,19 @@ def test_code_is_generated_without_a_gpu(package, name, tmp_path, monkeypatch):
     pathways = [text for text in sources if "propagating_synapses" in text]
     assert pathways and not any("int j = " in re.sub("const int32_t j = ", "", text) for text in pathways)
     assert all("_vectorisation_idx = _idx;" in text and "_vectorisation_idx = j;" not in text for text in pathways)
-    makefile = (tmp_path / "makefile").read_text()
-    assert "arch=compute_80,code=sm_80" in makefile and "arch=compute_90,code=sm_90" in makefile
-    assert "-use_fast_math" not in makefile and "-ffast-math" not in makefile
     # arrows with a delay ask the default clock for the time
     assert re.search(r"network\.add\(&defaultclock, _run_", main) and "steps" not in main.split("network.add")[1].split("(")[1]
     # one precision in all arrays of the neurons, but time
     floats = set(re.findall(r"(float|double) \* brian::_array_(?:neurons|hidden1)_\w+;", objects))
     assert floats == {"float"}
+
+
+def test_flags_name_the_architectures_and_keep_arithmetic_exact(monkeypatch):
+    monkeypatch.setenv(cuda.ARCHITECTURES, "80,90")
+    monkeypatch.setattr(cuda, "curand", lambda: None)
+    words = [word for part in cuda.build_flags() for word in part]
+    assert "arch=compute_80,code=sm_80" in words and "arch=compute_90,code=sm_90" in words
+    assert not any("fast_math" in word or "fast-math" in word for word in words)
 
 
 @pytest.mark.slow

@@ -320,7 +320,7 @@ def test_threefry_gives_the_known_answers(tmp_path):
         }}
         '''
     )
-    subprocess.run([compiler()[0], "-O1", "-o", tmp_path / "main", tmp_path / "main.cpp"], check=True)
+    subprocess.run([*compiler()[0], "-O1", "-o", tmp_path / "main", tmp_path / "main.cpp"], check=True)
     found = subprocess.run([tmp_path / "main"], check=True, capture_output=True, text=True).stdout.splitlines()
     assert found == ["9d1c5ec6 8bd50731", "fd36d048 2d17272c", "ba3e4725 f27d669e"]
 

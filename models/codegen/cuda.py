@@ -15,14 +15,15 @@ from importlib import metadata
 from pathlib import Path
 
 from models.errors import BuildError
+from models.simulation.compiler import compiler, divide, flags, in_parallel, join
 
 __all__ = [
     "ARCHITECTURES",
     "add_gpu_sources",
     "architectures",
+    "compile_cuda",
     "curand",
     "gpu",
-    "link_libraries",
     "mend",
     "nvcc",
     "package_version",
@@ -135,41 +136,18 @@ def architectures() -> tuple[str, ...]:
     return chosen
 
 
-def _has_compiler() -> bool:
-    try:
-        return bool(nvcc() and (curand() or True))
-    except BuildError:
-        return False
-
-
 def preferences(chosen: tuple[str, ...]) -> dict[str, object]:
-    """Brian2's preferences for a build for some compute capabilities.
-
-    Brian2CUDA 1.0b1 asks for C++11, which the headers of CUDA 12 and 13 no longer take, and includes a header of Thrust that no
-    longer exists by way of others. Its default ``-use_fast_math`` makes dt / tau inexact.
-    """
-    from brian2 import prefs
-
-    # code can be generated without it all the same
-    path = str(Path(nvcc()[0]).parents[1]) if _has_compiler() else STANDARD_PLACE
-    apart = curand() if _has_compiler() else None
-    flags = " ".join(f"-gencode=arch=compute_{one},code=sm_{one}" for one in chosen)
+    """Brian2's preferences for code for some compute capabilities; what compiles it is in `compile_cuda`."""
     backend = {
         "detect_gpus": False,
         "gpu_id": 0,
         "compute_capability": float(f"{chosen[0][:-1]}.{chosen[0][-1]}"),
         "detect_cuda": False,
-        "cuda_path": path,
+        "cuda_path": STANDARD_PLACE,
         "cuda_runtime_version": 0.0,
-        "extra_compile_args_nvcc": ["-w", "-std=c++17", "-include thrust/pair.h", flags] + ([f"-I{apart[0]}"] if apart else []),
     }
-    host = [flag for flag in prefs["codegen.cpp.extra_compile_args_gcc"] if not flag.startswith("-std")]
     found: dict[str, object] = {f"devices.cuda_standalone.cuda_backend.{name}": value for name, value in backend.items()}
-    return found | {
-        "codegen.cpp.extra_compile_args_gcc": [*(flag for flag in host if flag != "-ffast-math"), "-std=c++17"],
-        "codegen.cpp.extra_link_args": ["-L.", f"-Xlinker -rpath={apart[1].parent}"] if apart else [],
-        "codegen.cpp.headers": ['"stimuli.h"', '"turns.h"'],
-    }
+    return found | {"codegen.cpp.headers": ['"stimuli.h"', '"turns.h"']}
 
 
 def add_gpu_sources(folder: Path) -> list[str]:
@@ -180,11 +158,48 @@ def add_gpu_sources(folder: Path) -> list[str]:
     return ["stimuli.cu"]
 
 
-def link_libraries(folder: Path) -> None:
-    """Let a project find cuRAND under the name that it asks the linker for, where the library is that of a Python package."""
+#: Pieces of code in a unit: each unit costs some ten seconds of headers before its first line.
+CODE_PER_UNIT = 12
+
+
+def build_flags() -> tuple[list[str], list[str], list[str]]:
+    """Flags for nvcc in all calls, those to compile a unit, and those to link.
+
+    Brian2CUDA 1.0b1 asks for C++11, which the headers of CUDA 12 and 13 no longer take, and includes a header of Thrust that no
+    longer exists by way of others. Its default ``-use_fast_math`` makes dt / tau inexact.
+    """
+    apart = curand()
+    # nvcc takes a program, not a command, and a cache of compilations does not know what nvcc does
+    host = [word for word in compiler()[0] if "ccache" not in Path(word).name]
+    generate = [word for one in architectures() for word in ("-gencode", f"arch=compute_{one},code=sm_{one}")]
+    always = ["-ccbin", host[0], "-w", "-std=c++17", "-I.", *generate, *([f"-I{apart[0]}"] if apart else [])]
+    passed = " ".join(["-O3", *host[1:], *(flag for flag in flags() if flag not in ("-ffast-math", "-I."))])
+    libraries = ["-lcurand", *(["-L.", "-Xlinker", f"-rpath={apart[1].parent}"] if apart else [])]
+    return always, ["-include", "thrust/pair.h", "-Xcompiler", passed, "-dc"], libraries
+
+
+def compile_cuda(folder: Path) -> None:
+    """Compile the CUDA project in a folder to ``main``.
+
+    Raises
+    ------
+    BuildError
+        With the message of the compiler.
+    """
     apart = curand()
     if apart and not (folder / "libcurand.so").exists():
+        # the library of a Python package lacks the name that the linker looks for
         (folder / "libcurand.so").symlink_to(apart[1])
+    for number, part in enumerate(divide((folder / "code_objects").glob("*.cu"), CODE_PER_UNIT)):
+        join(part, folder / f"unit_{number}.cu")
+    units = sorted(path.name for path in folder.glob("*.cu"))
+    nvcc_flags, compile_flags, libraries = build_flags()
+    remedy = "check that this nvcc works with this g++, $CXX and $CXXFLAGS, and that the disk is not full."
+    in_parallel([[nvcc()[0], *nvcc_flags, *compile_flags, unit, "-o", f"{unit[:-3]}.o"] for unit in units], folder, remedy)
+    objects = [f"{unit[:-3]}.o" for unit in units]
+    in_parallel([[nvcc()[0], *nvcc_flags, *objects, "-o", "main", *libraries]], folder, remedy)
+    for path in [*folder.glob("*.o"), *folder.glob("unit_*.cu")]:
+        path.unlink()
 
 
 #: What is mended in the generated sources of Brian2CUDA 1.0b1, by file: what is there, and what should be.

@@ -247,6 +247,9 @@ void _forget_{{codeobj_name}}() {
 
 {% block extra_functions_h %}
 void _debugmsg_{{codeobj_name}}();
+{% if _plan.sum or _plan.constants %}
+void _forget_{{codeobj_name}}();
+{% endif %}
 {% endblock %}
 
 {% macro main_finalise() -%}

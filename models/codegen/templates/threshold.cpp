@@ -132,3 +132,9 @@ void _wake_{{codeobj_name}}() {
 }
 {% endif %}
 {% endblock %}
+
+{% block extra_functions_h %}
+{% if _blocks %}
+void _wake_{{codeobj_name}}();
+{% endif %}
+{% endblock %}

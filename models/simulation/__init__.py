@@ -1,0 +1,1 @@
+"""The machines that run a model: what compiles and runs generated code."""
