@@ -6,6 +6,7 @@ compiler spends most of its time in these headers. Files that are joined share t
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import re
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from models.errors import BuildError
 
-__all__ = ["CODE_PER_UNIT", "FLAGS", "compile_cpp", "compiler", "divide", "flags", "in_parallel", "join", "link_flags"]
+__all__ = ["CODE_PER_UNIT", "FLAGS", "compile_cpp", "compiler", "divide", "flags", "in_parallel", "instruction_set", "join", "link_flags"]
 
 #: Flags of every compilation. The code of a step is compiled with -O3, what runs once with -O1.
 FLAGS = ("-w", "-I.", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++17")
@@ -79,6 +80,25 @@ def divide(files: Iterable[Path], n_per_unit: int) -> list[list[Path]]:
     pieces = [list(parts) for _, parts in itertools.groupby(sorted(files, key=_place), lambda file: _place(file)[0])]
     n_units = -(-sum(map(len, pieces)) // n_per_unit)
     return [list(itertools.chain.from_iterable(pieces[number::n_units])) for number in range(n_units)]
+
+
+@cache
+def instruction_set() -> str:
+    """Digest of what ``-march=native`` stands for on this machine: the macros that the compiler defines, one per extension.
+
+    The name of a processor does not tell: two of the same name may differ in their vector instructions.
+
+    Raises
+    ------
+    BuildError
+        Where the compiler does not take the flags.
+    """
+    command = [*compiler()[0], *flags(), "-dM", "-E", "-x", "c++", os.devnull]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        said = done.stderr.strip()[:200] or f"status {done.returncode}"
+        raise BuildError(f"The C++ compiler does not take {shlex.join(command[1:-5])} ({said}); look at $CXX and $CXXFLAGS.")
+    return hashlib.sha256("\n".join(sorted(done.stdout.splitlines())).encode()).hexdigest()[:20]
 
 
 def join(files: Sequence[Path], unit: Path, included: Iterable[str] = ()) -> None:

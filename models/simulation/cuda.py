@@ -152,8 +152,8 @@ def preferences(chosen: tuple[str, ...]) -> dict[str, object]:
 
 def add_gpu_sources(folder: Path) -> list[str]:
     """Copy what the project needs beside the generated files into its folder; gives the sources to compile."""
-    here = Path(__file__).parent
-    for file in (here / "turns.h", *(here / "gpu").iterdir()):
+    sources = Path(__file__).parents[1] / "codegen"
+    for file in (sources / "turns.h", *(sources / "gpu").iterdir()):
         shutil.copy(file, folder / file.name)
     return ["stimuli.cu"]
 

@@ -1,0 +1,341 @@
+"""The cache of compiled circuits: a folder for each generated program and compiler, checked whenever it is taken.
+
+Two keys lead to a binary. What a model says of its structure, with the sources of this package, leads to the digest of the code that
+they generate, and that digest, with the compiler, its flags and the instruction set of the processor, to the folder. So a change of
+the package that leaves the generated code as it was compiles nothing anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import stat
+import tarfile
+import time
+import zlib
+from collections.abc import Callable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from models.cache import exclusive, private_folder
+from models.errors import BuildError
+from models.files import atomic_write, sync_folder
+from models.model import Model
+from models.simulation import cuda
+from models.simulation.compiler import compile_cpp, compiler, flags, instruction_set, link_flags
+from models.simulation.generate import CUDA, generate
+from models.simulation.scratch import Scratch
+
+__all__ = ["cached_build", "is_built", "keep_sources", "read_manifest", "sources"]
+
+Message = Callable[[str], None]
+
+#: File of the generated project that holds what `generate` returns.
+GENERATED = "generated.json"
+
+#: What a finished build says of itself; and the files and folders beside it that a run reads.
+MANIFEST = "manifest.json"
+READ = ("main", "static_arrays")
+
+
+def cached_build(model: Model, codegen: str, message: Message = lambda text: None) -> Path:
+    """The folder of a finished build, made if it is missing or damaged. Processes that need the same one wait for one another.
+
+    Parameters
+    ----------
+    model : Model
+    codegen : {"dense", "stock", "cuda"}
+        Which templates make the code.
+    message : callable
+        Called with a line of text before a long build.
+
+    Raises
+    ------
+    BuildError
+        When the code cannot be generated or compiled, or the cache cannot be used.
+    """
+    try:
+        builds = private_folder("builds")
+        code = _known_code(model, codegen)
+        if code is not None:
+            folder = builds / _key(codegen, code)
+            if folder.exists() and not _fault(folder):
+                return folder
+        _require_executable(builds)
+        with Scratch(builds) as unfinished:
+            project = unfinished / "project"
+            generated = _unpack(model, codegen, project)
+            if generated is None:
+                project.mkdir(exist_ok=True)
+                generated = generate(project, model, codegen)
+            code = _digest_of_project(project)
+            _remember_code(model, codegen, code)
+            folder = builds / _key(codegen, code)
+            with exclusive(builds / f"{folder.name}.lock"):
+                fault = _fault(folder) if folder.exists() else None
+                if folder.exists() and not fault:
+                    return folder
+                again = f" anew, since the one in the cache is damaged ({fault})" if fault else ""
+                message(f"Building the circuit {model.name}{again} (once per configuration) ...")
+                _compile(project, codegen, generated)
+                if folder.exists():
+                    folder.rename(unfinished / "damaged")
+                project.rename(folder)
+                sync_folder(builds)
+    except OSError as error:
+        raise BuildError(
+            f"Cannot write the build cache {error.filename or builds} ({error.strerror or error}); free space or set "
+            "$BRIANPROP_CACHE to another folder."
+        ) from error
+    return folder
+
+
+def is_built(model: Model, codegen: str) -> bool:
+    """Whether the binary of a model is in the cache of this machine."""
+    try:
+        code = _known_code(model, codegen)
+        folder = private_folder("builds") / _key(codegen, code) if code else None
+    except (BuildError, OSError):  # there is no compiler, or no cache
+        return False
+    return folder is not None and folder.exists() and not _fault(folder)
+
+
+def read_manifest(folder: Path) -> dict:
+    """What a finished build says of itself.
+
+    Raises
+    ------
+    BuildError
+        When it cannot be read, or was changed after it was written.
+    """
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text())
+        checksum = content.pop("checksum")
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        raise BuildError(f"{path} cannot be read; run it again, and the circuit is built anew.") from None
+    if checksum != _checksum(content):
+        raise BuildError(f"{path} was changed; run it again, and the circuit is built anew.")
+    return content
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Keys
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]
+
+
+@cache
+def _sources_digest() -> str:
+    """Digest of the files of this package, which decide the generated code."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parents[1]
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".py", ".h", ".cpp", ".cu"):
+            digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _structure_key(model: Model, codegen: str) -> str:
+    """Key of all that decides the generated code: what is not here is set when the binary runs."""
+    packages = [metadata.version("brian2"), metadata.version("numpy")]
+    found = {"model": model.structure(), "codegen": codegen, "sources": _sources_digest(), "packages": packages}
+    if codegen == CUDA:
+        packages.append(cuda.package_version())
+        found["architectures"] = cuda.architectures()
+    return _digest(found)
+
+
+def _key(codegen: str, code: str) -> str:
+    """Name of the folder of a build: the generated code, and all that compiles it."""
+    found: list[object] = [code, compiler(), flags(), link_flags(), instruction_set()]
+    return _digest([*found, cuda.nvcc(), cuda.architectures()] if codegen == CUDA else found)
+
+
+def _digest_of_project(folder: Path) -> str:
+    """Digest of the files of a generated project."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        # the makefile, which names folders of this machine, is not used
+        if path.is_file() and path.name not in ("makefile", "win_makefile"):
+            digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _code_file(model: Model, codegen: str) -> Path:
+    return private_folder("codes") / _structure_key(model, codegen)
+
+
+def _known_code(model: Model, codegen: str) -> str | None:
+    """Digest of the code that a model generates, if it was generated before."""
+    try:
+        text = _code_file(model, codegen).read_text()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    # a damaged file names no build, and is written anew
+    return text if len(text) == hashlib.sha256().digest_size * 2 else None
+
+
+def _remember_code(model: Model, codegen: str, code: str) -> None:
+    atomic_write(_code_file(model, codegen), lambda file: file.write(code.encode()))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is in a folder
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _checksum(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _read_files(folder: Path) -> list[Path]:
+    """The files of a build that a run reads."""
+    found = [path for name in READ for path in ((folder / name).rglob("*") if (folder / name).is_dir() else [folder / name])]
+    return sorted(path for path in found if path.is_file())
+
+
+def _compile(folder: Path, codegen: str, generated: dict) -> None:
+    """Compile a generated project, and say in its manifest what a run will read."""
+    start = time.perf_counter()
+    cuda.compile_cuda(folder) if codegen == CUDA else compile_cpp(folder, generated["hot"])
+    files = {}
+    for path in _read_files(folder):
+        data = path.read_bytes()
+        files[str(path.relative_to(folder))] = [len(data), hashlib.sha256(data).hexdigest()]
+    content = {**generated, "codegen": codegen, "build_seconds": time.perf_counter() - start, "files": files}
+    (folder / MANIFEST).write_text(json.dumps({"checksum": _checksum(content), **content}, indent=1))
+    for path in [*_read_files(folder), folder / MANIFEST]:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    for path in (folder / "static_arrays", folder):
+        sync_folder(path)
+
+
+#: Folders whose files had the right digests, with the state in which they were read.
+_verified: dict[Path, list] = {}
+
+
+def _fault(folder: Path) -> str | None:
+    """What is wrong with a build in the cache, None where nothing is. Digests are computed once per process and state."""
+    try:
+        manifest = read_manifest(folder)
+        wanted = manifest["files"]
+        state = []
+        for name, (size, _) in wanted.items():
+            status = os.lstat(folder / name)
+            if not stat.S_ISREG(status.st_mode) or status.st_size != size:
+                return f"{name} has {status.st_size} bytes, not {size}"
+            state.append([name, status.st_mtime_ns, status.st_ino, status.st_size])
+        if "main" not in wanted or not os.access(folder / "main", os.X_OK):
+            return "main is no program"
+        if _verified.get(folder) == state:
+            return None
+        for name, (_, digest) in wanted.items():
+            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+                return f"{name} was changed"
+    except BuildError:
+        return f"{MANIFEST} cannot be read"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except OSError as error:
+        return f"{Path(error.filename or folder).name}: {error.strerror}"
+    _verified[folder] = state
+    return None
+
+
+def _require_executable(folder: Path) -> None:
+    """Refuse, before a long build, a file system that runs no programs."""
+    if os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0):
+        raise BuildError(
+            f"The build cache {folder} is on a file system that runs no programs (noexec); set $BRIANPROP_CACHE to a folder "
+            "elsewhere."
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Sources for machines that compile them
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def sources(model: Model, codegen: str, message: Message = lambda text: None) -> tuple[str, bytes]:
+    """The generated project of a model, to be compiled elsewhere: another machine needs another binary of the same code.
+
+    Parameters
+    ----------
+    model, codegen, message
+        See `cached_build`.
+
+    Returns
+    -------
+    name : str
+        The same for the same generated code.
+    archive : bytes
+        A tar file, for `keep_sources`.
+
+    Raises
+    ------
+    BuildError
+        When the code cannot be generated or the cache cannot be written.
+    """
+    path = _sources_file(_structure_key(model, codegen))
+    if path.is_file():
+        return path.name.partition(".")[0], path.read_bytes()
+    message(f"Generating the code of the circuit {model.name} ...")
+    with Scratch() as folder:
+        (folder / GENERATED).write_text(json.dumps(generate(folder, model, codegen)))
+        text = io.BytesIO()
+        with tarfile.open(fileobj=text, mode="w:gz") as archive:
+            archive.add(folder, arcname=".")
+    name = path.name.partition(".")[0]
+    keep_sources(name, text.getvalue())
+    return name, text.getvalue()
+
+
+def keep_sources(name: str, archive: bytes) -> None:
+    """Keep what `sources` gave in the cache of this machine, where the next build of that code finds it.
+
+    Raises
+    ------
+    BuildError
+        When the cache cannot be written.
+    """
+    path = _sources_file(name)
+    if path.is_file():
+        return
+    try:
+        atomic_write(path, lambda file: file.write(archive))
+    except OSError as error:
+        raise BuildError(
+            f"Cannot write the build cache {path.parent} ({error.strerror}); free space or set $BRIANPROP_CACHE to another "
+            "folder."
+        ) from error
+
+
+def _sources_file(name: str) -> Path:
+    return private_folder("sources") / f"{name}.tar.gz"
+
+
+def _unpack(model: Model, codegen: str, folder: Path) -> dict | None:
+    """Unpack kept sources of a model, if there are any that can be read; gives what `generate` gave."""
+    path = _sources_file(_structure_key(model, codegen))
+    try:
+        with tarfile.open(path) as archive:
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 brought filters
+            archive.extractall(folder)
+        generated = json.loads((folder / GENERATED).read_text())
+        (folder / GENERATED).unlink()
+    except FileNotFoundError:
+        return None
+    except (tarfile.TarError, EOFError, zlib.error, ValueError):
+        path.unlink(missing_ok=True)  # damaged: generated anew, here and where it is asked for again
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return generated

@@ -1,0 +1,123 @@
+"""Which device runs a model, and what each of them needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from models.codegen.dense import dense_supported
+from models.errors import ParameterError
+from models.model import Model
+from models.simulation import builds, cuda
+from models.simulation.compiler import compiler
+from models.simulation.generate import CUDA
+from models.simulation.runtime import RuntimeSimulator
+from models.simulation.simulator import Simulator
+from models.simulation.standalone import StandaloneSimulator
+
+__all__ = ["CODEGENS", "DEVICES", "build", "is_built", "require", "simulator", "sources"]
+
+DEVICES = ("cpp_standalone", "cuda", "cython", "numpy")
+CODEGENS = ("dense", "stock")
+
+#: Devices whose code is compiled before it runs.
+COMPILED = ("cpp_standalone", "cuda")
+
+
+def simulator(
+    model: Model,
+    *,
+    device: str = "cpp_standalone",
+    codegen: str = "dense",
+    message: Callable[[str], None] = lambda text: None,
+) -> Simulator:
+    """Make a model ready to run: on C++ standalone, find its binary in the build cache or build it.
+
+    Parameters
+    ----------
+    model : Model
+        Such as `models.nbp_model.NBPModel` or `models.ssnn_bp.SSNNModel`.
+    device : {"cpp_standalone", "cuda", "cython", "numpy"}
+        C++ standalone, a GPU by Brian2CUDA, or Brian2's runtime with either code generation target, for debugging.
+    codegen : {"dense", "stock"}
+        Which templates make the C++ code: those of `models.codegen.dense`, which are faster, or Brian2's own. Without random
+        numbers spikes and weights are the same, bit for bit. The runtime always uses Brian2's own, a GPU those of Brian2CUDA.
+    message : callable
+        Called with a line of text before a long build.
+
+    Raises
+    ------
+    ParameterError
+        For an unknown device.
+    BuildError
+        When there is no compiler or no GPU, or the generated code does not compile.
+    """
+    if device not in DEVICES:
+        raise ParameterError(f"Device {device!r} is unknown; use one of {', '.join(DEVICES)}.")
+    if codegen not in CODEGENS:
+        raise ParameterError(f"Code generation {codegen!r} is unknown; use one of {', '.join(CODEGENS)}.")
+    require(device)
+    if device in COMPILED:
+        return StandaloneSimulator(model, _templates(device, codegen), message)
+    if model.replicas > 1:
+        raise ParameterError(
+            f"Device {device!r} runs one network, not {model.replicas} side by side; use cpp_standalone or cuda for that."
+        )
+    return RuntimeSimulator(model, device)
+
+
+def require(device: str) -> None:
+    """Make sure that all that a device needs is there, before a run directory is made or a long build begins.
+
+    Raises
+    ------
+    BuildError
+        Names what is missing: a C++ compiler, or for ``cuda`` the package, nvcc, cuRAND or a GPU.
+    """
+    if device == "cpp_standalone":
+        compiler()
+    elif device == "cuda":
+        cuda.package_version(), cuda.nvcc(), cuda.curand(), cuda.gpu(), compiler()
+
+
+def build(model: Model, device: str = "cpp_standalone", codegen: str = "dense", message=lambda text: None) -> Path:
+    """Build a model without running it, such as on the machine of a cluster that has compilers but no GPU.
+
+    Parameters
+    ----------
+    model, device, codegen, message
+        See `simulator`. For ``cuda``, $BRIANPROP_CUDA_ARCHITECTURES names the compute capabilities of the machines to run on.
+
+    Returns
+    -------
+    Path
+        The folder of the binary in the build cache.
+
+    Raises
+    ------
+    BuildError
+        As `simulator` does, but without a GPU only if no architectures are named.
+    """
+    if device == "cuda":
+        cuda.package_version(), cuda.nvcc(), cuda.curand()
+    return builds.cached_build(model, _templates(device, codegen), message)
+
+
+def is_built(model: Model, device: str = "cpp_standalone", codegen: str = "dense") -> bool:
+    """Whether the binary of a model is in the cache of this machine."""
+    return builds.is_built(model, _templates(device, codegen))
+
+
+def sources(
+    model: Model,
+    device: str = "cpp_standalone",
+    codegen: str = "dense",
+    message: Callable[[str], None] = lambda text: None,
+) -> tuple[str, bytes]:
+    """The generated project of a model for machines that compile it, see `models.simulation.builds.sources`."""
+    return builds.sources(model, _templates(device, codegen), message)
+
+
+def _templates(device: str, codegen: str) -> str:
+    """Whose templates make the code of a compiled device."""
+    return CUDA if device == "cuda" else codegen if dense_supported() else "stock"

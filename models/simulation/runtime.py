@@ -1,0 +1,57 @@
+"""Brian2's runtime: NumPy or Cython code, for debugging."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from models.simulation.generate import brian2_device, stimulus_function
+from models.simulation.simulator import Simulator
+
+__all__ = ["RuntimeSimulator"]
+
+
+class RuntimeSimulator(Simulator):
+    def __init__(self, model, target):
+        super().__init__(model, "stock")
+        self._target = target
+
+    def _run(self, weights, stimuli, samples, noise_seed, n_recorded, first, progress):
+        model = self.model
+        with brian2_device(self._target) as b2:
+            stimulus = stimulus_function(model, stimuli.rows, stimuli.order(samples))
+            objects = model.create(stimulus, "stock", network_name="network*")
+            for name, value in self._values(weights, len(samples), n_recorded, noise_seed, first).items():
+                owner, variable = name.split(".")
+                objects[owner].variables[variable].set_value(value)
+            b2.seed(noise_seed)
+            start = time.perf_counter()
+            network, dt, period = objects["network"], model.dt * b2.second, model.period
+            if isinstance(period, str):
+                owner, _, name = period.partition(".")
+                period = int(np.asarray(objects[owner].variables[name].get_value()).item())
+            monitors = [objects[name] for name in model.monitors]
+            if n_recorded <= 0:
+                for monitor in monitors:
+                    monitor.active = False
+            network.run(model.lead * dt, namespace={})
+            done = 0
+            while done < len(samples):
+                chunk = min(len(samples) - done, 16)
+                if done < n_recorded:
+                    chunk = min(chunk, n_recorded - done)
+                network.run(chunk * period * dt, namespace={})
+                done += chunk
+                if done == n_recorded:
+                    for monitor in monitors:
+                        monitor.active = False
+                if progress:
+                    progress(done)
+            seconds = time.perf_counter() - start
+
+            def read(name):
+                owner, variable = name.split(".")
+                return np.array(objects[owner].variables[variable].get_value())
+
+            return self.model.result(read, len(samples), seconds)
