@@ -822,6 +822,9 @@ class _Section(dict):
         )
         self.file, self.place = file, place
 
+    def __or__(self, other: Mapping[str, Any]) -> _Section:
+        return _Section({**self, **other}, self.file, self.place)
+
     def __missing__(self, name: str) -> Any:
         raise RunError(f"{self.file} lacks {self.place}{name}; {RESTORE}.")
 

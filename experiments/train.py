@@ -229,7 +229,7 @@ def evaluate(
     if not len(part.labels):
         raise ParameterError(f"The run {path} has no {split} images; choose another --split.")
     epoch = run.config["training"]["epochs"] if epoch is None else epoch
-    settings = dict(run.config["training"])
+    settings = run.config["training"]
     if device is not None or copies != 1:
         if "device" not in settings:
             raise ParameterError(

@@ -67,15 +67,17 @@ def test_the_largest_weights_are_drawn_as_they_are():
 
 
 def exact_in_single(parameters):
-    """Whether float32 holds the worst sums of a circuit: all plastic synapses at the bound and all fixed ones at once."""
+    """Whether float32 holds every sum of a circuit: all that arrives at a neuron in one step, and an update of a weight."""
     circuit = training_circuit(parameters)
-    fan_in = max(population.size for population in circuit.populations)
-    plastic = fan_in * parameters.w_max
-    fixed = [abs(projection.weight) for projection in circuit.projections if not projection.plastic] + [abs(parameters.bias)]
-    change = parameters.w_max + parameters.eta_plus + parameters.eta_minus
-    worst = [plastic + parameters.theta + abs(parameters.bias) + max(fixed), change]
-    halves = all(float(2 * value).is_integer() for value in fixed)
-    return halves and all(np.float32(value) == value and np.float32(value - 0.5) == value - 0.5 for value in worst)
+    sizes = {population.name: population.size for population in circuit.populations}
+    sums, halves = [parameters.w_max + parameters.eta_plus + parameters.eta_minus], True
+    for population in circuit.populations:
+        arriving = [projection for projection in circuit.projections if projection.target == population.name]
+        fixed = [parameters.theta, population.bias, *(projection.weight for projection in arriving if not projection.plastic)]
+        plastic = sum(sizes[projection.source] * parameters.w_max for projection in arriving if projection.plastic)
+        sums.append(plastic + sum(map(abs, fixed)))
+        halves &= all(float(2 * value).is_integer() for value in fixed)
+    return halves and all(float(np.float32(value - half)) == value - half for value in sums for half in (0, 0.5))
 
 
 @pytest.mark.parametrize("exponent", range(8, 31))

@@ -295,6 +295,17 @@ def test_weights_and_finished(run):
         run.load_weights()
 
 
+def test_more_epochs_leave_no_files_of_the_end_of_fewer(run):
+    run.save_checkpoint(2, weights(2))
+    run.save_weights(weights(2))
+    run.save_images(images())
+    run.set_epochs(3)
+    assert not (run.path / "weights.npz").exists() and not (run.path / "images.npz").exists()
+    assert Run.open(run.path).epochs == 3
+    with pytest.raises(RunError, match="2 epochs already"):
+        run.set_epochs(1)
+
+
 def recording():
     return Recording(
         populations=("input", "h_lt"),

@@ -85,6 +85,8 @@ def test_every_option_changes_what_resume_compares(system, tmp_path):
         changed = stored(settings_of(kind, base | extra | {name: value}, tmp_path / "out"), tmp_path)
         assert changed != before, name
         if name in ("samples", "validation", "test_samples", "crop", "binarise", "dataset"):
+            place = "name" if name == "dataset" else name
+            assert changed["dataset"][place] != before["dataset"][place], name
             assert changed["dataset"]["sha256"] != before["dataset"]["sha256"], name
 
 
