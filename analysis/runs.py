@@ -647,6 +647,8 @@ class Run:
         """
         path, resume = self.path / "weights.npz", f"use 'brianprop resume {self.path}'"
         checkpoints = self.checkpoints
+        if not path.is_file() and not checkpoints and (self.path / "metrics.csv").exists():
+            raise RunError(f"{self.path} holds neither weights.npz nor checkpoints; restore them from a copy or train again.")
         if not path.is_file():
             raise RunError(f"{self.path} has no weights.npz, since it is not finished; {resume}.")
         if checkpoints and self.epochs not in checkpoints:

@@ -198,6 +198,9 @@ def test_a_run_without_checkpoints_is_not_begun_anew(tmp_path, capsys, epochs):
     error = capsys.readouterr().err
     assert "no checkpoints" in error and "restore the folder checkpoints" in error and error.count("\n") == 1
     assert files(run.path) == before
+    (run.path / "weights.npz").unlink()
+    assert main(["evaluate", str(run.path)]) == 2
+    assert "neither weights.npz nor checkpoints; restore" in capsys.readouterr().err
 
 
 def test_a_checkpoint_beyond_the_last_epoch_is_not_taken(tmp_path):
