@@ -30,20 +30,20 @@ import os
 import re
 import time
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from analysis.npz import DamagedError, Header, read_npz
 from models.ann import ANN
-from models.errors import RunError
-from models.nbp import NBP
-from models.ssnn_bp import SSNN
+from models.errors import ParameterError, RunError
+from models.nbp import INFERENCE_PERIOD, NBP, PERIOD, training_circuit
+from models.ssnn_bp import SSNN, SSNNModel
+from models.weights import layout_fault, value_fault
 
 if TYPE_CHECKING:
     import pandas
@@ -61,6 +61,7 @@ __all__ = [
     "as_json",
     "atomic_write",
     "cannot_write",
+    "read_json",
     "require_vacant",
     "write_text",
 ]
@@ -112,10 +113,26 @@ REMEDIES = {
     errno.EPERM: "choose a path where you may write",
 }
 
+#: Splits of a data set, as in metrics.csv.
+SPLITS = ("train", "validation", "test")
+
+#: What is written at the end of a training, in this order.
+FINAL_FILES = ("images.npz", "weights.npz")
+
+#: Bound of the time steps of a recording where the number of samples is not known.
+LARGEST_STEP = 2**31
+
 #: What may lie in a folder that was killed while a run was being created, before config.json made it a run.
 UNFINISHED_CREATION = {"lock", "environment.json"}
 
-NPZ_ERRORS = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
+#: What a folder answers that cannot be forced to disk, on file systems of the network and in user space; its file is written.
+CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+
+#: Bytes of the largest JSON file that is read; a configuration has some 2,000.
+LARGEST_JSON = 2**24
+
+#: Remedy where a file that cannot be made again is lost.
+RESTORE = "restore it from a copy or train again with another --out"
 
 
 def cannot_write(path: Path, error: OSError) -> RunError:
@@ -173,14 +190,21 @@ def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> 
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        # the move itself lasts through a power cut only when the folder is on disk too
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _sync_folder(path: Path) -> None:
+    """Force a folder to disk: what was moved into it lasts through a power cut only then."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in CANNOT_SYNC:
+            raise
+    finally:
+        os.close(folder)
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -251,7 +275,7 @@ class Run:
 
     def __init__(self, path: Path, config: dict, environment: dict):
         self.path = path
-        self.config = config
+        self.config = _Section(config, path / "config.json")
         self.environment = environment
 
     def __repr__(self) -> str:
@@ -293,23 +317,54 @@ class Run:
         Raises
         ------
         RunError
-            If there is no such folder, it holds no run, a JSON file is damaged, or its format is unknown.
+            If there is no such folder, it cannot be read, it holds no run, a JSON file is damaged or holds what cannot be
+            right, or its format is unknown.
         """
         path = Path(path)
-        if not path.is_dir():
+        try:
+            is_folder, is_run = path.is_dir(), (path / "config.json").is_file()
+        except OSError as error:
+            raise RunError(f"{path} cannot be read ({error.strerror}); give a run directory that you may read.") from error
+        if not is_folder:
             raise RunError(f"There is no run directory {path}; give the folder that 'brianprop train --out' made.")
-        if not (path / "config.json").is_file():
+        if not is_run:
             raise RunError(
                 f"{path} is no run directory, since it holds no config.json; give the folder that 'brianprop train --out' made."
             )
-        config = _read_json(path / "config.json")
+        config = read_json(path / "config.json")
         if config.get("format") != FORMAT:
             raise RunError(
                 f"{path / 'config.json'} has format {config.get('format')!r}, but this version reads format {FORMAT}; "
                 f"use the version of brianprop that wrote the run."
             )
         environment = path / "environment.json"
-        return cls(path, config, _read_json(environment) if environment.is_file() else {})
+        run = cls(path, config, read_json(environment) if environment.is_file() else {})
+        if not isinstance(run.environment.get("versions", {}), dict):
+            raise RunError(f"{environment} holds versions that are no JSON object; {RESTORE}.")
+        run._check_config()
+        return run
+
+    def _check_config(self) -> None:
+        """Raise RunError where the configuration holds what cannot be right; what it lacks shows when it is asked for."""
+        place = self.path / "config.json"
+        _ = self.system
+        for section, entries in SCHEMA.items():
+            values = self.config.get(section, {})
+            if not isinstance(values, dict):
+                raise RunError(f"{place} holds {section} = {_shown(values)}, which is no JSON object; {RESTORE}.")
+            for name, (holds, words) in entries.items():
+                if name in values and not holds(values[name]):
+                    raise RunError(
+                        f"{place} holds {section}.{name} = {_shown(values[name])}, which must be {words}; {RESTORE}."
+                    )
+        if "parameters" not in self.config:
+            return
+        parameters, dataset = self.parameters(), self.config.get("dataset", {})
+        if len(dataset.get("classes", range(parameters.n_out))) != parameters.n_out:
+            raise RunError(f"{place} names {len(dataset['classes'])} classes for {parameters.n_out} outputs; {RESTORE}.")
+        pixels = math.prod(dataset.get("image_shape", (1,)))
+        if parameters.n_in % pixels:
+            raise RunError(f"{place} gives images of {pixels} pixels to {parameters.n_in} inputs; {RESTORE}.")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -344,7 +399,8 @@ class Run:
                     raise cannot_write(place, error) from error
             for folder in (self.path, self.path / "checkpoints"):
                 for leftover in folder.glob(".*.tmp"):
-                    leftover.unlink(missing_ok=True)
+                    with suppress(OSError):
+                        leftover.unlink()
             yield
         finally:
             # the file itself stays: removing it would let a third process lock another file of the same name
@@ -360,9 +416,9 @@ class Run:
             If this version does not know it.
         """
         system = self.config.get("system")
-        if system not in TITLES:
+        if not isinstance(system, str) or system not in TITLES:
             raise RunError(
-                f"{self.path / 'config.json'} names the system {system!r}, but this version knows {', '.join(TITLES)}; "
+                f"{self.path / 'config.json'} names the system {_shown(system)}, but this version knows {', '.join(TITLES)}; "
                 "use the version that wrote it."
             )
         return system
@@ -373,8 +429,9 @@ class Run:
         Raises
         ------
         RunError
-            If the configuration lacks parameters or has some that the system does not know.
+            If the configuration lacks parameters, or has some that the system does not know or takes only otherwise.
         """
+        place = self.path / "config.json"
         try:
             values = {
                 name: math.inf if value == INFINITE else tuple(value) if isinstance(value, list) else value
@@ -382,18 +439,44 @@ class Run:
             }
             return PARAMETERS[self.system](**values)
         except (TypeError, KeyError, AttributeError) as error:
-            raise RunError(
-                f"{self.path / 'config.json'} does not fit this version ({error}); use the version that wrote it."
-            ) from error
+            raise RunError(f"{place} does not fit this version ({error}); use the version that wrote it.") from error
+        except ParameterError as error:
+            raise RunError(f"{place} holds what cannot be right: {error}") from error
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that the run is to have."""
+        return self.config["training"]["epochs"]
+
+    @property
+    def scored_epochs(self) -> int:
+        """Epochs, from the first on without a gap, that metrics.csv has all rows of. Raises RunError where it is damaged."""
+        dataset = self.config.get("dataset", {})
+        splits = {"train"} | {name for name, n in (("validation", "validation"), ("test", "test_samples")) if dataset.get(n)}
+        scored: dict[int, set[str]] = {}
+        for row in self.metrics():
+            scored.setdefault(row["epoch"], set()).add(row["split"])
+        epoch = 0
+        while splits <= scored.get(epoch + 1, set()):
+            epoch += 1
+        return epoch
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch of the configuration has a checkpoint and the final weights are written."""
-        last = max(self.checkpoints, default=-1)
-        return last >= self.config["training"]["epochs"] and (self.path / "weights.npz").is_file()
+        """Whether all is there that `brianprop resume` would write: metrics, last checkpoint, its weights, and images."""
+        try:
+            self.load_weights()
+            images = self.load_images()
+        except RunError:
+            return False
+        kept = not self.config["training"].get("record_spikes") or (self.path / "spikes.npz").is_file()
+        whole = self.epochs in self.checkpoints and images is not None and kept
+        return whole and self.scored_epochs >= self.epochs
 
     def set_epochs(self, epochs: int) -> None:
         """Change the number of epochs to train, never to fewer than there are.
+
+        Final weights and images of fewer epochs are removed: they come anew at the end.
 
         Raises
         ------
@@ -405,6 +488,12 @@ class Run:
             raise RunError(f"{self.path} has {done} epochs already; give --epochs of at least {max(done, 1)}.")
         self.config["training"]["epochs"] = epochs
         self._write_json("config.json", self.config)
+        # a kill before this line leaves files that `load_weights` and `load_images` do not take for the new ones
+        for name in FINAL_FILES:
+            try:
+                (self.path / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise cannot_write(self.path / name, error) from error
 
     # metrics
 
@@ -442,15 +531,19 @@ class Run:
         path, columns = self.path / "metrics.csv", METRIC_COLUMNS[self.system]
         if not path.is_file():
             return []
-        remedy = "remove it and use 'brianprop resume' to go on without the earlier rows"
+        remedy = f"remove it and use 'brianprop resume {self.path}', which trains again what it lacks"
         try:
             with open(path, newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                if tuple(reader.fieldnames or ()) != columns:
-                    raise RunError(f"{path} has the columns {reader.fieldnames}, not {list(columns)}; {remedy}.")
-                return [{column: METRIC_TYPES.get(column, float)(row[column]) for column in columns} for row in reader]
-        except (OSError, ValueError, TypeError, csv.Error) as error:
+                reader = csv.reader(file, strict=True)
+                header = tuple(next(reader, ()))
+                if header != columns:
+                    raise RunError(f"{path} has the columns {_shown(list(header))}, not {list(columns)}; {remedy}.")
+                rows = [_metrics_row(row, columns) for row in reader]
+        except (OSError, ValueError, csv.Error) as error:
             raise RunError(f"{path} is damaged ({error}); {remedy}.") from error
+        if len({(row["epoch"], row["split"]) for row in rows}) < len(rows):
+            raise RunError(f"{path} is damaged (an epoch has two rows of one split); {remedy}.")
+        return rows
 
     def metrics_frame(self) -> pandas.DataFrame:
         """Metrics as a table, one row per epoch and split."""
@@ -502,13 +595,15 @@ class Run:
             raise cannot_write(self.path / "checkpoints", error) from error
         self._write_npz(_checkpoint_name(epoch), arrays)
 
-    def load_checkpoint(self, epoch: int | None = None) -> tuple[int, dict[str, np.ndarray]]:
+    def load_checkpoint(self, epoch: int | None = None, at_most: int | None = None) -> tuple[int, dict[str, np.ndarray]]:
         """Read the state after an epoch.
 
         Parameters
         ----------
         epoch : int, optional
             By default the latest one that can be read: a damaged one is skipped with a warning.
+        at_most : int, optional
+            Then, only these epochs.
 
         Returns
         -------
@@ -525,10 +620,14 @@ class Run:
             path = self.path / _checkpoint_name(epoch)
             if not path.is_file():
                 raise RunError(f"{self.path} has no checkpoint of epoch {epoch}; choose one of {self.checkpoints}.")
-            return epoch, _read_npz(path, "choose another epoch")
+            return epoch, self._read_weights(path, f"choose another epoch, or use 'brianprop resume {self.path}'")
         for candidate in reversed(self.checkpoints):
+            if at_most is not None and candidate > at_most:
+                continue
             try:
-                return candidate, _read_npz(self.path / _checkpoint_name(candidate), "it is skipped for an earlier one")
+                return candidate, self._read_weights(
+                    self.path / _checkpoint_name(candidate), "it is skipped for an earlier one"
+                )
             except RunError as error:
                 warnings.warn(str(error), stacklevel=2)
         return 0, {}
@@ -543,12 +642,30 @@ class Run:
         Raises
         ------
         RunError
-            If the run is not finished or the file is damaged.
+            If the run is not finished, the file is damaged or holds what the network cannot have, or it is not that of the last
+            checkpoint.
         """
-        path = self.path / "weights.npz"
+        path, resume = self.path / "weights.npz", f"use 'brianprop resume {self.path}'"
+        checkpoints = self.checkpoints
+        if not path.is_file() and not checkpoints and (self.path / "metrics.csv").exists():
+            raise RunError(f"{self.path} holds neither weights.npz nor checkpoints; restore them from a copy or train again.")
         if not path.is_file():
-            raise RunError(f"{self.path} has no weights.npz, since it is not finished; use 'brianprop resume {self.path}'.")
-        return _read_npz(path, f"remove it and use 'brianprop resume {self.path}'")
+            raise RunError(f"{self.path} has no weights.npz, since it is not finished; {resume}.")
+        if checkpoints and self.epochs not in checkpoints:
+            raise RunError(f"{path} is not of the last epoch, {self.epochs}, which has no checkpoint; {resume}.")
+        weights = self._read_weights(path, f"remove it and {resume}" if checkpoints else RESTORE)
+        if checkpoints:
+            last = self.load_checkpoint(self.epochs)[1]
+            if set(last) != set(weights) or any(not np.array_equal(last[name], weights[name]) for name in last):
+                raise RunError(f"{path} differs from the checkpoint of the last epoch, {self.epochs}; {resume}.")
+        return weights
+
+    def _read_weights(self, path: Path, remedy: str) -> dict[str, np.ndarray]:
+        wanted = self.parameters().arrays
+        weights = _read_npz(path, remedy, lambda headers: layout_fault(headers, wanted))
+        if fault := value_fault(weights, wanted):
+            raise RunError(f"{path} is damaged ({fault}); {remedy}.")
+        return weights
 
     def save_spikes(self, recording: Recording, name: str = "spikes") -> None:
         """Write recorded spikes to ``NAME.npz``: ``spikes`` for a whole run, ``raster`` for the first turns of an epoch."""
@@ -574,20 +691,48 @@ class Run:
         path = self.path / f"{name}.npz"
         if not path.is_file():
             return None
-        remedy = "remove it and record the spikes again"
-        arrays = _read_npz(path, remedy)
-        try:
-            return Recording(
-                populations=tuple(str(population) for population in arrays["populations"]),
-                sizes=tuple(int(size) for size in arrays["sizes"]),
-                population=arrays["population"],
-                neuron=arrays["neuron"],
-                step=arrays["step"],
-                epoch=arrays["epoch"],
-                period=int(arrays["period"]),
-            )
-        except (KeyError, ValueError, TypeError) as error:
-            raise RunError(f"{path} is no recording of spikes ({error}); {remedy}.") from error
+        arrays = _read_npz(path, RESTORE, _recording_fault)
+        recording = Recording(
+            populations=tuple(str(population) for population in arrays["populations"]),
+            sizes=tuple(int(size) for size in arrays["sizes"]),
+            population=arrays["population"],
+            neuron=arrays["neuron"],
+            step=arrays["step"],
+            epoch=arrays["epoch"],
+            period=int(arrays["period"]),
+        )
+        if fault := self._fault_of_spikes(recording):
+            circuit = "the circuit nbp-training" if self.system == "nbp" else "a network with the run's sizes and steps"
+            raise RunError(f"{self.path}: The recording is not of {circuit}, since in {path.name} {fault}; {RESTORE}.")
+        return recording if len(recording.step) else None
+
+    def _fault_of_spikes(self, recording: Recording) -> str | None:
+        """What of a recording cannot be of this run; None where nothing."""
+        if self.system == "ann":
+            return "a network without spikes has none"
+        parameters = self.parameters()
+        if self.system == "nbp":
+            populations = {population.name: population.size for population in training_circuit(parameters).populations}
+            periods = (PERIOD, INFERENCE_PERIOD)
+        else:
+            populations, periods = dict(SSNNModel(parameters, learns=True).populations), (parameters.steps,)
+        if len(set(recording.populations)) < len(recording.populations):
+            return "a population is there twice"
+        for name, size in zip(recording.populations, recording.sizes, strict=True):
+            if populations.get(name) != size:
+                return f"the network has no population {name!r} of {size} neurons"
+        if recording.period not in periods:
+            return f"the period {recording.period} is not that of the network"
+        samples = self.config.get("dataset", {}).get("samples", LARGEST_STEP // recording.period)
+        if not len(recording.step):
+            return None
+        if not _within(recording.population, len(recording.sizes)):
+            return "a spike is of no population"
+        if recording.neuron.min() < 0 or np.any(recording.neuron >= np.array(recording.sizes)[recording.population]):
+            return "a spike is of no neuron"
+        if recording.step.min() < -recording.period or recording.step.max() >= recording.period * samples:
+            return "a spike is in no time step of the training"
+        return None if recording.epoch.min() >= 0 else "a spike is in no epoch"
 
     def save_images(self, arrays: dict[str, np.ndarray]) -> None:
         """Write a few test images with the answers to them: ``images``, ``target`` and the `IMAGE_ARRAYS` of the system."""
@@ -601,14 +746,18 @@ class Run:
         RunError
             If the file is damaged.
         """
-        path = self.path / "images.npz"
-        if not path.is_file():
+        path, checkpoints = self.path / "images.npz", self.checkpoints
+        # of a training that was to go on, those of its earlier end are old
+        if not path.is_file() or (checkpoints and self.epochs not in checkpoints):
             return None
-        remedy = "remove it"
-        arrays = _read_npz(path, remedy)
-        missing = {"images", "target", *IMAGE_ARRAYS[self.system]} - set(arrays)
-        if missing:
-            raise RunError(f"{path} lacks {', '.join(sorted(missing))}; {remedy}.")
+        remedy = f"remove it and use 'brianprop resume {self.path}', which makes it again"
+        names = IMAGE_ARRAYS[self.system]
+        parameters = self.parameters() if "parameters" in self.config else None
+        arrays = _read_npz(path, remedy, lambda headers: _images_fault(headers, names, parameters))
+        if any(not np.all(np.isfinite(array)) for array in arrays.values()):
+            raise RunError(f"{path} is damaged (it holds values that are not finite numbers); {remedy}.")
+        if not _within(arrays["target"], arrays[names[0]].shape[1]):
+            raise RunError(f"{path} is damaged (a target is no class); {remedy}.")
         return arrays
 
     def _write_npz(self, name: str, arrays: dict[str, np.ndarray]) -> None:
@@ -629,13 +778,18 @@ def require_vacant(path: Path) -> None:
     Raises
     ------
     RunError
-        If it holds anything else or cannot be looked at.
+        If it holds anything else, lies inside a run, cannot be looked at, or could not be written.
     """
+    path = Path(path)
     try:
-        if not os.path.lexists(path):
-            return
-        if path.is_dir() and all(entry.name in UNFINISHED_CREATION or _is_temporary(entry.name) for entry in path.iterdir()):
-            return
+        if path.is_symlink() and not path.exists():
+            raise RunError(f"{path} is a link to {os.readlink(path)}, which does not exist; choose another --out.")
+        if not path.exists() or (
+            path.is_dir() and all(entry.name in UNFINISHED_CREATION or _is_temporary(entry.name) for entry in path.iterdir())
+        ):
+            return _require_writable(path)
+        if not path.is_dir():
+            raise RunError(f"{path} exists already and is no run directory but a file; choose another --out.")
     except OSError as error:
         raise cannot_write(path, error) from error
     if (path / "config.json").is_file():
@@ -643,22 +797,181 @@ def require_vacant(path: Path) -> None:
     raise RunError(f"{path} exists already and is no run; choose another --out.")
 
 
-def _read_json(path: Path) -> dict:
+def _require_writable(path: Path) -> None:
+    """Raise RunError where a folder could not be made or filled at a path whose place is free."""
+    whole = path.resolve()
+    for parent in whole.parents:
+        if (parent / "config.json").is_file():
+            raise RunError(f"{path} lies inside the run {parent}, whose files are its own; choose another --out.")
+    there = next(place for place in (whole, *whole.parents) if place.exists())
+    if not there.is_dir():
+        raise cannot_write(path, OSError(errno.ENOTDIR, f"{there} is a file"))
+    if not os.access(there, os.W_OK | os.X_OK):
+        closed = os.statvfs(there).f_flag & os.ST_RDONLY
+        number = errno.EROFS if closed else errno.EACCES
+        raise cannot_write(path, OSError(number, os.strerror(number)))
+
+
+class _Section(dict):
+    """An object of config.json, which says what it lacks."""
+
+    def __init__(self, values: Mapping[str, Any], file: Path, place: str = ""):
+        super().__init__(
+            {
+                name: _Section(value, file, f"{place}{name}.") if isinstance(value, dict) else value
+                for name, value in values.items()
+            }
+        )
+        self.file, self.place = file, place
+
+    def __or__(self, other: Mapping[str, Any]) -> _Section:
+        return _Section({**self, **other}, self.file, self.place)
+
+    def __missing__(self, name: str) -> Any:
+        raise RunError(f"{self.file} lacks {self.place}{name}; {RESTORE}.")
+
+
+def read_json(path: Path) -> dict:
+    """The object that a JSON file of a run holds.
+
+    Raises
+    ------
+    RunError
+        If it cannot be read, is far too large, is damaged, or holds anything else.
+    """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} is damaged ({error}); restore it from a copy or train again with another --out.") from error
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"it has {path.stat().st_size} bytes")
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged ({error}); {RESTORE}.") from error
     if not isinstance(value, dict):
-        raise RunError(f"{path} holds no JSON object; restore it from a copy or train again with another --out.")
+        raise RunError(f"{path} holds no JSON object; {RESTORE}.")
     return value
 
 
-def _read_npz(path: Path, remedy: str) -> dict[str, np.ndarray]:
-    """All arrays of an npz file, read now, so that damage shows here and not later."""
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _shown(value: Any) -> str:
+    """A value as text that fits into a sentence."""
+    text = repr(value)
+    return text if len(text) < 80 else f"{text[:77]}..."
+
+
+def _read_npz(path: Path, remedy: str, fault: Callable[[Mapping[str, Header]], str | None]) -> dict[str, np.ndarray]:
+    """Arrays of a file of the run, see `analysis.npz.read_npz`."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("a single array")
-            return {name: file[name] for name in file.files}
-    except NPZ_ERRORS as error:
+        return read_npz(path, fault)
+    except DamagedError as error:
         raise RunError(f"{path} is damaged ({error}); {remedy}.") from error
+
+
+def _metrics_row(cells: list[str], columns: tuple[str, ...]) -> dict:
+    """One row of metrics.csv; ValueError where it cannot be right."""
+    row = {name: METRIC_TYPES.get(name, float)(cell) for name, cell in zip(columns, cells, strict=True)}
+    if row["split"] not in SPLITS or row["epoch"] < 1 or row["samples"] < 1:
+        raise ValueError(f"epoch {row['epoch']}, split {_shown(row['split'])}, samples {row['samples']}")
+    for name, value in row.items():
+        most = 1 if name.startswith("accuracy") else math.inf
+        if isinstance(value, float) and not (0 <= value <= most and math.isfinite(value)):
+            raise ValueError(f"{name} is {value} in epoch {row['epoch']}")
+    return row
+
+
+def _recording_fault(headers: Mapping[str, Header]) -> str | None:
+    """What of the headers is not that of a recording."""
+    spikes = ("population", "neuron", "step", "epoch")
+    kinds = {"populations": "U", "sizes": "i", "period": "i", **dict.fromkeys(spikes, "i")}
+    if set(headers) != set(kinds):
+        return f"no recording of spikes, which has {', '.join(kinds)}"
+    for name, header in headers.items():
+        if header.dtype.kind != kinds[name] or len(header.shape) != (name != "period"):
+            return f"{name} has shape {header.shape} and type {header.dtype}"
+    if headers["populations"].shape != headers["sizes"].shape or len({headers[name].shape for name in spikes}) > 1:
+        return "its arrays differ in length"
+    return None
+
+
+def _images_fault(headers: Mapping[str, Header], names: tuple[str, ...], parameters: Any) -> str | None:
+    """What of the headers is not that of images with the answers to them."""
+    if missing := {"images", "target", *names} - set(headers):
+        return f"it lacks {', '.join(sorted(missing))}"
+    if extra := set(headers) - {"images", "target", *names}:
+        return f"it holds {', '.join(sorted(extra))}"
+    widths = {"images": parameters and parameters.n_in, **dict.fromkeys(names, parameters and parameters.n_out)}
+    for name, header in headers.items():
+        right = header.shape[:1] == headers["target"].shape and len(header.shape) == 1 + (name in widths)
+        if (
+            not right
+            or header.dtype.kind not in "iufb"
+            or (name in widths and header.shape[1] != (widths[name] or header.shape[1]))
+        ):
+            return f"{name} has shape {header.shape} and type {header.dtype}"
+    return None
+
+
+def _within(numbers: np.ndarray, end: int) -> bool:
+    return not len(numbers) or (numbers.min() >= 0 and numbers.max() < end)
+
+
+def _whole(least: int) -> tuple[Callable[[Any], bool], str]:
+    return lambda value: _is_whole(value) and least <= value < 2**63, f"a whole number from {least}"
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _or_null(entry: tuple[Callable[[Any], bool], str]) -> tuple[Callable[[Any], bool], str]:
+    holds, words = entry
+    return lambda value: value is None or holds(value), f"{words}, or null"
+
+
+def _one_of(*known: str) -> tuple[Callable[[Any], bool], str]:
+    return lambda value: isinstance(value, str) and value in known, f"one of {', '.join(known)}"
+
+
+def _list_of(holds: Callable[[Any], bool], words: str) -> tuple[Callable[[Any], bool], str]:
+    return lambda value: isinstance(value, list) and bool(value) and all(map(holds, value)), words
+
+
+TEXT = (lambda value: isinstance(value, str) and "\0" not in value, "text")
+LOGICAL = (lambda value: isinstance(value, bool), "true or false")
+
+#: What each entry of config.json must be where it is there: a test and words. Parameters are tested by their own class.
+SCHEMA: dict[str, dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "dataset": {
+        "name": TEXT,
+        "data_dir": _or_null(TEXT),
+        "origin": TEXT,
+        "samples": _whole(1),
+        "validation": _whole(0),
+        "test_samples": _whole(0),
+        "crop": _whole(0),
+        "binarise": _or_null((lambda value: _is_share(value) or _list_of(_is_share, "")[0](value), "a level, or several")),
+        "steps": _or_null(_whole(1)),
+        "classes": _list_of(lambda value: isinstance(value, str) or _is_whole(value), "a list of names or numbers"),
+        "image_shape": (
+            lambda value: isinstance(value, list) and len(value) == 2 and all(_is_whole(size) and size >= 1 for size in value),
+            "rows and columns",
+        ),
+        "sha256": TEXT,
+    },
+    "training": {
+        "epochs": _whole(1),
+        "seed": _whole(0),
+        "shuffle": LOGICAL,
+        "device": _one_of("cpp_standalone", "cuda", "cython", "numpy"),
+        "codegen": _one_of("dense", "stock"),
+        "record_spikes": LOGICAL,
+        "jitter": _whole(0),
+        "init_weights": _or_null(TEXT),
+    },
+    "parameters": {},
+}

@@ -7,13 +7,13 @@ import json
 import threading
 from pathlib import Path
 
-from analysis.runs import Run, cannot_write, require_vacant, write_text
+from analysis.runs import Run, cannot_write, read_json, require_vacant, write_text
 from experiments.axes import SETTINGS, as_values, settings_of
 from experiments.together import Seat, run_together
-from experiments.train import resume, train
+from experiments.train import prepared, resume, train
 from experiments.train_circuit import CircuitOptions
 from experiments.training import Message
-from models.errors import RunError
+from models.errors import ParameterError, RunError
 
 __all__ = ["are_replicas", "resume_replicas", "train_replicas"]
 
@@ -45,6 +45,8 @@ def train_replicas(settings: CircuitOptions, message: Message = print) -> list[R
     if are_replicas(out):
         raise RunError(f"{out} exists already; choose another --out or use 'brianprop resume {out}'.")
     require_vacant(out)
+    # for a single one of them, but the memory of all: what is wrong is said before anything is written
+    prepared(settings, message, copies=settings.replicas)
     plan = {
         "format": FORMAT,
         "system": settings.system,
@@ -74,12 +76,14 @@ def resume_replicas(path: Path, message: Message = print) -> list[Run]:
         As `experiments.train.resume` does, and when the plan cannot be read.
     """
     place = Path(path) / PLAN
+    plan = read_json(place)
     try:
-        plan = json.loads(place.read_text(encoding="utf-8"))
+        if plan["format"] != FORMAT:
+            raise ValueError(f"format {plan['format']!r}, but this version reads {FORMAT}")
         settings = settings_of(SETTINGS[plan["system"]], plan["settings"], Path(path))
         settings = dataclasses.replace(settings, replicas=plan["replicas"], processes=plan["processes"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{place} cannot be read ({error}); train anew into another folder.") from error
+    except (ParameterError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{place} cannot be taken ({error}); train anew into another folder.") from error
     return _go(settings, message)
 
 

@@ -266,10 +266,17 @@ def run_together(
         for number, seat in [(int(number), table.join()) for number in share]:
             threads.append(threading.Thread(target=work, args=(table, number, seat), daemon=True))
     left = len(threads)
+    started = []
     with ThreadPoolExecutor(len(tables)) as pool:
         try:
             for thread in threads:
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError as error:  # the system gives no more threads
+                    raise RunError(
+                        f"{len(threads)} networks need a thread each, but the system gives {len(started)}; train fewer at once."
+                    ) from error
+                started.append(thread)
             while left:
                 table = ready.get()
                 if table is None:
@@ -281,7 +288,7 @@ def run_together(
         finally:
             for table in tables:
                 table.stop()
-            for thread in threads:
+            for thread in started:
                 thread.join()
     for table in tables:
         table.close()

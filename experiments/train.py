@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from analysis.runs import Run, as_json, require_vacant
 from experiments import datasets, event_frames
@@ -18,6 +16,7 @@ from experiments.train_ssnn_bp import SSNNSystem
 from experiments.training import (
     Data,
     Message,
+    Part,
     System,
     Training,
     TrainOptions,
@@ -27,31 +26,31 @@ from experiments.training import (
     read_weights,
 )
 from models.device import require
-from models.errors import DataError, ParameterError
+from models.errors import DataError, ParameterError, RunError
+from models.memory import require_memory
 from models.model import Weights
+from models.parameters import LARGEST_INT
 
 if TYPE_CHECKING:
     from experiments.together import Seat
 
-__all__ = ["SYSTEMS", "evaluate", "resume", "stored_levels", "train"]
+__all__ = ["SYSTEMS", "evaluate", "prepared", "resume", "stored_levels", "train"]
 
 #: By the name that config.json holds.
 SYSTEMS: dict[str, type[System]] = {system.name: system for system in (NBPSystem, SSNNSystem, ANNSystem)}
 
 
-def train(settings: TrainOptions, message: Message = print, code: Any = None, seat: Seat | None = None) -> Run:
-    """Make a run directory and train in it. Everything that can be wrong is checked before the first epoch.
+def prepared(
+    settings: TrainOptions, message: Message = print, seat: Seat | None = None, copies: int = 1
+) -> tuple[Data, Any, Weights]:
+    """Data, parameters and initial weights of a training, with all checks that it needs before anything is written or built.
 
     Parameters
     ----------
-    settings : TrainOptions
-        Those of a system, such as `experiments.train_nbp.TrainNBP`.
-    message : callable
-        Called with a line of text after each epoch and before a long build.
-    code : parameters of the system, optional
-        Those whose generated code is used, see `experiments.training.System.shared_code`; the result is the same.
-    seat : experiments.together.Seat, optional
-        Where other networks are trained in the same simulation.
+    settings, message, seat
+        See `train`.
+    copies : int
+        Networks that are to fit into memory together.
 
     Raises
     ------
@@ -75,7 +74,56 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, se
         message=message,
     )
     parameters = settings.parameters(data.n_in, len(data.classes))
-    weights = _first_weights(system, parameters, settings.seed, settings.init_weights)
+    _require_fit(system, parameters, settings.training() | {"epochs": settings.epochs}, data.parts, copies)
+    require(settings.training().get("device", "none"))
+    return data, parameters, _first_weights(system, parameters, settings.seed, settings.init_weights)
+
+
+def _require_fit(
+    system: type[System], parameters: Any, settings: dict, parts: Mapping[str, Part], copies: int = 1, learns: bool = True
+) -> None:
+    """Raise a ParameterError where a training, or answers to one split, need more than there is."""
+    n_samples = max(len(part.labels) for part in parts.values())
+    if learns:
+        _require_length(system, settings["epochs"], len(parts["train"].labels))
+    else:
+        n_samples = -(-n_samples // copies)
+    n_bytes = copies * system.memory(parameters, settings, n_samples, learns)
+    what = "The network" if copies == 1 else f"{copies} networks in one simulation"
+    remedy = "set fewer --hidden or --steps" + ("" if copies == 1 else ", or fewer --replicas")
+    require_memory(n_bytes, what, remedy)
+
+
+def _require_length(system: type[System], epochs: int, n_train: int) -> None:
+    """Raise a ParameterError where a training has more epochs, or presentations in all, than 32 bits count."""
+    if epochs * (n_train if system.counts_presentations else 1) > LARGEST_INT:
+        raise ParameterError(
+            f"Parameter epochs = {epochs} gives {epochs} times {n_train} presentations, but the count ends at {LARGEST_INT}; "
+            "set fewer --epochs or --samples."
+        )
+
+
+def train(settings: TrainOptions, message: Message = print, code: Any = None, seat: Seat | None = None) -> Run:
+    """Make a run directory and train in it. Everything that can be wrong is checked before the first epoch.
+
+    Parameters
+    ----------
+    settings : TrainOptions
+        Those of a system, such as `experiments.train_nbp.TrainNBP`.
+    message : callable
+        Called with a line of text after each epoch and before a long build.
+    code : parameters of the system, optional
+        Those whose generated code is used, see `experiments.training.System.shared_code`; the result is the same.
+    seat : experiments.together.Seat, optional
+        Where other networks are trained in the same simulation.
+
+    Raises
+    ------
+    ParameterError, DataError, RunError, BuildError
+        One sentence that names the value, the place and the remedy.
+    """
+    system = SYSTEMS[settings.system]
+    data, parameters, weights = prepared(settings, message, seat)
     config = {
         "system": system.name,
         "dataset": {
@@ -101,7 +149,6 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, se
             "init_weights": settings.init_weights and os.path.abspath(settings.init_weights),
         },
     }
-    require(config["training"].get("device", "none"))
     run = Run.create(settings.out, config, describe())
     with run.lock():
         run.save_checkpoint(0, weights)
@@ -125,17 +172,20 @@ def resume(path: Path, epochs: int | None = None, message: Message = print, code
     with run.lock():
         system = SYSTEMS[run.system]
         parameters, settings = run.parameters(), run.config["training"]
+        _require_begun(run)
         if epochs is not None and epochs != settings["epochs"]:
             if system.fixed_epochs(parameters):
                 raise ParameterError(
                     f"Parameter epochs = {epochs!r} cannot follow on the {settings['epochs']} of {path}, over which the "
                     f"learning rates fall to 0; leave --epochs away, or train anew by 'brianprop train {system.name}'."
                 )
+            _require_length(system, epochs, run.config["dataset"]["samples"])
             run.set_epochs(epochs)
         if run.finished:
             message(f"{path} is finished: {settings['epochs']} epochs.")
             return run
         data = _stored_data(run, message, seat)
+        _require_fit(system, parameters, settings, data.parts)
         if not run.checkpoints:
             # killed between the making of the directory and its first checkpoint
             given = settings["init_weights"]
@@ -174,11 +224,12 @@ def evaluate(
     """
     run = Run.open(path)
     weights = run.load_weights() if epoch is None else run.load_checkpoint(epoch)[1]
+    parameters = run.parameters()
     part = _stored_data(run, message).parts[split]
     if not len(part.labels):
         raise ParameterError(f"The run {path} has no {split} images; choose another --split.")
     epoch = run.config["training"]["epochs"] if epoch is None else epoch
-    settings = dict(run.config["training"])
+    settings = run.config["training"]
     if device is not None or copies != 1:
         if "device" not in settings:
             raise ParameterError(
@@ -186,8 +237,14 @@ def evaluate(
             )
         if copies < 1:
             raise ParameterError(f"Parameter replicas = {copies!r} must be at least 1; set --replicas.")
+        if copies > len(part.labels):
+            raise ParameterError(
+                f"Parameter replicas = {copies!r} exceeds the {len(part.labels)} {split} images, of which each copy answers to "
+                "one at least; set a smaller --replicas."
+            )
         settings |= {"device": device or settings["device"], "copies": copies}
-    system = SYSTEMS[run.system](run.parameters(), settings, {split: part}, message)
+    _require_fit(SYSTEMS[run.system], parameters, settings, {split: part}, copies, learns=False)
+    system = SYSTEMS[run.system](parameters, settings, {split: part}, message)
     scores, seconds = system.score(weights, split, epoch)
     return metrics_row(epoch, split, scores, len(part.labels), seconds)
 
@@ -223,8 +280,17 @@ def _loaded(seat: Seat | None, message: Message, **options) -> Data:
 
 
 def _first_weights(system: type[System], parameters, seed: int, path: Path | None) -> Weights:
-    drawn: dict[str, np.ndarray] = system.initial_weights(parameters, seed)
-    return drawn if path is None else system.given_weights(parameters, read_weights(path, drawn), path)
+    return system.initial_weights(parameters, seed) if path is None else read_weights(path, parameters)
+
+
+def _require_begun(run: Run) -> None:
+    """Raise RunError where a run was trained but its checkpoints are gone: to begin anew would overwrite what is left of it."""
+    left = [name for name in ("metrics.csv", "weights.npz", "images.npz", "raster.npz") if (run.path / name).exists()]
+    if left and not run.checkpoints:
+        raise RunError(
+            f"{run.path} holds {', '.join(left)} but no checkpoints, without which it cannot go on; restore the folder "
+            "checkpoints from a copy, or train again with another --out."
+        )
 
 
 def _stored_data(run: Run, message: Message = print, seat: Seat | None = None) -> Data:
@@ -241,6 +307,12 @@ def _stored_data(run: Run, message: Message = print, seat: Seat | None = None) -
         binarise=_levels_of(stored["binarise"]),
         **{name: stored[name] for name in ("samples", "validation", "test_samples", "crop")},
     )
+    parameters = run.parameters()
+    if (data.n_in, len(data.classes)) != (parameters.n_in, parameters.n_out):
+        raise RunError(
+            f"{run.path / 'config.json'} names {parameters.n_in} inputs and {parameters.n_out} outputs, but the data have "
+            f"{data.n_in} pixels and {len(data.classes)} classes; restore it from a copy or train again with another --out."
+        )
     if data.digest != stored["sha256"]:
         raise DataError(
             f"The data set {stored['name']} found in {data.origin} differs from that of the run {run.path} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from contextlib import AbstractContextManager
@@ -17,6 +18,9 @@ from models.model import Weights
 from models.reference import softmax
 
 __all__ = ["ANNSystem", "TrainANN", "scores"]
+
+#: Memory of a weight: drawn in double precision, kept before and after an epoch; and of an answer of one output neuron.
+WEIGHT_BYTES, ANSWER_BYTES = 24, 24
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class TrainANN(TrainOptions):
     """Whether neurons have biases."""
     steps: int = 20
     """Time steps into which events are binned; the ANN sees the share of steps with an event."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._require_whole(steps=1)
 
     @property
     def bins(self) -> int:
@@ -104,6 +112,11 @@ class ANNSystem(System):
     @staticmethod
     def initial_weights(parameters: ANN, seed: int) -> Weights:
         return ann.initial_weights(parameters, seed)
+
+    @staticmethod
+    def memory(parameters: ANN, settings: dict, n_samples: int, learns: bool) -> int:
+        synapses = sum(n_pre * n_post for n_pre, n_post in itertools.pairwise(parameters.sizes))
+        return WEIGHT_BYTES * synapses + ANSWER_BYTES * n_samples * parameters.n_out
 
     @staticmethod
     def fixed_epochs(parameters: ANN) -> bool:

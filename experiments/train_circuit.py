@@ -16,7 +16,11 @@ from models.errors import ParameterError
 from models.model import Model, Result, Stimuli, Weights
 from models.replicas import Parallel, Replicas
 
-__all__ = ["CircuitOptions", "CircuitSystem"]
+__all__ = ["CircuitOptions", "CircuitSystem", "circuit_memory"]
+
+#: Memory of a learned synapse, in dense code, with its values as they are passed on and read; and in Brian2's own code, which
+#: keeps both ends and the delays of each. Then, that of a spike that is recorded, and of an answer of one output neuron.
+DENSE_SYNAPSE, STOCK_SYNAPSE, SPIKE, ANSWER = 32, 64, 48, 64
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,7 @@ class CircuitOptions(TrainOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("replicas", "processes"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be at least 1; set --{name}.")
+        self._require_whole(replicas=1, processes=1)
         if self.processes > self.replicas:
             raise ParameterError(
                 f"Parameter processes = {self.processes} exceeds replicas = {self.replicas}, which are divided among them; set "
@@ -50,6 +52,20 @@ class CircuitOptions(TrainOptions):
 
     def training(self) -> dict:
         return {"device": self.device, "codegen": self.codegen}
+
+
+def circuit_memory(settings: dict, synapses: int, spikes: int, answers: int) -> int:
+    """Estimate of the bytes that a network takes; the code and the data that all networks share are left out.
+
+    Parameters
+    ----------
+    settings : dict
+        ``training`` of config.json.
+    synapses, spikes, answers : int
+        Learned synapses, spikes that are recorded, and answers times output neurons.
+    """
+    dense = settings["codegen"] == "dense" and settings["device"] in ("cpp_standalone", "cuda")
+    return synapses * (DENSE_SYNAPSE if dense else STOCK_SYNAPSE) + spikes * SPIKE + answers * ANSWER
 
 
 class CircuitSystem(System):

@@ -6,15 +6,13 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from experiments import encoding
-from experiments.train_circuit import CircuitOptions, CircuitSystem
+from experiments.train_circuit import CircuitOptions, CircuitSystem, circuit_memory
 from experiments.training import JITTER_STREAM, Learned, Part, recording_of
-from models.errors import DataError, ParameterError
 from models.model import Stimuli, Weights
 from models.nbp import NBP, Rules, inference_circuit, initial_weights, matrices, training_circuit, weights_of
 from models.nbp_model import NBPModel, NBPResult
@@ -44,10 +42,7 @@ class TrainNBP(CircuitOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.hidden < 1:
-            raise ParameterError(f"Parameter hidden = {self.hidden!r} must be at least 1; set --hidden.")
-        if self.jitter < 0:
-            raise ParameterError(f"Parameter jitter = {self.jitter!r} must be at least 0; set --jitter.")
+        self._require_whole(hidden=1, jitter=0)
 
     def parameters(self, n_in: int, n_out: int) -> NBP:
         return NBP(**dataclasses.asdict(self.rules), n_in=n_in, n_hid=self.hidden, n_out=n_out)
@@ -98,15 +93,12 @@ class NBPSystem(CircuitSystem):
         return initial_weights(parameters, seed)
 
     @staticmethod
-    def given_weights(parameters: NBP, weights: Weights, path: Path) -> Weights:
-        for name, array in weights.items():
-            if np.any(array != np.trunc(array)) or np.any(array.astype(np.int64) % parameters.w_step):
-                raise DataError(
-                    f"{name} in {path} holds values off the grid of w_step = {parameters.w_step}; round them to it."
-                )
-            if np.any(np.abs(array) > parameters.w_max):
-                raise DataError(f"{name} in {path} exceeds the bound w_max = {parameters.w_max}; clip it or set --w-max.")
-        return {name: array.astype(np.int32) for name, array in weights.items()}
+    def memory(parameters: NBP, settings: dict, n_samples: int, learns: bool) -> int:
+        n_in, n_hid, n_out = parameters.n_in, parameters.n_hid, parameters.n_out
+        synapses = 3 * n_in * n_hid + 5 * n_hid * n_out if learns else n_in * n_hid + n_hid * n_out
+        turns = 0 if not learns else n_samples if settings.get("record_spikes") else NBPSystem.raster_turns
+        # some three spikes for two neurons of the layers in a turn of MNIST
+        return circuit_memory(settings, synapses, turns * (n_in + n_hid + n_out) * 3 // 2, n_samples * n_out)
 
     @staticmethod
     def shared_code(several: Sequence[NBP]) -> list[NBP]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from analysis.activity import answer
 from experiments import event_frames
-from experiments.train_circuit import CircuitOptions, CircuitSystem
+from experiments.train_circuit import CircuitOptions, CircuitSystem, circuit_memory
 from experiments.training import Learned, cross_entropy, recording_of
-from models.errors import DataError
 from models.model import Stimuli, Weights
 from models.ssnn_bp import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
 
@@ -71,6 +70,7 @@ class SSNNSystem(CircuitSystem):
     #: Enough for the mean counts of spikes and updates: see `analysis.activity`.
     raster_turns = 100
     events = "frames"
+    counts_presentations = True
     #: Another stream than that of learning, which is "train" too.
     answering = "answers to "
 
@@ -82,20 +82,11 @@ class SSNNSystem(CircuitSystem):
         return initial_weights(parameters, seed)
 
     @staticmethod
-    def given_weights(parameters: SSNN, weights: Weights, path: Path) -> Weights:
-        taken = {name: array.astype(np.float32) for name, array in weights.items()}
-        for name, array in taken.items():
-            if not name.startswith("W"):
-                continue
-            if np.any(np.abs(array) > parameters.w_max):
-                raise DataError(f"{name} in {path} exceeds the bound w_max = {parameters.w_max}; clip it or set --w-max.")
-            places = (array + parameters.w_max) / parameters.level if parameters.levels else np.zeros(1)
-            if np.any(np.abs(places - np.rint(places)) > 1e-3):
-                raise DataError(
-                    f"{name} in {path} holds values off the {parameters.levels} levels from -{parameters.w_max} to "
-                    f"{parameters.w_max}; round them to these."
-                )
-        return taken
+    def memory(parameters: SSNN, settings: dict, n_samples: int, learns: bool) -> int:
+        synapses = sum(n_pre * n_post for n_pre, n_post in itertools.pairwise(parameters.sizes))
+        # in a step, a tenth of all neurons fires, and one output neuron at least
+        spikes = learns * SSNNSystem.raster_turns * parameters.steps * max(1, sum(parameters.sizes) // 10)
+        return circuit_memory(settings, synapses, spikes, n_samples * parameters.n_out)
 
     @staticmethod
     def fixed_epochs(parameters: SSNN) -> bool:

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from analysis.npz import DamagedError, read_npz
 from analysis.runs import Recording, Run
 from experiments import datasets, encoding, event_frames
 from models.errors import DataError, ParameterError, RunError
+from models.memory import require_memory
 from models.model import Model, Recorded, Weights
+from models.parameters import LARGEST_INT
+from models.weights import layout_fault, taken, value_fault
 
 if TYPE_CHECKING:
     from experiments.together import Seat
@@ -48,6 +52,12 @@ SHUFFLE_STREAM, NOISE_STREAM, JITTER_STREAM = 1, 3, 4
 
 #: Least probability of the label that the cross-entropy counts: a mean of softmax may round to 0, whose logarithm is infinite.
 PROBABILITY_FLOOR = 1e-12
+
+#: Times that encoded images are in memory: as they are, as what the sources send, and while they are put together.
+ENCODED = 3
+
+#: Remedy where learning left the numbers that can be computed with.
+DIVERGED = "train again with smaller learning rates and another --out"
 
 Message = Callable[[str], None]
 
@@ -95,9 +105,21 @@ class TrainOptions:
     """Start from the arrays W1 (n_in, n_1), W2 (n_1, n_2), ... of an .npz file, and biases b1, b2, ... where there are any."""
 
     def __post_init__(self):
-        for name, least in (("epochs", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be at least {least}; set --{name}.")
+        self._require_whole(epochs=1, seed=0, samples=1, validation=0, test_samples=0, crop=0)
+
+    def _require_whole(self, **least: int) -> None:
+        """Raise a ParameterError where an option, unless it is None, is no whole number or less than what is given for it."""
+        for name, smallest in least.items():
+            value, option = getattr(self, name), f"--{name.replace('_', '-')}"
+            for number in value if isinstance(value, tuple) else (value,):
+                if number is None:
+                    continue
+                if not isinstance(number, int) or isinstance(number, bool):
+                    raise ParameterError(f"Parameter {name} = {value!r} must be a whole number; set {option}.")
+                if number < smallest:
+                    raise ParameterError(f"Parameter {name} = {value!r} must be at least {smallest}; set {option}.")
+                if number > LARGEST_INT and name != "seed":
+                    raise ParameterError(f"Parameter {name} = {value!r} must be at most {LARGEST_INT}; set {option}.")
 
     def parameters(self, n_in: int, n_out: int) -> Any:
         """Parameters of the network for data of this size; raises ParameterError."""
@@ -204,6 +226,9 @@ def load_data(
     dataset = datasets.load(name, data_dir)
     splits = datasets.split(dataset, samples, validation, test_samples)
     crop = encoding.default_crop(name) if crop is None else crop
+    n_images = sum(len(getattr(splits, part).labels) for part in ("train", "validation", "test"))
+    n_bytes = n_images * dataset.train_images[0].size * max(1, len(binarise or ()))
+    require_memory(ENCODED * n_bytes, f"The data set {name}", "set a smaller --samples or fewer levels by --binarise")
     parts, digest = {}, hashlib.sha256()
     for part in ("train", "validation", "test"):
         split = getattr(splits, part)
@@ -223,6 +248,9 @@ def _load_events(name, data_dir, samples, validation, test_samples, steps, event
         name, found.train_events, found.train_labels, found.test_events, found.test_labels, found.classes, found.origin
     )
     splits = datasets.split(recordings, samples, validation, test_samples)
+    n_recordings = sum(len(getattr(splits, part).labels) for part in ("train", "validation", "test"))
+    n_bytes = n_recordings * event_frames.INPUTS * -(-steps // 8)
+    require_memory(ENCODED * n_bytes, f"The data set {name} in {steps} time steps", "set a smaller --steps or --samples")
     parts, digest = {}, hashlib.sha256()
     for part in ("train", "validation", "test"):
         split = getattr(splits, part)
@@ -255,35 +283,38 @@ def noise_seed(seed: int, epoch: int, purpose: str) -> int:
     return int(np.random.default_rng([seed, NOISE_STREAM, epoch, *purpose.encode()]).integers(2**31))
 
 
-def read_weights(path: Path, expected: Weights) -> Weights:
-    """Read weights from an .npz file.
+def read_weights(path: Path, parameters: Any) -> Weights:
+    """Read the weights that a training starts from out of an .npz file.
 
     Parameters
     ----------
     path : Path
-    expected : dict of arrays
-        Names and shapes of what the network needs.
+    parameters : dataclass
+        Those of the system; its ``arrays`` say what the network takes, see `models.weights`.
+
+    Returns
+    -------
+    dict of arrays
+        In the types of the network.
 
     Raises
     ------
     DataError
-        When the file cannot be read, or an array is missing, of another shape or not of finite numbers.
+        When the file cannot be read, or an array is missing, unknown, of another shape or type, or holds what the network
+        cannot: what is not finite, beyond the bound of the weights or off their grid.
     """
-    wanted = ", ".join(f"{name} {array.shape}" for name, array in expected.items())
-    remedy = f"give an .npz file with the arrays {wanted}"
+    wanted = parameters.arrays
+    arrays = ", ".join(f"{name} {array.shape}" for name, array in wanted.items() if array.needed)
+    remedy = f"give an .npz file with the arrays {arrays}"
+    if not Path(path).exists():
+        raise DataError(f"--init-weights {path} does not exist; {remedy}.")
     try:
-        with np.load(path) as file:
-            found = {name: file[name] for name in expected}
-    except FileNotFoundError as error:
-        raise DataError(f"--init-weights {path} does not exist; {remedy}.") from error
-    except Exception as error:
-        raise DataError(f"--init-weights {path} cannot be read ({error}); {remedy}.") from error
-    for name, array in found.items():
-        if array.shape != expected[name].shape:
-            raise DataError(f"{name} in {path} has shape {array.shape}, not {expected[name].shape}; {remedy}.")
-        if not np.issubdtype(array.dtype, np.number) or not np.all(np.isfinite(array)):
-            raise DataError(f"{name} in {path} holds values that are not finite numbers; {remedy}.")
-    return found
+        found = read_npz(path, lambda headers: layout_fault(headers, wanted, stored=False))
+    except DamagedError as error:
+        raise DataError(f"--init-weights {path} cannot be taken, since {error}; {remedy}.") from error
+    if fault := value_fault(found, wanted, stored=False):
+        raise DataError(f"--init-weights {path} cannot be taken, since {fault}; {remedy} that the network can hold.")
+    return taken(found, wanted)
 
 
 @dataclass(frozen=True)
@@ -323,6 +354,8 @@ class System(ABC):
         Turns whose spikes every run keeps; 0 where nothing spikes.
     events : {"frames", "rates"} or None
         What it takes of an event data set; None where it takes none.
+    counts_presentations : bool
+        Whether the network itself counts the presentations of the whole training, for which it has 32 bits.
 
     Parameters
     ----------
@@ -345,6 +378,7 @@ class System(ABC):
     headline: ClassVar[tuple[str, ...]]
     raster_turns: ClassVar[int] = 0
     events: ClassVar[EventInput | None] = None
+    counts_presentations: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -364,9 +398,9 @@ class System(ABC):
         """Weights at the start of a training."""
 
     @staticmethod
-    def given_weights(parameters: Any, weights: Weights, path: Path) -> Weights:
-        """Weights of a file whose shapes fit, as the network takes them. Raises DataError where it cannot hold them."""
-        return weights
+    @abstractmethod
+    def memory(parameters: Any, settings: dict, n_samples: int, learns: bool) -> int:
+        """Estimate of the bytes that one network takes while it learns from, or answers to, so many samples."""
 
     @staticmethod
     def fixed_epochs(parameters: Any) -> bool:
@@ -455,19 +489,20 @@ class Training:
     def go(self) -> None:
         """Train the epochs that are missing and write the final files."""
         run, system = self.run, self.system
+        done, weights = self._last_whole_epoch()
         system.prepare()
-        done, weights = run.load_checkpoint()
-        if not weights:
-            raise RunError(f"{run.path} has no readable checkpoint; remove it and train again.")
         run.truncate_metrics(done)
         for epoch in range(done + 1, self.epochs + 1):
             learned = self._learn(epoch, weights)
             weights = learned.weights
+            self._require_sound(weights, epoch)
             rows = [self._train_row(epoch, learned)]
             for split in system.parts:
                 if split != "train":
                     scores, seconds = system.score(weights, split, epoch)
                     rows.append(metrics_row(epoch, split, scores, len(system.parts[split].labels), seconds))
+            if not all(np.isfinite(value) for row in rows for value in row.values() if isinstance(value, float)):
+                raise RunError(f"{run.path}: the answers after epoch {epoch} are not finite numbers; {DIVERGED}.")
             if self.keeps_spikes:
                 self._keep_spikes(epoch, learned.recording)
             if self._shows_raster(epoch):
@@ -478,6 +513,31 @@ class Training:
             self.message(self._line(epoch, rows))
         run.save_images(system.images(weights, self.epochs, KEPT_IMAGES))
         run.save_weights(weights)
+
+    def _last_whole_epoch(self) -> tuple[int, Weights]:
+        """The last epoch that all is there of that its training wrote, and the weights after it."""
+        run = self.run
+        whole = min(run.scored_epochs, self.epochs)
+        if self.keeps_spikes:
+            recording = run.load_spikes("spikes")
+            kept = set() if recording is None else set(recording.epoch.tolist())
+            whole = next(epoch for epoch in range(whole + 1) if epoch == whole or epoch + 1 not in kept)
+        done, weights = run.load_checkpoint(at_most=whole)
+        if not weights:
+            raise RunError(
+                f"{run.path} has no checkpoint of epoch {whole} or before that can be read, so that it cannot go on; restore "
+                "the folder checkpoints from a copy, or train again with another --out."
+            )
+        last = min(max(run.checkpoints), self.epochs)
+        if done < last:
+            self.message(f"{run.path} is whole up to epoch {done} of {last}: what came after is trained again.")
+        return done, weights
+
+    def _require_sound(self, weights: Weights, epoch: int) -> None:
+        """Raise RunError where learning has left what the network can hold."""
+        wanted = self.system.parameters.arrays
+        if fault := layout_fault(weights, wanted) or value_fault(weights, wanted):
+            raise RunError(f"{self.run.path}: after epoch {epoch} of the training, {fault}; {DIVERGED}.")
 
     def _learn(self, epoch: int, weights: Weights) -> Learned:
         from tqdm import tqdm

@@ -13,12 +13,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from models.errors import ParameterError
 from models.parameters import Checked
+from models.weights import Array
 
 __all__ = ["ANN", "infer", "initial_weights", "train_epoch"]
 
@@ -56,27 +57,32 @@ class ANN(Checked):
     """Whether hidden and output neurons have biases, which begin at 0."""
 
     def __post_init__(self):
-        for item in fields(self):
-            value = getattr(self, item.name)
-            for number in value if isinstance(value, tuple) else (value,):
-                kinds = (bool,) if item.name == "bias" else (int, float)
-                if not isinstance(number, kinds) or (isinstance(number, bool) and item.name != "bias") or math.isnan(number):
-                    raise ParameterError(f"Parameter {item.name} = {value!r} is not a number; give one.")
+        self._require_numbers(infinite=("clip",))
         for name in ("n_in", "n_hid", "n_out"):
             value = getattr(self, name)
             sizes = value if isinstance(value, tuple) else (value,)
-            self._require(name, bool(sizes) and all(size >= 1 and size == int(size) for size in sizes), "whole and at least 1")
+            self._require(name, bool(sizes) and all(size >= 1 for size in sizes), "whole and at least 1")
         n_layers = len(self.n_hid) + 1
         self._require("rates", len(self.rates) == n_layers, f"{n_layers} numbers, one per layer of weights")
-        self._require("rates", all(0 <= rate < math.inf for rate in self.rates), "finite and at least 0")
+        self._require("rates", all(rate >= 0 for rate in self.rates), "at least 0")
         self._require("clip", self.clip > 0, "greater than 0")
         self._require("dropout", 0 <= self.dropout < 1, "at least 0 and less than 1")
-        self._require("weight_decay", 0 <= self.weight_decay < math.inf, "finite and at least 0")
+        self._require("weight_decay", self.weight_decay >= 0, "at least 0")
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Neurons per layer, input first."""
         return (self.n_in, *self.n_hid, self.n_out)
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """What its weights must be; see `initial_weights`."""
+        found = {}
+        for place, shape in enumerate(itertools.pairwise(self.sizes), 1):
+            found[f"W{place}"] = Array(shape, np.float32)
+            if self.bias:
+                found[f"b{place}"] = Array(shape[1:], np.float32)
+        return found
 
 
 def initial_weights(parameters: ANN, seed: int) -> Weights:

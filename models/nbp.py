@@ -16,6 +16,7 @@ import numpy as np
 from models.circuit import Circuit, Population, arrows
 from models.gating import LEAD, chain_arrows, chain_populations
 from models.parameters import Checked
+from models.weights import Array
 
 __all__ = [
     "EDGE_ARROWS",
@@ -32,6 +33,9 @@ __all__ = [
 
 #: Phases of one training turn and of one inference turn.
 PERIOD, INFERENCE_PERIOD = 12, 4
+
+#: Bound of the fixed weights: double precision keeps the units of learned weights beside sums of them.
+LARGEST_DRIVE = 2.0**40
 
 ORDER = Literal["propagate-first", "learn-first"]
 ERROR = Literal["box", "margin"]
@@ -101,6 +105,8 @@ class Rules(Checked):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("theta", "dt", "margin"):
             self._require(name, getattr(self, name) > 0, "greater than 0")
+        for name in ("theta", "bias", "silence"):
+            self._require(name, abs(getattr(self, name)) <= LARGEST_DRIVE, f"at most {LARGEST_DRIVE:g} in magnitude")
         for name in ("weight_noise", "theta_spread", "refractory", "eta_plus", "eta_minus", "w_init_max"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         self._require("bias", self.bias < 0, "negative, since it holds layers closed")
@@ -144,6 +150,18 @@ class NBP(Rules):
         """Layer sizes by name."""
         return {"in": self.n_in, "hid": self.n_hid, "out": self.n_out}
 
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """What its weights must be: W1 and W2, and copies of them or of their parts that may have drifted away."""
+
+        def array(source: str, target: str, needed: bool) -> Array:
+            shape = (self.sizes[LAYERS[source]], self.sizes[LAYERS[target]])
+            grid = (0, self.w_step)
+            return Array(shape, np.int32, self.w_max, "w_max", grid, f"grid of w_step = {self.w_step}", needed)
+
+        copies = {">".join(pair): array(*pair, False) for pair in MATRICES if pair not in SEEN}
+        return {matrix: array(*pair, True) for pair, matrix in SEEN.items()} | copies
+
 
 #: Arrows that move the edges of the boxes, by their kind; left out where they would have no weight.
 EDGE_ARROWS = {
@@ -172,6 +190,9 @@ MATRICES = {
     ("o", "d1"): "W2.T",
     ("oT_neg", "d1"): "-W2.T",
 }
+
+#: The projections whose matrices are W1 and W2 themselves; those of all others are copies.
+SEEN = {("x", "h"): "W1", ("h", "o"): "W2"}
 
 
 def fixed_weights(parameters: NBP) -> dict[str, float]:

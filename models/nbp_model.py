@@ -136,6 +136,8 @@ class NBPModel(Model):
         fixed += [projection.weight for projection in circuit.projections if not projection.plastic]
         largest = max(population.size for population in circuit.populations) * parameters.w_max - 4 * parameters.bias
         exact = all(2 * value == round(2 * value) for value in fixed) and largest + 16 * max(map(abs, fixed)) < 2**23
+        # an update, before it is clipped
+        exact &= parameters.w_max + parameters.eta_plus + parameters.eta_minus < 2**23
         return codegen != "stock" and loihi and not parameters.weight_noise and not parameters.theta_spread and exact
 
     def create(self, stimulus, codegen, network_name="network", replicas=1, own=(), clock=None):

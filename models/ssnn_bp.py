@@ -27,6 +27,7 @@ directions, and their steps take the same factor.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -38,10 +39,14 @@ from models.codegen.dense import any_order, dense_codeobj_class, only_where, sil
 from models.errors import ParameterError
 from models.model import Model, Result, Stimuli, Weights, recorded_spikes
 from models.neurons import dependent, individual
-from models.parameters import Checked
+from models.parameters import Checked, fits_single
 from models.plasticity import CROSSBAR_DECAY, crossbar_model, crossbar_pathways, of_targets
+from models.weights import Array
 
 __all__ = ["SSNN", "SSNNModel", "SSNNResult", "SSNNRules", "initial_weights", "pack", "unpack"]
+
+#: Whole numbers that single precision counts up to; and levels of a weight that it tells apart with room for rounding.
+MOST_STEPS, MOST_LEVELS = 2**24, 2**20
 
 DRIVE = Literal["memoryless", "mean"]
 
@@ -104,14 +109,15 @@ class SSNNRules(Checked):
         for name in ("hidden_drive", "output_drive", "backward_drive"):
             self._require(name, getattr(self, name) in choices, f"one of {', '.join(choices)}")
         self._require("answer_drive", self.answer_drive in (None, *choices), f"one of {', '.join(choices)}")
-        self._require("steps", self.steps >= 1, "at least 1")
+        self._require("steps", 1 <= self.steps <= MOST_STEPS, f"from 1 to {MOST_STEPS}, up to which single precision counts")
         for name in ("theta", "gain", "dt", "w_max"):
             self._require(name, getattr(self, name) > 0, "greater than 0")
         for name in ("rate_hidden", "rate_out", "weight_decay", "update_noise"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         self._require("dropout", 0 <= self.dropout < 1, "at least 0 and less than 1")
         self._require("asymmetry", -1 <= self.asymmetry <= 1, "from -1 to 1")
-        self._require("levels", self.levels is None or self.levels >= 2, "at least 2")
+        most = f"from 2 to {MOST_LEVELS}, which single precision tells apart"
+        self._require("levels", self.levels is None or 2 <= self.levels <= MOST_LEVELS, most)
         for name in ("levels", "soft_bounds"):
             if getattr(self, name) and math.isinf(self.w_max):
                 raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} needs finite weights; set --w-max.")
@@ -147,11 +153,19 @@ class SSNN(SSNNRules):
     """Whether input spikes are given, for every step, as those of an event camera are, and not drawn from grey values."""
 
     def __post_init__(self):
+        if isinstance(self.hidden, list):  # JSON gives lists
+            object.__setattr__(self, "hidden", tuple(self.hidden))
         super().__post_init__()
-        object.__setattr__(self, "hidden", tuple(self.hidden))  # JSON gives lists
         for name in ("n_in", "n_out"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         self._require("hidden", len(self.hidden) >= 1 and all(size >= 1 for size in self.hidden), "sizes of at least 1")
+        steps = [*self.weight_steps, *self.bias_steps]
+        rates = [rate for rate in self.learning_rates if rate]
+        if not all(map(fits_single, [*steps, *self.gradient_gains])) or sum(step != 0 for step in steps) != 2 * len(rates):
+            raise ParameterError(
+                f"Parameters theta = {self.theta!r}, gain = {self.gain!r}, rate_hidden = {self.rate_hidden!r} and rate_out = "
+                f"{self.rate_out!r} give steps that single precision does not hold; choose them closer to 1."
+            )
 
     @property
     def n_bytes(self) -> int:
@@ -162,6 +176,20 @@ class SSNN(SSNNRules):
     def sizes(self) -> tuple[int, ...]:
         """Neurons of every layer, input and output included."""
         return (self.n_in, *self.hidden, self.n_out)
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """What its weights must be; see `initial_weights`."""
+        found = {}
+        # weight decay moves weights off their levels
+        on_levels = bool(self.levels) and not self.weight_decay
+        grid = (-self.w_max, self.level) if on_levels else None
+        words = f"{self.levels} levels from -{self.w_max} to {self.w_max}"
+        for place, shape in enumerate(itertools.pairwise(self.sizes), 1):
+            found[f"W{place}"] = Array(shape, np.float32, self.w_max, "w_max", grid, words)
+            if self.biases:
+                found[f"b{place}"] = Array(shape[1:], np.float32)
+        return found
 
     @property
     def layers(self) -> tuple[str, ...]:

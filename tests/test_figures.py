@@ -101,7 +101,7 @@ def make_run(path, epochs=2, seed=0):
 
 def complete(run):
     rng = np.random.default_rng(1)
-    run.save_weights(initial_weights(PARAMETERS, 7))
+    run.save_weights(run.load_checkpoint()[1])
     run.save_spikes(random_recording(training_circuit(PARAMETERS), turns=7), "raster")
     run.save_images(
         {

@@ -5,18 +5,25 @@ import json
 import math
 import multiprocessing
 import os
+import stat
 import subprocess
+import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
 from analysis import runs
-from analysis.runs import FORMAT, Recording, Run, atomic_write
+from analysis.runs import FORMAT, Recording, Run, atomic_write, require_vacant
+from experiments.cli import main
 from models.errors import RunError
+from models.nbp import NBP
 
-CONFIG = {"system": "nbp", "training": {"epochs": 2, "seed": 0}}
+PARAMETERS = NBP(n_in=6, n_hid=4, n_out=3, w_step=1)
+CONFIG = {"system": "nbp", "parameters": runs.as_json(PARAMETERS), "training": {"epochs": 2, "seed": 0}}
 METRIC_COLUMNS = runs.METRIC_COLUMNS["nbp"]
 
 
@@ -33,6 +40,15 @@ def row(epoch, split="test", loss=0.1):
 def weights(seed):
     rng = np.random.default_rng(seed)
     return {"W1": rng.integers(-9, 9, (6, 4), dtype=np.int32), "W2": rng.integers(-9, 9, (4, 3), dtype=np.int32)}
+
+
+def images():
+    return {
+        "images": np.ones((3, 6), dtype=np.uint8),
+        "target": np.arange(3),
+        "spikes": np.eye(3, dtype=np.uint8),
+        "drive": np.ones((3, 3)),
+    }
 
 
 def assert_equal_arrays(found, expected):
@@ -162,7 +178,7 @@ def test_each_system_has_its_columns_and_arrays(tmp_path):
         values = {name: 0.5 for name in columns} | {"epoch": 1, "split": "test", "samples": 3}
         run.append_metrics([values])
         assert run.metrics() == [values] and list(run.metrics_frame().columns) == list(columns)
-        arrays = {name: np.ones((2, 3)) for name in ("images", "target", *runs.IMAGE_ARRAYS[system])}
+        arrays = {name: np.ones((2, 3)) for name in ("images", *runs.IMAGE_ARRAYS[system])} | {"target": np.arange(2)}
         run.save_images(arrays)
         assert_equal_arrays(run.load_images(), arrays)
     other = Run.create(tmp_path / "other", {"system": "other"}, {})
@@ -174,6 +190,8 @@ def test_each_system_has_its_columns_and_arrays(tmp_path):
 class Parameters:
     bound: float = 1.0
     sizes: tuple[int, ...] = ()
+    n_in: ClassVar[int] = 6
+    n_out: ClassVar[int] = 3
 
 
 def test_parameters_go_through_strict_json(tmp_path, monkeypatch):
@@ -267,6 +285,9 @@ def test_weights_and_finished(run):
     assert not run.finished
     run.save_checkpoint(2, weights(2))
     run.save_weights(weights(2))
+    run.save_images(images())
+    assert not run.finished  # without metrics
+    run.append_metrics([row(1, "train"), row(2, "train")])
     assert run.finished
     assert_equal_arrays(run.load_weights(), weights(2))
     (run.path / "weights.npz").write_bytes(b"PK")
@@ -274,10 +295,21 @@ def test_weights_and_finished(run):
         run.load_weights()
 
 
+def test_more_epochs_leave_no_files_of_the_end_of_fewer(run):
+    run.save_checkpoint(2, weights(2))
+    run.save_weights(weights(2))
+    run.save_images(images())
+    run.set_epochs(3)
+    assert not (run.path / "weights.npz").exists() and not (run.path / "images.npz").exists()
+    assert Run.open(run.path).epochs == 3
+    with pytest.raises(RunError, match="2 epochs already"):
+        run.set_epochs(1)
+
+
 def recording():
     return Recording(
         populations=("input", "h_lt"),
-        sizes=(3, 2),
+        sizes=(6, 4),
         population=[0, 1, 1],
         neuron=[2, 0, 1],
         step=[-2, 0, 13],
@@ -308,12 +340,7 @@ def test_damaged_spikes_are_refused(run):
 
 def test_images_round_trip(run):
     assert run.load_images() is None
-    arrays = {
-        "images": np.eye(3, dtype=np.uint8),
-        "target": np.arange(3),
-        "spikes": np.eye(3, dtype=np.uint8),
-        "drive": np.ones((3, 3)),
-    }
+    arrays = images()
     run.save_images(arrays)
     assert_equal_arrays(run.load_images(), arrays)
     np.savez(run.path / "images.npz", images=arrays["images"])
@@ -386,3 +413,83 @@ def test_programs_that_other_threads_start_do_not_keep_a_lock(tmp_path):
     for thread in starters:
         thread.join()
     assert not failures
+
+
+def synced(monkeypatch, tmp_path, fails=None):
+    """Write a file; gives what was forced to disk and moved, in order."""
+    done = []
+    fsync, replace = os.fsync, os.replace
+
+    def sync(descriptor):
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        done.append("folder" if is_folder else f"file of {os.fstat(descriptor).st_size} bytes")
+        if fails is not None and is_folder:
+            raise OSError(fails, os.strerror(fails))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "replace", lambda *places: (done.append("move"), replace(*places)))
+    atomic_write(tmp_path / "file", lambda file: file.write(b"data"))
+    return done
+
+
+def test_a_file_is_forced_to_disk_then_moved_then_its_folder(monkeypatch, tmp_path):
+    assert synced(monkeypatch, tmp_path) == ["file of 4 bytes", "move", "folder"]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_folder_that_cannot_be_forced_to_disk_does_not_matter(monkeypatch, tmp_path, number):
+    # as on file systems of the network and in user space
+    assert synced(monkeypatch, tmp_path, number) == ["file of 4 bytes", "move", "folder"]
+    assert (tmp_path / "file").read_bytes() == b"data"
+
+
+def test_a_folder_that_fails_does_matter(monkeypatch, tmp_path):
+    with pytest.raises(RunError, match="Cannot write"):
+        synced(monkeypatch, tmp_path, errno.EIO)
+
+
+def test_places_where_no_run_can_be_are_refused(tmp_path, capsys):
+    run = Run.create(tmp_path / "run", {"system": "ann"}, {})
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "inside").symlink_to(run.path)
+    for place, words in (
+        ("file", "but a file"),
+        ("file/run", "is a file"),
+        ("link", "is a link to"),
+        ("link/run", None),
+        ("run", "exists already"),
+        ("run/more", "lies inside the run"),
+        ("run/checkpoints/deep/er", "lies inside the run"),
+        ("inside/more", "lies inside the run"),
+        ("x" * 300, "choose another"),
+    ):
+        if words is None:
+            require_vacant(tmp_path / place)
+            continue
+        assert main(["train", "ann", "--out", str(tmp_path / place)]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("brianprop: ") and error.count("\n") == 1
+        assert words in error and "choose" in error, error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "inside", "link", "run"]
+
+
+def test_a_place_that_may_not_be_written_is_refused_before_data_are_read(tmp_path):
+    if os.geteuid():
+        pytest.skip("only root can become another user")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o755)
+    for parent in (tmp_path, *tmp_path.parents[:3]):
+        parent.chmod(0o755)
+    code = (
+        "import os, sys; from analysis.runs import require_vacant, RunError\n"
+        "os.setgid(65534); os.setuid(65534)\n"
+        "try: require_vacant(sys.argv[1])\n"
+        "except RunError as error: print(error)"
+    )
+    for place in (closed, closed / "run", closed / "deep" / "run"):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(place)], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+        )
+        assert "choose a path where you may write" in done.stdout and not done.stderr
