@@ -60,10 +60,14 @@ def _stop(number: int, _frame) -> None:
 
 
 def _insist(_number: int, _frame) -> None:
-    """Raise `Stopped` again where it was swallowed, as in a destructor, and not while it cleans up on its way out."""
+    """Raise `Stopped` again where it was swallowed, as in a destructor.
+
+    While it is on its way out, what it waits for is ended instead, such as a simulation that another thread runs.
+    """
     error = sys.exception()
     while error is not None:
         if isinstance(error, Stopped):
+            _end_descendants()
             return
         error = error.__context__
     raise Stopped(_received[0])
@@ -86,6 +90,10 @@ def end() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    _end_descendants()
+
+
+def _end_descendants() -> None:
     for process in _descendants:
         with contextlib.suppress(Exception):  # it has ended
             process.terminate()

@@ -197,6 +197,25 @@ def test_children_of_children_end_too(tmp_path):
         pytest.fail("the child of the child goes on")
 
 
+def test_a_thread_that_waits_for_a_program_does_not_keep_the_process():
+    """As a simulation of several networks does, which a thread runs."""
+    script = (
+        "import os, signal, subprocess, sys, threading; from experiments import process; process.raise_on_signals()\n"
+        "program = threading.Thread(target=lambda: subprocess.run(['sleep', '60']))\n"
+        "program.start()\n"
+        "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        "try:\n"
+        "    try:\n"
+        "        signal.pause()\n"
+        "    finally:\n"
+        "        program.join()\n"
+        "except process.Stopped:\n"
+        "    process.end(); sys.exit(1)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 # -------------------------------------------------------------------------------------------------------------- paths
 
 
