@@ -97,6 +97,26 @@ def test_a_narrow_encoding_costs_characters_and_nothing_else(tmp_path, variables
     assert "no run directory" in done.stderr and "?" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(13, "Permission denied", "/some/file"), "Cannot use /some/file (Permission denied); make sure"),
+        (ConnectionResetError("gone"), "Cannot use a file or connection (gone); make sure"),
+        (MemoryError(), "The memory is used up; take fewer samples"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_sentence(error, words, monkeypatch, capsys):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr("experiments.commands.parse", fail)
+    assert main(["info"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and said.startswith(f"brianprop: {words}")
+    with pytest.raises(type(error)):
+        main(["info", "--debug"])
+
+
 # ------------------------------------------------------------------------------------------------------------ signals
 
 
