@@ -100,8 +100,11 @@ def test_a_narrow_encoding_costs_characters_and_nothing_else(tmp_path, variables
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (PermissionError(13, "Permission denied", "/some/file"), "Cannot use /some/file (Permission denied); make sure"),
-        (ConnectionResetError("gone"), "Cannot use a file or connection (gone); make sure"),
+        (
+            PermissionError(13, "Permission denied", "/some/file"),
+            "Cannot use /some/file (Permission denied); check that it is there",
+        ),
+        (ConnectionResetError("gone"), "Cannot use a file or connection (gone); check that it is there"),
         (MemoryError(), "The memory is used up; take fewer samples"),
     ],
 )
