@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= demo
+LOWEST ?= .venv-lowest
 
-.PHONY: help install demo test test-all lint clean
+.PHONY: help install demo test test-all test-lowest pytest lint clean
 
 help:
 	@echo "make demo      train on the embedded digits and draw the figures into $(DEMO)/figures"
 	@echo "make test      lint and test (minutes)"
 	@echo "make test-all  the same with the slow tests"
+	@echo "make test-lowest  the tests with the oldest packages that setup.cfg allows, in $(LOWEST)"
 	@echo "make install   create $(VENV) and install brianprop into it, editable, with the test tools"
 	@echo "make clean     remove $(VENV), $(DEMO) and caches of the tools"
 
@@ -32,14 +34,22 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# the tests of a file stay together, since they share what is simulated
-PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile
+# One process for each core that may be used, at most 8. The tests of a file stay together, since they share what is simulated.
+PYTEST = $(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import joblib; print(min(8, joblib.cpu_count()))') --dist loadfile
 
-test: lint
-	$(PYTEST)
+test: lint pytest
 
 test-all: lint
 	$(PYTEST) -m "not cuda"
 
+test-lowest:
+	$(PYTHON) -m venv --clear $(LOWEST)
+	sed -nE 's/^ +([A-Za-z0-9_-]+)(\[[a-z]*\])?>=([0-9a-z.]+)[^;]*(;.*)?$$/\1==\3\4/p' setup.cfg | sort -u > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt --editable '.[test]'
+	$(MAKE) BIN=$(LOWEST)/bin pytest
+
+pytest:
+	$(PYTEST)
+
 clean:
-	rm -rf $(VENV) $(DEMO) .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(LOWEST) $(DEMO) .pytest_cache .ruff_cache *.egg-info

@@ -8,8 +8,12 @@ presentation in SSNN-BP, is an epoch of Neo, which has nothing to do with those 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import itertools
 import os
+import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +24,16 @@ import numpy as np
 from analysis.runs import TITLES, Recording, Run, cannot_write
 from models.errors import ParameterError, RunError
 
-__all__ = ["FORMATS", "Trains", "export", "trains"]
+__all__ = ["FORMATS", "Trains", "export", "trains", "write"]
 
 Format = Literal["neo", "nwb"]
 
 #: Suffix of the file of each format.
 FORMATS: dict[Format, str] = {"neo": ".nix", "nwb": ".nwb"}
+
+
+#: Package that writes each format.
+PACKAGES: dict[Format, tuple[str, ...]] = {"neo": ("neo", "nixio"), "nwb": ("pynwb",)}
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Trains:
         Epoch of the training in which it was.
     stop : float
         End of the last turn [s].
+    dt : float
+        Time step [s], in whole numbers of which all times are.
     """
 
     units: tuple[tuple[str, int], ...]
@@ -51,6 +61,7 @@ class Trains:
     turns: np.ndarray
     training_epoch: np.ndarray
     stop: float
+    dt: float
 
 
 def trains(recording: Recording, dt: float) -> Trains:
@@ -84,6 +95,7 @@ def trains(recording: Recording, dt: float) -> Trains:
         np.stack([begins, begins + recording.period * dt], axis=1),
         np.array([epoch for _, epoch in turns], int),
         at * dt,
+        dt,
     )
 
 
@@ -109,18 +121,18 @@ def export(path: str | os.PathLike, to: Format, out: Path | None = None) -> Path
     if to not in FORMATS:
         raise ParameterError(f"Format {to!r} is unknown; use one of {', '.join(FORMATS)}.")
     run = Run.open(path)
-    recording = run.load_spikes() or run.load_spikes("raster")
-    if recording is None or not len(recording.step):
-        raise RunError(f"{run.path} holds no spikes (spikes.npz or raster.npz); train with --record-spikes to keep all.")
-    found = trains(recording, float(run.config["parameters"]["dt"]))
+    _recording(run)
     out = run.path / f"spikes{FORMATS[to]}" if out is None else Path(out)
+    try:
+        for package in PACKAGES[to]:
+            importlib.import_module(package)
+    except ImportError as error:
+        raise RunError(f"{error.name} is not installed; use pip install 'brianprop[export]'.") from error
     # the writers take a path and no open file: the file moves to its place when it is whole
     temporary = out.with_name(f".{out.stem}.{os.getpid()}{FORMATS[to]}")
     try:
-        (_write_neo if to == "neo" else _write_nwb)(run, found, temporary)
+        _write_apart(run.path, to, temporary)
         os.replace(temporary, out)
-    except ImportError as error:
-        raise RunError(f"{error.name} is not installed; use pip install 'brianprop[export]'.") from error
     except OSError as error:
         raise cannot_write(out, error) from error
     finally:
@@ -129,13 +141,54 @@ def export(path: str | os.PathLike, to: Format, out: Path | None = None) -> Path
     return out
 
 
+def _write_apart(run: Path, to: Format, path: Path) -> None:
+    """Write a file in a process of its own, since HDF5 crashes on a full disk. Raises OSError where that fails."""
+    with open(path, "wb"):  # HDF5 does not say clearly that a folder is missing or forbidden
+        pass
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; from analysis import export; export.write(*sys.argv[1:])", run, to, path],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode:
+        number = re.search(r"errno = (\d+)", done.stderr)
+        if number is None:
+            lines = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
+            raise OSError(f"the process that writes failed: {lines[-1]}")
+        raise OSError(int(number[1]), os.strerror(int(number[1])))
+
+
+def write(path: str, to: Format, out: str) -> None:
+    """Write the spikes of a run into a file, in the process that calls this; `export` has looked at what is given.
+
+    Parameters
+    ----------
+    path : str
+        Run directory.
+    to : {"neo", "nwb"}
+    out : str
+        The file.
+    """
+    run = Run.open(path)
+    found = trains(_recording(run), float(run.config["parameters"]["dt"]))
+    (_write_neo if to == "neo" else _write_nwb)(run, found, Path(out))
+
+
+def _recording(run: Run) -> Recording:
+    recording = run.load_spikes() or run.load_spikes("raster")
+    if recording is None or not len(recording.step):
+        raise RunError(f"{run.path} holds no spikes (spikes.npz or raster.npz); train with --record-spikes to keep all.")
+    return recording
+
+
 def _title(run: Run) -> str:
     """What was trained on which data; without a path of the machine."""
     return f"{TITLES[run.system]}, {Path(run.config['dataset']['name']).name}, seed {run.config['training']['seed']}"
 
 
 def _write_neo(run: Run, found: Trains, path: Path) -> None:
-    import nixio  # noqa: F401  the writer needs it, and says so less clearly
     import quantities as pq
     from neo.core import Block, Epoch, Segment, SpikeTrain
     from neo.io import NixIO
@@ -168,6 +221,8 @@ def _write_neo(run: Run, found: Trains, path: Path) -> None:
 
 def _write_nwb(run: Run, found: Trains, path: Path) -> None:
     from pynwb import NWBHDF5IO, NWBFile
+    from pynwb.file import Subject
+    from pynwb.misc import Units
 
     title = _title(run)
     file = NWBFile(
@@ -178,7 +233,17 @@ def _write_nwb(run: Run, found: Trains, path: Path) -> None:
         experiment_description="spikes of a simulated network that learns",
         source_script=f"brianprop {run.environment.get('versions', {}).get('brianprop', '')}".strip(),
         source_script_file_name="brianprop",
+        keywords=["simulation", "spiking neural network", "backpropagation", TITLES[run.system]],
+        # tools and archives ask for a subject; it says itself that it is none
+        subject=Subject(
+            subject_id=f"simulated-network-seed{run.config['training']['seed']}",
+            description="a simulated network, no living being",
+            species="http://purl.obolibrary.org/obo/NCBITaxon_32630",  # synthetic construct
+            sex="U",
+            age="P0D",
+        ),
     )
+    file.units = Units(name="units", description="neurons of the network", resolution=found.dt)
     file.add_unit_column("population", "population of the neuron")
     file.add_unit_column("neuron", "number of the neuron in its population")
     for (population, neuron), times in zip(found.units, found.times, strict=True):

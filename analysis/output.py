@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +37,37 @@ def make_folder(folder: Path) -> None:
         raise RunError(f"Cannot make the folder {folder}: {error.strerror}; choose another --out.") from error
 
 
+def _matplotlib_style():
+    """Matplotlib's module of styles. Raises RunError where a setting of the user keeps it from being imported."""
+    try:
+        import matplotlib.style
+    except ValueError:
+        # a backend that is not installed here, such as that of a notebook: figures that go to files need none
+        for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+            del sys.modules[name]  # what the import has left
+        with _without("MPLBACKEND"):
+            try:
+                import matplotlib.style
+            except (ValueError, OSError) as error:
+                reason = " ".join(str(error).split())
+                raise RunError(
+                    f"Matplotlib cannot be imported ({reason}); mend its file matplotlibrc here, at $MATPLOTLIBRC or in "
+                    "~/.config/matplotlib."
+                ) from error
+    return matplotlib.style
+
+
+@contextlib.contextmanager
+def _without(variable: str) -> Iterator[None]:
+    """Take a variable out of the environment for the length of a block."""
+    value = os.environ.pop(variable, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[variable] = value
+
+
 def write_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
     """Draw figures; a line on standard output names each one that is left out, since there is nothing to show.
 
@@ -54,11 +88,11 @@ def write_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> 
     RunError
         If the folder cannot be made or a file cannot be written.
     """
-    import matplotlib.style
-
+    style = _matplotlib_style()
     make_folder(folder)
     written = []
-    with matplotlib.style.context(STYLE):
+    # without the settings of the user: equal runs give equal figures on every machine
+    with style.context(STYLE, after_reset=True):
         for name, plot in figures.items():
             try:
                 figure = plot()

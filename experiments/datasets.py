@@ -26,12 +26,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 
 import numpy as np
 
 from analysis.runs import atomic_write
-from experiments.downloads import data_folder, download, download_folder, locate, retrieve
-from models.cache import cache_root
+from experiments.downloads import INNER, data_folder, download, download_folder, locate, readable, retrieve
+from models.cache import cache_root, folder_of
 from models.errors import DataError, ParameterError
 
 __all__ = ["NAMES", "Dataset", "Split", "Splits", "find", "known", "load", "split"]
@@ -84,6 +85,28 @@ MIRRORS = {
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     ),
 }
+
+#: Types of an IDX file, by the third byte of its magic number.
+IDX_TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+
+#: First bytes of a gzip file.
+GZIP = b"\x1f\x8b"
+
+#: What other files say, by their first bytes.
+OTHER_FORMATS = {
+    GZIP: "is gzip data without the suffix .gz",
+    b"PK": "is a zip archive",
+    b"\x89PNG": "is a PNG image",
+    b"\x93NUM": "is an array of NumPy",
+    b"\x89HDF": "is an HDF5 file",
+    b"<": "is a web page",
+}
+
+#: Bytes that one byte of gzip data can hold at most, a little more than deflate's 1032.
+GZIP_RATIO = 1040
+
+#: Bytes that are read at once, and bytes from which on free memory is asked for.
+BLOCK, LARGE = 2**20, 2**28
 
 #: Where a system's package manager puts a data set: Debian's package dataset-fashion-mnist.
 SYSTEM_FOLDERS = {"fashion-mnist": Path("/usr/share/datasets/fashion-mnist")}
@@ -147,9 +170,10 @@ class Splits:
 def load(name: str, data_dir: Path | None = None) -> Dataset:
     """Read a data set, and download it where it is known and found nowhere.
 
-    ``mnist`` and ``fashion-mnist`` are searched in ``data_dir``, $BRIANPROP_DATA, the system's packages and the cache;
-    of the first two, in the subfolder of that name and in the folder itself. Their payloads are checked against known
-    SHA-256 wherever they come from. With ``data_dir`` nothing else is searched and nothing downloaded.
+    ``mnist`` and ``fashion-mnist`` are searched in ``data_dir``, $BRIANPROP_DATA, the system's packages and the cache; of the
+    first two, in the subfolder of that name, such as ``MNIST/raw`` of torchvision, and in the folder itself. Their payloads
+    are checked against known SHA-256 wherever they come from. With ``data_dir`` nothing else is searched and nothing
+    downloaded.
     The parts of EMNIST, `EMNIST`, are searched in the first two places and the cache: the files of the official archive, whose
     images are turned upright, or in a subfolder of the part's name the usual four files with upright images. The archive
     is downloaded and checked as a whole. A part with `SUBSET` behind its name is a folder with the usual four files, which
@@ -184,13 +208,13 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
             )
         return _read_folder(name, place / name)
     if name not in SHA256:
-        folder = Path(name).expanduser().absolute()
-        if not folder.is_dir():
+        folder = folder_of(name, "--dataset")
+        if not (readable(folder) and folder.is_dir()):
             raise DataError(
                 f"Data set {name!r} is neither one of {', '.join(NAMES)} nor a folder; name one of these, or a "
                 "folder that holds the four IDX files."
             )
-        return _read_folder(name, folder)
+        return _read_folder(name, _inside(folder))
     folder = _locate(name, data_dir)
     if folder is None and data_dir is not None:
         raise DataError(
@@ -224,7 +248,7 @@ def find(name: str, data_dir: Path | None = None) -> str | None:
     if name in EMNIST:
         place = _locate_emnist(name, data_dir)
         return str(place[0]) if place and all(_file(place[0], stem) for stem in place[1].values()) else None
-    folder = _locate(name, data_dir) if name in SHA256 else Path(name).expanduser().absolute()
+    folder = _locate(name, data_dir) if name in SHA256 else _inside(folder_of(name, "--dataset"))
     return str(folder) if folder is not None and all(_file(folder, stem) for stem in FILES) else None
 
 
@@ -287,7 +311,13 @@ def _file(folder: Path, stem: str) -> Path | None:
     """Return the path of one of the four files, plain before gzip, with a hyphen or a dot before ``idx``."""
     spellings = (stem, stem.replace("-idx", ".idx"))
     paths = [folder / f"{spelling}{suffix}" for suffix in ("", ".gz") for spelling in spellings]
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if readable(path) and path.is_file()), None)
+
+
+def _inside(folder: Path) -> Path:
+    """The folder with the four files: one that was named, or its subfolder where torchvision put them."""
+    inner = (folder / name for name in INNER)
+    return next((place for place in inner if any(_file(place, stem) for stem in FILES)), folder)
 
 
 def _holding(stems: Collection[str]) -> Callable[[Path], list[Path | None]]:
@@ -297,7 +327,7 @@ def _holding(stems: Collection[str]) -> Callable[[Path], list[Path | None]]:
 
 def _locate(name: str, data_dir: Path | None) -> Path | None:
     others = [SYSTEM_FOLDERS[name]] if name in SYSTEM_FOLDERS else []
-    return locate(name, data_dir, (name, ""), _holding(FILES), others)
+    return locate(name, data_dir, [name], _holding(FILES), others)
 
 
 def _read_folder(name: str, folder: Path, names: Mapping[str, str] = MappingProxyType({})) -> Dataset:
@@ -351,8 +381,9 @@ def _emnist_files(name: str) -> dict[str, str]:
 def _locate_emnist(name: str, data_dir: Path | None) -> tuple[Path, dict[str, str]] | None:
     """Return the folder of a part of EMNIST, or of some of it, and the names of its files."""
     # the usual names say nothing of what is in the files: they count in a folder of the right name only
-    for names, subfolders in (({stem: stem for stem in FILES}, [name]), (_emnist_files(name), [name, "", EMNIST_FOLDER])):
-        folder = locate(EMNIST_FOLDER, data_dir, subfolders, _holding(names.values()))
+    usual, official = {stem: stem for stem in FILES}, _emnist_files(name)
+    for names, subfolders, itself in ((usual, [name], None), (official, [name, EMNIST_FOLDER], any)):
+        folder = locate(EMNIST_FOLDER, data_dir, subfolders, _holding(names.values()), itself=itself)
         if folder is not None:
             return folder, names
     return None
@@ -394,7 +425,15 @@ def _download_emnist(name: str, files: str) -> Path:
                 atomic_write(folder / f"{stem}.gz", lambda file, content=content: file.write(content))
 
     remedy = f"take {files} out of the archive {EMNIST_ARCHIVE} into a folder, and name it with --data-dir or BRIANPROP_DATA"
-    download(name, folder, [EMNIST_ARCHIVE], ["gzip.zip"], fetch, remedy)
+    download(
+        name,
+        folder,
+        [EMNIST_ARCHIVE],
+        ["gzip.zip"],
+        lambda _: all(_holding(_emnist_files(name).values())(folder)),
+        fetch,
+        remedy,
+    )
     return folder
 
 
@@ -449,11 +488,9 @@ def _read(path: Path, dimensions: int, sha256: str | None) -> np.ndarray:
             vouched = f"{sha256}.{hashlib.sha256(identity).hexdigest()}"
             if (_payload_folder() / vouched).exists() and (payload := _recall(sha256)) is not None:
                 return _parse(payload, path, dimensions)
-        payload = path.read_bytes()
+        payload = _payload(path, dimensions, state.st_size)
     except OSError as error:
         raise DataError(f"File {path} cannot be read ({error.strerror}); make it readable or replace it.") from error
-    if path.suffix == ".gz":
-        payload = _unzip(payload, path)
     array = _parse(payload, path, dimensions)
     if sha256 is not None:
         found = hashlib.sha256(payload).hexdigest()
@@ -469,47 +506,103 @@ def _read(path: Path, dimensions: int, sha256: str | None) -> np.ndarray:
     return array
 
 
-def _unzip(content: bytes, path: Path) -> bytes:
-    if not content.startswith(b"\x1f\x8b"):
-        raise DataError(
-            f"File {path} is not gzip data (it starts with {content[:4].hex() or 'nothing'}); take the suffix .gz off "
-            "if it is plain, else replace it."
-        )
+def _payload(path: Path, dimensions: int, size: int) -> bytearray:
+    """Read a file of `size` bytes, unzipped, as far as its header says."""
+    with path.open("rb") as file:
+        if path.suffix != ".gz":
+            return _take(file, path, dimensions, size)
+        magic = file.read(4)
+        file.seek(0)
+        if not magic.startswith(GZIP):
+            raise DataError(
+                f"File {path} is not gzip data (it starts with {magic.hex() or 'nothing'}); take the suffix .gz off "
+                "if it is plain, else replace it."
+            )
+        return _unzip(file, path, dimensions, size)
+
+
+def _unzip(file: BinaryIO, path: Path, dimensions: int, size: int) -> bytearray:
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=file) as unzipped:
+            return _take(unzipped, path, dimensions, GZIP_RATIO * size)
     except EOFError as error:
         raise DataError(f"File {path} is truncated: its gzip data end early; replace it.") from error
-    except (OSError, zlib.error) as error:
+    except (gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"File {path} holds damaged gzip data ({error}); replace it.") from error
 
 
-def _parse(payload: bytes, path: Path, dimensions: int) -> np.ndarray:
-    """Interpret an IDX payload of unsigned bytes; the array is read-only and shares the payload's memory."""
-    start = 4 + 4 * dimensions
-    header = [int.from_bytes(payload[place : place + 4], "big") for place in range(0, start, 4)]
-    magic = 0x0800 + dimensions  # 0x08: unsigned bytes
-    what = "images" if dimensions == 3 else "labels"
-    if len(payload) >= 4 and header[0] != magic:
+def _take(file: BinaryIO, path: Path, dimensions: int, most: int) -> bytearray:
+    """Read an IDX payload; no memory is taken for a header that promises more than `most` bytes, or than there is memory."""
+    header = _header(file, path, dimensions)
+    shape = _shape(header, path, dimensions)
+    expected = len(header) + math.prod(shape)
+    promise = f"its header says {_words(shape)}, which take {expected} bytes"
+    if expected > most:
+        raise DataError(f"File {path} is truncated: {promise}, but it holds {most} at most; replace it.")
+    if expected > LARGE and expected > (free := _free_memory()):
+        raise DataError(f"File {path} is too large: {promise}, but {free} bytes of memory are free; take fewer of them.")
+    payload = bytearray(expected)
+    payload[: len(header)] = header
+    view, done = memoryview(payload), len(header)
+    while done < expected:
+        count = file.readinto(view[done : done + BLOCK])
+        if not count:
+            raise DataError(f"File {path} is truncated: {promise}, but it holds {done}; replace it.")
+        done += count
+    if file.read(1):
+        raise DataError(f"File {path} is too long: {promise}, but it holds more; replace it.")
+    return payload
+
+
+def _header(file: BinaryIO, path: Path, dimensions: int) -> bytes:
+    """Read the header of an IDX file and make sure that unsigned bytes of so many dimensions follow."""
+    magic = file.read(4)
+    length, what = 4 + 4 * dimensions, "images" if dimensions == 3 else "labels"
+    if len(magic) == 4 and (magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES):
+        found = next((words for start, words in OTHER_FORMATS.items() if magic.startswith(start)), f"starts with {magic.hex()}")
+        raise DataError(f"File {path} is no IDX file, since it {found}; put the IDX file of the {what} there.")
+    n_lengths = magic[3] if len(magic) == 4 else dimensions
+    lengths = file.read(4 * n_lengths)
+    if len(magic) == 4 and (IDX_TYPES[magic[2]], n_lengths) != ("uint8", dimensions):
+        sizes = [int.from_bytes(lengths[place : place + 4], "big") for place in range(0, len(lengths), 4)]
+        wanted = "n x rows x columns, grey values from 0 to 255" if dimensions == 3 else "n, one number for each image"
         raise DataError(
-            f"File {path} has the magic number {header[0]}, but IDX {what} have {magic}; replace it by a file of "
-            f"{what}, and give it the suffix .gz if it is compressed."
+            f"File {path} holds {IDX_TYPES[magic[2]]} of shape {' x '.join(map(str, sizes)) or '()'}, but {what} are read as "
+            f"uint8 of shape {wanted}; convert it or put another there."
         )
-    if len(payload) < start:
+    if len(magic) + len(lengths) < length:
         raise DataError(
-            f"File {path} is truncated: {len(payload)} bytes are less than the header of IDX {what}, {start} bytes; replace it."
+            f"File {path} is truncated: {len(magic) + len(lengths)} bytes are less than the header of IDX {what}, {length} "
+            "bytes; replace it."
         )
-    shape = tuple(header[1:])
-    expected = start + math.prod(shape)
-    if len(payload) != expected:
-        size = f" of {shape[1]} x {shape[2]} pixels" if dimensions == 3 else ""
-        state = "is truncated" if len(payload) < expected else "is too long"
-        raise DataError(
-            f"File {path} {state}: its header says {shape[0]} {what}{size}, which take {expected} bytes, but it holds "
-            f"{len(payload)}; replace it."
-        )
-    if expected == start:
+    return magic + lengths
+
+
+def _shape(header: bytes | bytearray, path: Path, dimensions: int) -> tuple[int, ...]:
+    """The shape that a header says; raises DataError where nothing is in it."""
+    shape = tuple(int.from_bytes(header[4 * place : 4 * place + 4], "big") for place in range(1, dimensions + 1))
+    if not math.prod(shape):
+        what = "images" if dimensions == 3 else "labels"
         raise DataError(f"File {path} is empty: its header says {' x '.join(map(str, shape))} {what}; replace it.")
-    return np.frombuffer(payload, np.uint8, offset=start).reshape(shape)
+    return shape
+
+
+def _words(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} images of {shape[1]} x {shape[2]} pixels" if len(shape) == 3 else f"{shape[0]} labels"
+
+
+def _free_memory() -> int:
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
+def _parse(payload: bytes | bytearray, path: Path, dimensions: int) -> np.ndarray:
+    """The array of an IDX payload whose length was checked; it is read-only and shares the payload's memory."""
+    shape = _shape(payload, path, dimensions)
+    array = np.frombuffer(payload, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    array.flags.writeable = False
+    return array
 
 
 def _payload_folder() -> Path:
@@ -556,7 +649,8 @@ def _download(name: str) -> Path:
         name,
         folder,
         MIRRORS[name],
-        [stem for stem in FILES if _file(folder, stem) is None],
+        tuple(FILES),
+        lambda stem: _file(folder, stem) is not None,
         fetch,
         f"put {', '.join(f'{stem}.gz' for stem in FILES)} into a folder, and name the folder with --data-dir or BRIANPROP_DATA",
     )

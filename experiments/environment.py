@@ -46,6 +46,8 @@ def versions() -> dict[str, str]:
 
 def describe() -> dict:
     """What environment.json holds."""
+    import joblib
+
     try:
         command, version = compiler()
         path = shlex.join(command)
@@ -56,7 +58,7 @@ def describe() -> dict:
         "commit": _commit(),
         "compiler": {"path": path, "version": version},
         "processor": processor(),
-        "cores": os.cpu_count(),
+        "cores": joblib.cpu_count(),  # that may be used: affinity and limits of a container count
         "platform": platform.platform(),
     }
 
@@ -75,16 +77,16 @@ def _commit() -> str | None:
     """Commit of the source tree, with "+changes" where files differ from it; None where it is not a checkout."""
     folder = Path(__file__).parent.parent
 
-    def git(*arguments):
-        return subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, timeout=10)
+    def git(*arguments: str) -> bytes:
+        """What git says, in bytes, since a path may be of any."""
+        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, timeout=10, check=True)
+        return done.stdout.strip()
 
     try:
-        if Path(git("rev-parse", "--show-toplevel").stdout.strip() or "/nowhere") != folder:
+        if Path(os.fsdecode(git("rev-parse", "--show-toplevel"))) != folder:
             return None
-        commit = git("rev-parse", "HEAD")
-        if commit.returncode:
-            return None
-        changed = git("status", "--porcelain", "--untracked-files=no").stdout.strip()
+        commit = git("rev-parse", "HEAD").decode()
+        changed = git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
-    return commit.stdout.strip() + ("+changes" if changed else "")
+    return commit + ("+changes" if changed else "")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
+import sys
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +20,7 @@ from experiments import datasets, nmnist
 from experiments.emulator import Camera, emulate_all
 from experiments.events import SIDE, EventDataset, Events, bin_events
 from models.cache import cache_root
+from models.errors import RunError
 from models.ssnn_bp import pack, unpack
 
 __all__ = ["EMULATED", "INPUTS", "SHAPE", "Source", "frames", "is_events", "load", "rates"]
@@ -105,20 +110,50 @@ def frames(
     ParameterError
         When `steps` is not at least 1.
     """
-    chunks = []
+    packed = np.empty((len(recordings), -(-steps // 8) * INPUTS if steps >= 1 else 0), np.uint8)
     for start in range(0, len(recordings), CHUNK):
         chunk = recordings[start : start + CHUNK]
-        path = key and cache_root() / "events" / f"{key[:20]}-{steps}-{start}-{len(chunk)}.npy"
-        if path and path.exists():
-            chunks.append(np.load(path))
+        part = packed[start : start + len(chunk)]
+        path = key and cache_root() / "events" / f"{key[:20]}-{steps}-{start}-{len(chunk)}.npz"
+        kept = path and _recall(path, part.shape)
+        if kept is not None:
+            part[:] = kept
         else:
-            chunks.append(np.concatenate([pack(bin_events(events, steps)[np.newaxis]) for events in chunk]))
+            for row, events in zip(part, chunk, strict=True):
+                row[:] = pack(bin_events(events, steps)[np.newaxis])[0]
             if path:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                atomic_write(path, lambda file, made=chunks[-1]: np.save(file, made))
+                _keep(path, part)
         if progress:
             progress(start + len(chunk))
-    return np.concatenate(chunks) if chunks else pack(np.zeros((0, steps, INPUTS), np.uint8))
+    return packed
+
+
+def _recall(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Frames from the cache; None where they are not there, or damaged, which the checksum of the file shows."""
+    try:
+        with np.load(path) as file:
+            frames = file["frames"]
+    except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        return None
+    return frames if frames.shape == shape and frames.dtype == np.uint8 else None
+
+
+def _keep(path: Path, frames: np.ndarray) -> None:
+    """Put frames into the cache; one that cannot be written costs time in the next run, and is said once."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, lambda file: np.savez(file, frames=frames))
+    except (OSError, RunError) as error:
+        _say_not_kept(path.parent, (error.__cause__ or error).strerror)
+
+
+@functools.cache
+def _say_not_kept(folder: Path, reason: str) -> None:
+    print(
+        f"The emulated events are not kept in {folder} ({reason}), so the next run emulates them again; make room there, or "
+        "set BRIANPROP_CACHE to a folder that can be written.",
+        file=sys.stderr,
+    )
 
 
 def rates(packed: np.ndarray, steps: int) -> np.ndarray:

@@ -8,7 +8,9 @@ Train.zip holds Train/5/00001.bin, Train/0/00002.bin and so on.
 
 from __future__ import annotations
 
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.downloads import download, download_folder, locate, retrieve
+from experiments.downloads import download, download_folder, locate, names_in, readable, retrieve
 from experiments.events import EventDataset, Events, Recordings, read
 from models.errors import DataError
 
@@ -26,6 +28,9 @@ NAME = "n-mnist"
 
 #: Subfolders of a data folder that are searched.
 FOLDERS = ("nmnist", "N-MNIST")
+
+#: Bytes of a recording, at most: 13 million events. Those of N-MNIST have some 20 kB.
+LARGEST = 2**26
 
 PARTS = ("Train", "Test")
 DIGITS = 10
@@ -43,13 +48,16 @@ MIRRORS = (
     },
 )
 
+#: What zipfile raises where an archive is damaged, encrypted, or of an unknown method of compression.
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
+
 
 def load_events(data_dir: Path | None = None) -> EventDataset:
     """Find N-MNIST, download it where it is found nowhere, and list its recordings; each is read when it is asked for.
 
-    It is searched in the subfolders ``nmnist`` and ``N-MNIST`` of ``data_dir``, or of $BRIANPROP_DATA, and in the cache:
-    Train.zip and Test.zip, or the folders Train and Test. Where both are, the archive counts, since one that is incomplete
-    is noticed. With ``data_dir`` nothing else is searched and nothing downloaded.
+    It is searched in the subfolders ``nmnist``, ``N-MNIST`` and the like of ``data_dir``, or of $BRIANPROP_DATA, in this folder
+    itself if it holds both parts, and in the cache: Train.zip and Test.zip, or the folders Train and Test. Where both are, the
+    archive counts, since one that is incomplete is noticed. With ``data_dir`` nothing else is searched and nothing downloaded.
 
     Parameters
     ----------
@@ -71,7 +79,7 @@ def load_events(data_dir: Path | None = None) -> EventDataset:
     if folder is None and data_dir is not None:
         raise DataError(
             f"Data set N-MNIST is not in {data_dir}: put Train.zip and Test.zip, or the folders Train and Test that they hold, "
-            f"into its subfolder {FOLDERS[0]}, leave --data-dir away so that it is downloaded, or use emulated events."
+            f"there or into its subfolder {FOLDERS[0]}, leave --data-dir away so that it is downloaded, or use emulated events."
         )
     folder = folder or _download()
     (train_events, train_labels), (test_events, test_labels) = (_part(folder, part) for part in PARTS)
@@ -95,12 +103,17 @@ def find(data_dir: Path | None = None) -> str | None:
 
 def _source(folder: Path, part: str) -> Path | None:
     """Return the archive or the folder of one part."""
-    archive, unpacked = folder / f"{part}.zip", folder / part
-    return archive if archive.is_file() else unpacked if unpacked.is_dir() else None
+    # tonic writes the names of the archives small
+    for path in (folder / f"{part}.zip", folder / f"{part.lower()}.zip"):
+        if readable(path) and path.is_file():
+            return path
+    unpacked = folder / part
+    return unpacked if readable(unpacked) and unpacked.is_dir() else None
 
 
 def _locate(data_dir: Path | None) -> Path | None:
-    return locate(NAME, data_dir, FOLDERS, lambda folder: [_source(folder, part) for part in PARTS])
+    # a folder Train alone may be anything
+    return locate(NAME, data_dir, FOLDERS, lambda folder: [_source(folder, part) for part in PARTS], itself=all)
 
 
 def _part(folder: Path, part: str) -> tuple[Recordings, np.ndarray]:
@@ -122,26 +135,41 @@ def _part(folder: Path, part: str) -> tuple[Recordings, np.ndarray]:
 
 def _folder(path: Path) -> tuple[list[str], Callable[[str], Events]]:
     """Return the names of a folder's files, from the folder itself on, and what reads one."""
-    names = [f"{path.name}/{digit}/{file.name}" for digit in range(DIGITS) for file in (path / str(digit)).glob("*.bin")]
-    return names, lambda name: read(path.parent / name)
+    names = [f"{path.name}/{digit}/{file}" for digit in range(DIGITS) for file in names_in(path / str(digit))]
+
+    def get(name: str) -> Events:
+        file = path.parent / name
+        try:
+            _require_small(file.stat().st_size, str(file))
+        except OSError as error:
+            raise DataError(f"File {file} cannot be read ({error.strerror}); make it readable or replace it.") from error
+        return read(file)
+
+    return names, get
 
 
 def _archive(path: Path) -> tuple[list[str], Callable[[str], Events]]:
     """Return the names of an archive's members, and what reads one."""
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGE as error:
         raise DataError(f"Archive {path} cannot be read ({error}); make it readable or replace it.") from error
 
     def get(name: str) -> Events:
+        _require_small(archive.getinfo(name).file_size, f"{name} in {path}")
         try:
             content = archive.read(name)
-        # the last two: a method of compression that is unknown, and encryption
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except DAMAGE as error:
             raise DataError(f"File {name} in {path} cannot be read ({error}); replace the archive.") from error
         return read(content, f"{name} in {path}")
 
     return archive.namelist(), get
+
+
+def _require_small(size: int, name: str) -> None:
+    """Refuse what would fill the memory and is no recording."""
+    if size > LARGEST:
+        raise DataError(f"File {name} has {size} bytes, but no recording of N-MNIST has more than {LARGEST}; replace it.")
 
 
 def _download() -> Path:
@@ -151,7 +179,8 @@ def _download() -> Path:
         "N-MNIST",
         folder,
         MIRRORS,
-        [part for part in PARTS if _source(folder, part) is None],
+        PARTS,
+        lambda part: _source(folder, part) is not None,
         lambda mirror, part: retrieve(mirror[part], folder, f"{part}.zip", MD5[part]),
         f"put Train.zip and Test.zip into the subfolder {FOLDERS[0]} of a folder, and name that folder with --data-dir or "
         "BRIANPROP_DATA, or use emulated events",

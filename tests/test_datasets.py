@@ -4,13 +4,16 @@ import gzip
 import hashlib
 import socket
 import sys
+import tracemalloc
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pooch
 import pytest
 
-from experiments import datasets
+from experiments import datasets, downloads
 from experiments.datasets import Dataset, find, load, split
 from models.errors import DataError, ParameterError
 
@@ -172,11 +175,11 @@ def no_pixels(payloads):
         (no_gzip, r"is not gzip data \(it starts with 00000801\); take the suffix .gz off"),
         (nothing, r"is not gzip data \(it starts with nothing\)"),
         (truncated_payload, "is truncated: its header says 7 images of 3 x 4 pixels, which take 100 bytes, .* 95;"),
-        (long_payload, "is too long: its header says 3 labels, which take 11 bytes, .* holds 12"),
+        (long_payload, "is too long: its header says 3 labels, which take 11 bytes, but it holds more; replace it"),
         (truncated_header, "is truncated: 9 bytes are less than the header of IDX images, 16 bytes"),
         (empty_payload, "is truncated: 0 bytes are less than the header of IDX images, 16 bytes"),
-        (labels_for_images, "has the magic number 2049, but IDX images have 2051; replace it"),
-        (images_for_labels, "has the magic number 2051, but IDX labels have 2049; replace it"),
+        (labels_for_images, "holds uint8 of shape 7, but images are read as uint8 of shape n x rows x columns"),
+        (images_for_labels, "holds uint8 of shape 3 x 3 x 4, but labels are read as uint8 of shape n, one number"),
         (no_images, "is empty: its header says 0 x 3 x 4 images; replace it"),
         (no_pixels, "is empty: its header says 3 x 0 x 4 images; replace it"),
     ],
@@ -189,20 +192,113 @@ def test_a_broken_file_is_named(tmp_path, payloads, breakage, message):
         load(str(folder))
 
 
+@pytest.mark.parametrize(
+    ("kind", "content", "message"),
+    [
+        (
+            8,
+            np.zeros((7, 3, 4, 3), ">u1"),
+            "holds uint8 of shape 7 x 3 x 4 x 3, but images are read as uint8 of shape n x rows",
+        ),
+        (9, np.zeros((7, 3, 4), ">i1"), "holds int8 of shape 7 x 3 x 4, but images are .* grey values from 0 to 255; convert"),
+        (11, np.zeros((7, 3, 4), ">i2"), "holds int16 of shape 7 x 3 x 4, but images"),
+        (13, np.zeros((7, 3, 4), ">f4"), "holds float32 of shape 7 x 3 x 4, but images"),
+        (14, np.zeros(7, ">f8"), "holds float64 of shape 7, but images"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_another_type_or_shape_is_said(tmp_path, payloads, kind, content, message, suffix):
+    header = bytes([0, 0, kind, content.ndim]) + np.array(content.shape, ">u4").tobytes()
+    folder = write(tmp_path / "mine", payloads | {TRAIN_IMAGES: header + content.tobytes()}, suffix)
+    with pytest.raises(DataError, match=f"{TRAIN_IMAGES}{suffix} {message}"):
+        load(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<!DOCTYPE html>", "is a web page"),
+        (b"PK\3\4", "is a zip archive"),
+        (b"\x89PNG", "is a PNG image"),
+        (b"spam", "starts with 7370616d"),
+        (b"\0\0\x0a\3", "starts with 00000a03"),
+    ],
+)
+def test_what_is_no_idx_file_is_said(tmp_path, payloads, content, message):
+    folder = write(tmp_path / "mine", payloads, suffix="")
+    (folder / TRAIN_LABELS).write_bytes(content)
+    with pytest.raises(DataError, match=f"{TRAIN_LABELS} is no IDX file, since it {message}; put the IDX file of the labels"):
+        load(str(folder))
+
+
+#: A header that promises 10 GB.
+HUGE = bytes([0, 0, 8, 3]) + np.array([10_000, 1000, 1000], ">u4").tobytes()
+
+
+def test_a_header_that_promises_too_much_takes_no_memory(tmp_path, payloads):
+    for suffix in ("", ".gz"):
+        folder = write(tmp_path / f"mine{suffix}", payloads | {TRAIN_IMAGES: HUGE + bytes(100)}, suffix)
+        tracemalloc.start()
+        with pytest.raises(DataError, match=f"{TRAIN_IMAGES}{suffix} is truncated: its header says 10000 images of 1000"):
+            load(str(folder))
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+        tracemalloc.stop()
+
+
+def test_a_gzip_bomb_is_read_no_further_than_its_header_says(tmp_path, payloads):
+    folder = write(tmp_path / "mine", payloads)
+    bomb = gzip.compress(payloads[TRAIN_IMAGES] + bytes(2**28), compresslevel=1)
+    (folder / f"{TRAIN_IMAGES}.gz").write_bytes(bomb)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="is too long: its header says 7 images of 3 x 4 pixels, which take 100 bytes"):
+        load(str(folder))
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+
+
+def test_more_than_there_is_memory_for(tmp_path, payloads, monkeypatch):
+    folder = write(tmp_path / "mine", payloads, suffix="")
+    with open(folder / TRAIN_IMAGES, "wb") as file:  # sparse: it takes no place on the disk
+        file.write(HUGE)
+        file.truncate(len(HUGE) + 10**10)
+    monkeypatch.setattr(datasets, "_free_memory", lambda: 10**9)
+    with pytest.raises(DataError, match=r"is too large: its header says 10000 images .* but 1000000000 bytes of memory"):
+        load(str(folder))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_damage_anywhere_is_one_sentence(tmp_path, payloads, seed):
+    """Bits flipped and ends cut off in all four files: read as before, or refused."""
+    rng = np.random.default_rng(seed)
+    for number in range(40):
+        folder = write(tmp_path / f"mine{number}", payloads, ("", ".gz")[number % 2])
+        path = sorted(folder.iterdir())[rng.integers(4)]
+        content = bytearray(path.read_bytes())
+        if number % 3:
+            content[rng.integers(len(content))] ^= 1 << rng.integers(8)
+        else:
+            del content[rng.integers(len(content)) :]
+        path.write_bytes(content)
+        try:
+            load(str(folder))
+        except DataError as error:
+            assert "\n" not in str(error)
+
+
 def test_gzip_without_the_suffix(tmp_path, payloads):
     folder = write(tmp_path / "mine", payloads, suffix="")
     (folder / TRAIN_IMAGES).write_bytes(gzip.compress(payloads[TRAIN_IMAGES]))
-    with pytest.raises(DataError, match=f"{TRAIN_IMAGES} has the magic number .* suffix .gz if it is compressed"):
+    with pytest.raises(DataError, match=f"{TRAIN_IMAGES} is no IDX file, since it is gzip data without the suffix .gz"):
         load(str(folder))
 
 
 def test_a_file_that_fails_while_it_is_read(tmp_path, payloads, monkeypatch):
     folder = write(tmp_path / "mine", payloads)
 
-    def fail(path):
+    def fail(path, *_):
         raise OSError(5, "Input/output error", str(path))
 
-    monkeypatch.setattr(datasets.Path, "read_bytes", fail)
+    monkeypatch.setattr(datasets.Path, "open", fail)
     with pytest.raises(DataError, match=rf"{TRAIN_IMAGES}.gz cannot be read \(Input/output error\)"):
         load(str(folder))
 
@@ -324,6 +420,50 @@ def test_data_dir_or_its_subfolder(tmp_path, known, subfolder):
     assert (dataset.name, dataset.origin) == ("mnist", str(folder))
 
 
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("mnist", "MNIST/raw"),
+        ("fashion-mnist", "FashionMNIST/raw"),
+        ("fashion-mnist", "fashion_mnist"),
+        ("mnist", "raw"),
+    ],
+)
+def test_the_folders_of_other_tools(tmp_path, known, name, layout, monkeypatch):
+    folder = write(tmp_path / "data" / layout, known, suffix="")
+    monkeypatch.setenv("BRIANPROP_DATA", str(tmp_path / "data"))
+    for place in (None, tmp_path / "data", folder.parent, folder):
+        assert find(name, place) == str(folder)
+        check_payloads(load(name, place), known)
+    if folder.name == "raw":  # also where the folder around it is named as the data set
+        assert find(str(folder.parent)) == load(str(folder.parent)).origin == str(folder)
+
+
+def test_the_folder_of_its_name_comes_before_the_files_of_another(tmp_path, known):
+    write(tmp_path, {name: b"" for name in known}, suffix="")
+    folder = write(tmp_path / "FashionMNIST" / "raw", known, suffix="")
+    assert find("fashion-mnist", tmp_path) == str(folder)
+
+
+def test_emnist_as_torchvision_puts_it(tmp_path, letters):
+    official = {f"emnist-letters-{name.replace('t10k', 'test')}": payload for name, payload in letters.items()}
+    folder = write(tmp_path / "EMNIST" / "raw", official, suffix="")
+    assert find("emnist-letters", tmp_path) == str(folder)
+    assert load("emnist-letters", tmp_path).train_images.shape == (52, 5, 5)
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, known, monkeypatch):
+    folder = write(tmp_path / "data" / "mnist", known)
+
+    def refuse(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(downloads.Path, "stat", refuse)
+    for look in (find, load):
+        with pytest.raises(DataError, match=rf"{folder}/\S* cannot be read \(Permission denied\); change the permissions"):
+            look("mnist", tmp_path / "data")
+
+
 def test_data_dir_is_final(tmp_path, known, monkeypatch):
     monkeypatch.setenv("BRIANPROP_DATA", str(write(tmp_path / "elsewhere", known)))
     write(tmp_path / "cache" / "downloads" / "mnist", known)
@@ -435,8 +575,41 @@ def test_an_interrupted_download_is_completed(tmp_path, known, mirror, monkeypat
     write(tmp_path / "cache" / "downloads" / "mnist", {TRAIN_IMAGES: known[TRAIN_IMAGES]})
     check_payloads(load("mnist"), known)
     assert mirror.requested == [f"/{stem}.gz" for stem in STEMS[1:]]
-    assert capsys.readouterr().err.split("\n") == [*(f"Downloading {mirror.url}/{stem}.gz" for stem in STEMS[1:]), ""]
+    sizes = {stem: len(gzip.compress(known[stem], mtime=0)) for stem in STEMS}
+    place = tmp_path / "cache" / "downloads" / "mnist"
+    said = [f"Downloading {mirror.url}/{stem}.gz ({sizes[stem]} bytes) to {place / stem}.gz" for stem in STEMS[1:]]
+    assert capsys.readouterr().err.split("\n") == [*said, ""]
     assert caplog.messages == []  # pooch's advice to note the hashes
+
+
+def test_processes_that_start_at_once_download_once(tmp_path, known, mirror, monkeypatch):
+    write(tmp_path / "served", known)
+    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+    with ThreadPoolExecutor(4) as pool:  # each opens the lock anew, as processes do
+        for dataset in pool.map(lambda _: load("mnist"), range(4)):
+            check_payloads(dataset, known)
+    assert sorted(mirror.requested) == sorted(f"/{stem}.gz" for stem in STEMS)
+
+
+def test_a_download_that_does_not_fit_does_not_begin(tmp_path, known, mirror, monkeypatch):
+    write(tmp_path / "served", known)
+    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    place = tmp_path / "cache" / "downloads" / "mnist"
+    with pytest.raises(DataError, match=rf"cannot be downloaded into {place} \(No space left on device\); make room"):
+        load("mnist")
+    assert list(place.iterdir()) == []
+
+
+def test_a_file_system_without_locks(tmp_path, known, mirror, monkeypatch):
+    write(tmp_path / "served", known)
+    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+
+    def refuse(self, *_, **__):
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    check_payloads(load("mnist"), known)
 
 
 def test_mirrors_that_fail(tmp_path, known, mirror, monkeypatch):

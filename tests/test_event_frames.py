@@ -43,6 +43,54 @@ def test_frames_are_the_bins_and_are_made_once(tmp_path, monkeypatch):
     np.testing.assert_array_equal(event_frames.rates(packed, 9), np.rint(255 * expected.mean(axis=1)))
 
 
+def damaged(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def of_others(path):
+    np.savez(path, frames=np.zeros((2, 2), np.uint8))
+
+
+@pytest.mark.parametrize("harm", [damaged, truncated, of_others])
+def test_what_is_damaged_in_the_cache_is_made_anew(tmp_path, monkeypatch, harm):
+    monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path))
+    source = event_frames.load("emulated-digits")
+    recordings = source.dataset.test_events[:3]
+    packed = event_frames.frames(recordings, 9, source.key)
+    (path,) = (tmp_path / "events").iterdir()
+    harm(path)
+    np.testing.assert_array_equal(event_frames.frames(recordings, 9, source.key), packed)
+    np.testing.assert_array_equal(event_frames.frames([None] * 3, 9, source.key), packed)
+
+
+@pytest.mark.parametrize("reason", ["Not a directory", "No space left on device"])
+def test_a_cache_that_cannot_be_written_is_said_once(tmp_path, monkeypatch, capsys, reason):
+    if reason == "Not a directory":
+        (tmp_path / "cache").touch()
+    else:
+
+        def fail(_):
+            raise OSError(28, reason)
+
+        monkeypatch.setattr("analysis.runs.os.fsync", fail)
+    monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(event_frames, "CHUNK", 2)
+    event_frames._say_not_kept.cache_clear()
+    source = event_frames.load("emulated-digits")
+    packed = event_frames.frames(source.dataset.test_events[:5], 9, source.key)
+    assert packed.shape == (5, 2 * event_frames.INPUTS) and packed.any()
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and f"are not kept in {tmp_path}/cache/events ({reason})" in said
+    if reason != "Not a directory":
+        assert list((tmp_path / "cache" / "events").iterdir()) == []
+
+
 def test_the_key_stands_for_images_and_camera(monkeypatch):
     first = event_frames.load("emulated-digits").key
     assert event_frames.load("emulated-digits").key == first

@@ -1,6 +1,8 @@
 """Spikes in the formats of the field: what is written is opened again by the tools that others use."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,6 +83,38 @@ def test_nwb_opens_what_was_written(run, tmp_path):
     np.testing.assert_allclose(trials.start_time / DT, np.arange(0, 24, 4))
     assert list(trials.training_epoch) == [1, 1, 1, 2, 2, 2]
     assert pynwb.validate(path=str(path)) in ([], ([], False), ([], 0))
+
+
+def test_nwb_has_what_its_inspector_asks_for(run, tmp_path):
+    inspector = pytest.importorskip("nwbinspector", reason="nwbinspector is not installed: it is an extra of the tests")
+    path = export(run.path, "nwb", tmp_path / "spikes.nwb")
+    for config in (None, inspector.load_config("dandi")):
+        found = list(inspector.inspect_nwbfile(nwbfile_path=str(path), config=config))
+        grave = [one for one in found if one.importance.name in ("ERROR", "CRITICAL", "BEST_PRACTICE_VIOLATION")]
+        assert not grave, grave
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 64 kB; both formats need more."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True)
+    if made.returncode:
+        pytest.skip("needs Linux and root, to mount a small disk")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize(("to", "package"), [("neo", "nixio"), ("nwb", "pynwb")])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(run, small_disk, to, package):
+    pytest.importorskip(package)
+    command = [sys.executable, "-m", "experiments.cli", "export", run.path, "--to", to, "--out", small_disk / "spikes"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    assert done.returncode == 2
+    sentence = f"brianprop: Cannot write {small_disk}/spikes: No space left on device; free some space or choose a path"
+    assert done.stderr == f"{sentence} on another disk.\n"
+    assert list(small_disk.iterdir()) == []
 
 
 def test_what_cannot_be_exported_is_named(run, tmp_path, capsys, monkeypatch):

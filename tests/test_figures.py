@@ -1,9 +1,11 @@
 """The figures: what they read off spikes and circuits is right, and what they draw is legible and not blank."""
 
 import itertools
+import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -485,7 +487,50 @@ def test_many_groups_show_one_readout_of_the_test_images_each(tmp_path):
 
 def test_the_command_line_starts_without_the_heavy_libraries():
     code = """
-import sys, analysis.figures, experiments.cli
+import sys, analysis.figures, experiments.cli, experiments.commands
 print([name for name in ('matplotlib', 'pandas', 'brian2', 'analysis.energy') if name in sys.modules])
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("user", ["matplotlibrc", pytest.param("configuration", marks=pytest.mark.slow), "nonsense"])
+def test_figures_are_the_same_whatever_the_settings_of_the_user(tmp_path, user, plain_figures):
+    run, expected = plain_figures
+    settings = "figure.dpi: 40\nsavefig.dpi: 50\nfont.size: 20\nfont.family: serif\naxes.grid: True\nsavefig.bbox: tight\n"
+    settings += "lines.linewidth: 5\naxes.facecolor: red\nimage.cmap: jet\ninteractive: True\npath.sketch: 1, 100, 2\n"
+    (tmp_path / "matplotlibrc").write_text(settings)
+    (tmp_path / "here").mkdir()
+    variables = {
+        "matplotlibrc": {"MATPLOTLIBRC": str(tmp_path), "MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+        "configuration": {"MPLCONFIGDIR": str(tmp_path)},
+        "nonsense": {"MPLBACKEND": "spam"},
+    }
+    drawn = draw_apart(run, tmp_path / "here", **variables[user])
+    assert drawn == expected
+
+
+def draw_apart(run, folder, **variables):
+    """The bytes of the PNG files as another process draws them; a PDF orders the letters of a font in no fixed way."""
+    out = folder / "figures"
+    command = [sys.executable, "-m", "experiments.cli", "figures", str(run), "--out", str(out)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])} | variables
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    return {path.name: path.read_bytes() for path in sorted(out.glob("*.png"))}
+
+
+@pytest.fixture(scope="module")
+def plain_figures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plain")
+    run = ann_run(folder / "run").path
+    return run, draw_apart(run, folder)
+
+
+def test_settings_of_matplotlib_that_cannot_be_read_are_named(tmp_path):
+    (tmp_path / "matplotlibrc").write_bytes(b"font.size: 8 # \xe4\n")
+    run = ann_run(tmp_path / "run").path
+    command = [sys.executable, "-m", "experiments.cli", "figures", str(run)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "brianprop: Matplotlib cannot be imported" in done.stderr and "mend its file matplotlibrc" in done.stderr

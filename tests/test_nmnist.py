@@ -89,6 +89,43 @@ def test_archives_and_folders_in_the_order_of_mnist(tmp_path, write, subfolder, 
     assert dataset.origin == str(folder)
 
 
+@pytest.mark.parametrize("write", [write_archive, write_folder])
+@pytest.mark.parametrize("subfolder", ["NMNIST", "n_mnist", ""])
+def test_the_folders_of_tonic_and_the_data_folder_itself(tmp_path, write, subfolder):
+    folder = write_both(tmp_path / subfolder, write)
+    if write is write_archive and subfolder == "NMNIST":
+        for part in DIGITS:
+            (folder / f"{part}.zip").rename(folder / f"{part.lower()}.zip")
+    assert find(tmp_path) == str(folder)
+    check(load_events(tmp_path))
+
+
+def test_a_recording_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(nmnist, "LARGEST", 200)
+    big = {"Test/7/00001.bin": recording("Test", 1) * 2}
+    for write, place in ((write_folder, "folder"), (write_archive, "archive")):
+        folder = write_both(tmp_path / place / "nmnist", write)
+        write(folder, "Test", files("Test") | big)
+        with pytest.raises(DataError, match=r"Test/7/00001.bin\S* .*has 300 bytes, but no recording of N-MNIST has more"):
+            load_events(tmp_path / place).test_events[0]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damage_anywhere_in_an_archive_is_one_sentence(tmp_path, seed):
+    folder = write_both(tmp_path / "nmnist")
+    path, rng = folder / "Train.zip", np.random.default_rng(seed)
+    whole = path.read_bytes()
+    for number in range(50):
+        content = bytearray(whole)
+        for place in rng.integers(len(content), size=1 + number % 4):
+            content[place] ^= 1 << rng.integers(8)
+        path.write_bytes(content)
+        try:
+            list(load_events(tmp_path).train_events)
+        except DataError as error:
+            assert "\n" not in str(error)
+
+
 def test_one_part_may_be_an_archive_and_the_other_a_folder(tmp_path):
     write_archive(tmp_path / "nmnist", "Test")
     write_folder(tmp_path / "nmnist", "Train")
@@ -135,11 +172,11 @@ def test_data_dir_is_final(tmp_path, monkeypatch):
     monkeypatch.setenv("BRIANPROP_DATA", str(write_both(tmp_path / "elsewhere" / "nmnist").parent))
     write_both(tmp_path / "cache" / "downloads" / "n-mnist")
     (tmp_path / "data").mkdir()
-    write_both(tmp_path / "data")  # not in a folder of that name: Train may be anything
+    write_archive(tmp_path / "data", "Train")  # not in a folder of that name and alone: Train may be anything
     assert find(tmp_path / "data") is None
     with pytest.raises(
         DataError,
-        match=rf"N-MNIST is not in {tmp_path}/data: put Train.zip .* subfolder nmnist, leave .* or use emulated events",
+        match=rf"N-MNIST is not in {tmp_path}/data: put Train.zip .* its subfolder nmnist, leave .* or use emulated events",
     ):
         load_events(tmp_path / "data")
 
@@ -227,7 +264,10 @@ def test_a_download_is_checked_and_kept(tmp_path, served, monkeypatch, capsys):
     check(dataset)
     assert dataset.origin == find() == str(tmp_path / "cache" / "downloads" / "n-mnist")
     assert served.requested == ["/absent/Train.zip", "/bad/Train.zip", "/bad/Test.zip", "/good/Test.zip"]
-    assert capsys.readouterr().err.count("Downloading http://") == 4
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1].removeprefix(served.url) for line in lines] == ["/bad/Train.zip", "/bad/Test.zip", "/good/Test.zip"]
+    sizes = [(tmp_path / "served" / place).stat().st_size for place in ("bad/Train.zip", "bad/Test.zip", "good/Test.zip")]
+    assert [line.split("(")[1].split(" bytes")[0] for line in lines] == [f"{size:,}" for size in sizes]
     check(load_events())
     assert len(served.requested) == 4
 
