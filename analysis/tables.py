@@ -176,12 +176,12 @@ def markdown(table: pandas.DataFrame) -> str:
         lines = ["| | " + " | ".join(table.columns) + " |", "|---|" + "---|" * len(table.columns)]
         rows = ("| " + " | ".join([str(label), *map(str, row)]) + " |" for label, row in table.iterrows())
         return "\n".join([*lines, *rows])
-    titles = ["n", *(name.removeprefix("accuracy_") for name in accuracies)]
+    counted = ["n"] if "n" in table.columns else []
+    titles = [*counted, *(name.removeprefix("accuracy_") for name in accuracies)]
     lines = ["| | " + " | ".join(titles) + " |", "|---|" + "---|" * len(titles)]
     for label, row in table.iterrows():
         # a published accuracy is not of our runs
-        number = row.get("n", math.nan)
-        cells = ["–" if math.isnan(number) else f"{number:.0f}"]
+        cells = ["–" if math.isnan(row[name]) else f"{row[name]:.0f}" for name in counted]
         cells += [
             "–" if math.isnan(row[f"{name}_mean"]) else with_spread(row[f"{name}_mean"], row[f"{name}_sd"])
             for name in accuracies
