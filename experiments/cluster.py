@@ -21,12 +21,14 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -375,13 +377,29 @@ def _line(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
+@contextlib.contextmanager
+def _uninterrupted_children() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach: a terminal sends it to all, but the sweep ends its workers itself.
+
+    What comes meanwhile reaches this process after the block.
+    """
+    # it would let Ctrl-C through when it is started later
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _this_machine(workers: int | None, scratch: str):
     """One worker for each core, one thread in each: what a point computes runs in a process of its own anyway."""
     import dask
     from dask.system import CPU_COUNT
     from distributed import LocalCluster
 
-    with dask.config.set(NO_PAGES | {"distributed.scheduler.allowed-failures": DEATHS - 1}):
+    options = NO_PAGES | {"distributed.scheduler.allowed-failures": DEATHS - 1}
+    with dask.config.set(options), _uninterrupted_children():
         return LocalCluster(
             n_workers=workers or CPU_COUNT,
             threads_per_worker=1,
