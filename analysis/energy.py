@@ -42,7 +42,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -53,9 +52,10 @@ import numpy as np
 from analysis import activity
 from analysis.chip import CHIP_CORES, CORES, TILE_CORES, TILE_ROWS
 from analysis.connectivity import symbol
-from analysis.groups import group_runs
+from analysis.groups import group_runs, require_different
 from analysis.output import make_folder, write_figures
 from analysis.runs import Recording, Run, write_text
+from analysis.toml_files import read_toml
 from models.circuit import Circuit
 from models.errors import DataError, ParameterError, RunError
 from models.nbp import inference_circuit, training_circuit
@@ -164,11 +164,10 @@ def read_constants(path: str | os.PathLike) -> Constants:
         If the file cannot be read, is no TOML, has an unknown name or a value that is no finite number of at least 0.
     """
     try:
-        with open(path, "rb") as file:
-            values = tomllib.load(file)
+        values = read_toml(path)
     except OSError as error:
         raise DataError(f"The constants {path} cannot be read ({error.strerror}); choose another --constants.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise DataError(
             f"The constants {path} are no TOML ({error}); write lines such as 'update_energy = 120e-12'."
         ) from error
@@ -690,14 +689,16 @@ def account(run_paths: Sequence[Path], constants: Constants | None = None, cores
     Raises
     ------
     RunError
-        If a run cannot be read or holds no spikes.
+        If a run cannot be read, holds no spikes, or is given twice, also as a copy.
     ParameterError
         If the chip does not have so many cores.
     """
     if not run_paths:
         raise RunError("There is nothing to count, since no run directory was given; give at least one.")
+    runs = [Run.open(path) for path in run_paths]
+    require_different(runs)
     accounts = []
-    for group in group_runs([Run.open(path) for path in run_paths]):
+    for group in group_runs(runs):
         parts = [counts for run in group.runs for counts in _counts_of(run)]
         published = group.system == "nbp" and group.runs[0].parameters().sizes == PUBLISHED_SIZES
         for mode in ("training", "inference"):

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis import accuracy, connectivity, images, presentations, raster, sweeps, weights
 from analysis.activity import answer
-from analysis.groups import group_runs
+from analysis.groups import group_runs, require_different
 from analysis.output import NothingToShowError, write_figures
 from analysis.runs import INFINITE, Recording, Run, write_text
 from models.circuit import Circuit
@@ -130,6 +130,7 @@ def _open(run_paths: Sequence[Path]) -> list[Run]:
     runs = [Run.open(path) for path in run_paths]
     if not runs:
         raise RunError("There is nothing to draw, since no run directory was given; give at least one.")
+    require_different(runs)
     return runs
 
 

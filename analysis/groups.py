@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.runs import INFINITE, PARAMETERS, TITLES, Run, as_json
+from models.errors import RunError
 
-__all__ = ["Group", "group_runs", "joined", "settings_of"]
+__all__ = ["Group", "group_runs", "joined", "require_different", "settings_of"]
 
 #: Settings that have a symbol or a better name in labels.
 SYMBOLS = {
@@ -61,6 +62,32 @@ def settings_of(run: Run) -> dict:
     if run.system != "nbp":
         settings["epochs"] = training.get("epochs")
     return settings
+
+
+def require_different(runs: Sequence[Run]) -> None:
+    """Make sure that no run is counted twice.
+
+    Raises
+    ------
+    RunError
+        If two of the paths are one directory, or two directories hold the same settings and seed.
+    """
+    folders: dict[tuple[int, int], Run] = {}
+    seeds: dict[str, Run] = {}
+    for run in runs:
+        try:
+            found = run.path.stat()
+        except OSError as error:
+            raise RunError(f"The run directory {run.path} cannot be read ({error.strerror}); leave it out.") from error
+        other = folders.setdefault((found.st_dev, found.st_ino), run)
+        if other is not run:
+            raise RunError(f"{other.path} and {run.path} are one directory, which counts once; leave one of them out.")
+        other = seeds.setdefault(json.dumps([run.system, settings_of(run), _seed(run)], sort_keys=True), run)
+        if other is not run:
+            raise RunError(
+                f"{other.path} and {run.path} have the same settings and the same seed {_seed(run)}, so they count as one; "
+                "leave one of them out."
+            )
 
 
 def group_runs(runs: Sequence[Run], ignored: Collection[str] = ()) -> list[Group]:

@@ -11,7 +11,9 @@ import numpy as np
 
 from analysis.groups import SYMBOLS
 from analysis.output import NothingToShowError, write_figures
-from analysis.sweep_directory import SEED, SweepDirectory, cell, short
+from analysis.sweep_directory import SweepDirectory, cell
+from analysis.sweep_directory import short as plain
+from analysis.sweeps import seeds_in_words
 from models.errors import RunError
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def draw(path: str | os.PathLike, out: Path | None = None) -> list[Path]:
         "importance": lambda: plot_importance(directory, table),
         "learning": lambda: plot_learning(directory, table),
     }
-    return write_figures(figures, directory.path / "figures" if out is None else Path(out))
+    return write_figures(figures, directory.inside("figures") if out is None else Path(out))
 
 
 def plot_response(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
@@ -113,7 +115,7 @@ def plot_response(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
         found = part.assign(y=_objective(directory, part)).groupby(along)["y"]
         values = sorted(found.groups, key=places.at.get)
         x = np.array([places.at[one] for one in values], float)
-        means, spreads = found.mean()[values], found.std(ddof=1)[values].fillna(0.0)
+        means, spreads = found.mean()[values], found.std(ddof=1)[values]
         label = None if across is None else f"{words(across)} = {short(value)}"
         panel.errorbar(x, means, spreads, color=colour, marker="o", capsize=2, label=label)
         if across is None:
@@ -122,9 +124,9 @@ def plot_response(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     _finish(panel, places)
     panel.set_ylabel(_title(directory))
     if across is not None:
-        panel.legend(title=_seeds(table), ncols=1 if len(lines) <= FEW else 2)
+        panel.legend(title=_seeds(directory, table), ncols=1 if len(lines) <= FEW else 2)
     else:
-        panel.set_title(_seeds(table), loc="right")
+        panel.set_title(_seeds(directory, table), loc="right")
     return figure
 
 
@@ -158,7 +160,7 @@ def plot_heatmap(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     panel.set_xticks(range(grid.shape[1]), [short(value) for value in grid.columns])
     panel.set_yticks(range(grid.shape[0]), [short(value) for value in grid.index])
     panel.set(xlabel=words(along), ylabel=words(across))
-    panel.set_title(_seeds(table, spread=False), loc="right")
+    panel.set_title(_seeds(directory, table, spread=False), loc="right")
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)
     figure.colorbar(picture, ax=panel, label=_title(directory))
@@ -288,6 +290,7 @@ def plot_learning(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
         if panels_of is not None:
             panel.set_title(f"{words(panels_of)} = {short(value)}")
     panels[0].set_ylabel(_title(directory, of_last=False))
+    figure.suptitle(_seeds(directory, table, spread=False), fontsize="medium")
     if lines_of is not None and table[lines_of].nunique() <= FEW:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, title=words(lines_of), loc="outside right upper")
@@ -339,7 +342,17 @@ class _Places:
 
 def words(name: str) -> str:
     """A parameter as text."""
-    return name if " " in name else SYMBOLS.get(name, name.replace("_", " "))
+    return _literal(name if " " in name else SYMBOLS.get(name, name.replace("_", " ")))
+
+
+def short(value) -> str:
+    """A value as text."""
+    return _literal(plain(value))
+
+
+def _literal(text: str) -> str:
+    """Text that Matplotlib does not take for a formula."""
+    return text.replace("$", r"\$")
 
 
 def _values(directory: SweepDirectory, name: str) -> list:
@@ -413,9 +426,12 @@ def _title(directory: SweepDirectory, of_last: bool = True) -> str:
     return f"{best}{objective['split']} {what}{f', {readout}' if readout else ''}{unit}"
 
 
-def _seeds(table: pandas.DataFrame, spread: bool = True) -> str:
-    number = table[SEED].nunique()
-    return "one seed" if number == 1 else f"mean {'and s.d. ' if spread else ''}over {number} seeds"
+def _seeds(directory: SweepDirectory, table: pandas.DataFrame, spread: bool = True) -> str:
+    """Of how many seeds the points of a figure are, as text; says so where some places lack seeds."""
+    places = directory.places(table)
+    lacking = int((places.n < places.planned).sum())
+    words_here = seeds_in_words(list(places.n), spread)
+    return words_here if not lacking else f"{words_here}, {lacking} of {len(places)} points incomplete"
 
 
 def _course(run, objective, scale: float) -> pandas.Series:

@@ -14,6 +14,9 @@
 
 A key is made of all that decides a run, so equal points share one run, and a run that is finished is never repeated. A run
 moves to ``points`` in one step when it is whole: what lies there was not changed since, or can be seen to have been.
+
+A sweep directory may come from somebody else. All that is read of it is checked, no name in it leads out of it, and symbolic
+links in it are refused.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import io
 import json
 import math
 import os
+import reprlib
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -33,21 +37,34 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.groups import joined
 from analysis.runs import INFINITE, Run, cannot_write, write_text
+from analysis.sweep_plan import SAMPLE, SEED, check_plan, misfit, read_json
 from models.errors import RunError
 
 if TYPE_CHECKING:
     import pandas
     import xarray
 
-__all__ = ["FORMAT", "SAMPLE", "SEED", "PointEntry", "PointStore", "Status", "SweepDirectory", "cell", "short"]
+__all__ = [
+    "FORMAT",
+    "SAMPLE",
+    "SEED",
+    "PointEntry",
+    "PointStore",
+    "Status",
+    "SweepDirectory",
+    "cell",
+    "has_links",
+    "report",
+    "short",
+]
 
 #: Version of the layout above; a reader refuses any other.
 FORMAT = 1
 
-#: Axes that every sweep may have besides those of its parameters.
-SAMPLE, SEED = "sample", "seed"
-
 MANIFEST = "point.json"
+
+#: What every finished run has.
+ESSENTIAL = ("config.json", "metrics.csv")
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,11 @@ class PointEntry:
     key: str
     axes: Mapping[str, Any]
     settings: Mapping[str, Any]
+
+    @property
+    def place(self) -> str:
+        """Its place on the axes as text, without the seed."""
+        return ", ".join(f"{name} = {short(value)}" for name, value in self.axes.items())
 
     @property
     def words(self) -> str:
@@ -111,17 +133,29 @@ class PointStore:
         # of each run that was found whole, what its files were then: hashing thousands takes a while
         self._whole: dict[str, list[tuple[int, ...]]] = {}
 
+    def inside(self, *names: str) -> Path:
+        """A path in this folder. Raises RunError if a part of it is a symbolic link."""
+        place = self.path
+        for name in names:
+            place = place / name
+            if place.is_symlink():
+                raise RunError(
+                    f"{place} is a symbolic link, which may lead out of the sweep directory; remove it, or replace it by what "
+                    "it leads to."
+                )
+        return place
+
     def finished(self, key: str) -> Path:
         """Where the run is when it is finished."""
-        return self.path / "points" / key
+        return self.inside("points", key)
 
     def unfinished(self, key: str) -> Path:
         """Where it is until then."""
-        return self.path / "unfinished" / key
+        return self.inside("unfinished", key)
 
     def started(self, key: str) -> Path:
         """A file that is there while the run is written, and after a kill."""
-        return self.path / "unfinished" / f"{key}.started"
+        return self.inside("unfinished", f"{key}.started")
 
     @contextlib.contextmanager
     def lock(self, key: str, wait: bool = True) -> Iterator[bool]:
@@ -130,14 +164,15 @@ class PointStore:
         from filelock import FileLock, Timeout
 
         self._folder("locks")
-        lock = FileLock(self.path / "locks" / f"{key}.lock", timeout=-1 if wait else 0, is_singleton=False)
+        place = self.inside("locks", f"{key}.lock")
+        lock = FileLock(place, timeout=-1 if wait else 0, is_singleton=False)
         try:
             lock.acquire()
         except Timeout:
             yield False
             return
         except OSError as error:
-            raise cannot_write(self.path / "locks" / f"{key}.lock", error) from error
+            raise cannot_write(place, error) from error
         try:
             yield True
         finally:
@@ -185,19 +220,22 @@ class PointStore:
         if not os.path.lexists(folder):
             return None
         try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            expected = dict(manifest["sha256"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            manifest = read_json(folder / MANIFEST)
+            expected = _digests_of(manifest)
+        except (OSError, ValueError) as error:
             return f"{MANIFEST} cannot be read ({error})"
         if manifest.get("key") != key:
-            return f"{MANIFEST} is that of {manifest.get('key')!r}"
+            return f"{MANIFEST} is that of {reprlib.repr(manifest.get('key'))}"
+        for name in expected:
+            if what := _irregular(folder, name):
+                return what
         # from before they are read: what is written meanwhile counts as written since
         states = [_state(folder / name) for name in (MANIFEST, *expected)]
         if states == self._whole.get(key):
             return None
         for name, digest in expected.items():
             try:
-                found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+                found = _digest(folder / name)
             except OSError as error:
                 return f"{name} cannot be read ({error.strerror})"
             if found != digest:
@@ -246,7 +284,7 @@ class PointStore:
         self.commit(key)
 
     def _folder(self, name: str) -> Path:
-        folder = self.path / name
+        folder = self.inside(name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -270,6 +308,9 @@ class SweepDirectory(PointStore):
         self.plan = plan
         self.points = tuple(PointEntry(entry["key"], entry["axes"], entry["settings"]) for entry in plan["points"])
         self._words = {point.key: point.words for point in reversed(self.points)}
+        self._settings = {point.key: point.settings for point in self.points}
+        self._data = {entry["key"]: entry["data"] for entry in plan["points"]}
+        self._fitting: set[str] = set()  # keys of runs that were found to be those of their points
 
     @classmethod
     def create(cls, path: str | os.PathLike, plan: dict) -> SweepDirectory:
@@ -288,10 +329,13 @@ class SweepDirectory(PointStore):
             If the folder holds something else, or a point that the plan has not; or cannot be written.
         """
         store = PointStore(path)
-        if store.path.is_dir() and not (store.path / "sweep.json").exists():
-            strange = [entry.name for entry in store.path.iterdir() if entry.name != "locks" and not entry.name.startswith(".")]
-            if strange:
-                raise RunError(f"{store.path} exists already and is no sweep (it holds {strange[0]}); choose another --out.")
+        try:
+            strange = [] if not store.path.is_dir() else [name for name in os.listdir(store.path) if not _own_to_start(name)]
+        except OSError as error:
+            raise cannot_write(store.path, error) from error
+        # in this order: another sweep may have made it meanwhile
+        if strange and not (store.path / "sweep.json").is_file():
+            raise RunError(f"{store.path} exists already and is no sweep (it holds {strange[0]}); choose another --out.")
         with store.lock("sweep"):
             identity = hashlib.sha256(os.urandom(16)).hexdigest()[:16]
             if (store.path / "sweep.json").exists():
@@ -323,18 +367,20 @@ class SweepDirectory(PointStore):
         place = path / "sweep.json"
         if not place.is_file():
             raise RunError(f"{path} is no sweep directory, since it holds no sweep.json; give the --out of 'brianprop sweep'.")
+        PointStore(path).inside("sweep.json")
         try:
-            plan = json.loads(place.read_text(encoding="utf-8"))
-            if plan["format"] != FORMAT:
+            plan = read_json(place)
+            if plan.get("format") != FORMAT:
                 raise RunError(
-                    f"{place} has format {plan['format']!r}, but this version reads format {FORMAT}; use the version of "
-                    "brianprop that wrote it."
+                    f"{place} has format {reprlib.repr(plan.get('format'))}, but this version reads format {FORMAT}; use the "
+                    "version of brianprop that wrote it."
                 )
-            return cls(path, plan)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            check_plan(plan)
+        except (OSError, ValueError) as error:
             raise RunError(
-                f"{place} is damaged ({error!r}); start the same sweep with another --out and move the folder 'points' there."
+                f"{place} is damaged ({error}); start the same sweep with another --out and move the folder 'points' there."
             ) from error
+        return cls(path, plan)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -378,23 +424,26 @@ class SweepDirectory(PointStore):
 
     def failure(self, key: str) -> str | None:
         """Why a run has failed; None where it has not."""
+        place = self.inside("failures", f"{key}.json")
         try:
-            return str(json.loads((self.path / "failures" / f"{key}.json").read_text(encoding="utf-8"))["reason"])
+            reason = read_json(place).get("reason")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError) as error:
             return f"unknown, since its record cannot be read ({error})"
+        # it may hold what a compiler said, but no commands to a terminal
+        return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in str(reason))
 
     def record_failure(self, key: str, failure: Mapping[str, Any]) -> None:
         """Keep why a run has failed: ``reason``, and what else may help."""
         self._folder("failures")
         text = json.dumps({"point": self.words(key), **failure}, indent=1, ensure_ascii=False) + "\n"
-        write_text(self.path / "failures" / f"{key}.json", text)
+        write_text(self.inside("failures", f"{key}.json"), text)
 
     def forget_failure(self, key: str) -> None:
         """Remove the record of a failure, if there is one."""
         with contextlib.suppress(OSError):
-            (self.path / "failures" / f"{key}.json").unlink(missing_ok=True)
+            self.inside("failures", f"{key}.json").unlink(missing_ok=True)
 
     # results
 
@@ -404,7 +453,7 @@ class SweepDirectory(PointStore):
         Raises
         ------
         RunError
-            If one is damaged.
+            If one is damaged, or two are copies of one run.
         """
         found = {}
         for key in self.keys:
@@ -416,7 +465,34 @@ class SweepDirectory(PointStore):
                     f"'brianprop sweep resume {self.path}' sets it aside and runs it again."
                 )
             found[key] = Run.open(self.finished(key))
+        self._require_no_copies(found)
         return found
+
+    def _require_no_copies(self, runs: Mapping[str, Run]) -> None:
+        """Make sure that no run stands for two points; the times in its metrics tell two runs apart, however equal they are."""
+        seen: dict[str, str] = {}
+        for key, run in runs.items():
+            content = json.dumps([run.config, run.metrics()], sort_keys=True)
+            if (other := seen.setdefault(content, key)) != key:
+                raise RunError(
+                    f"{self.finished(other)} and {self.finished(key)} are copies of one run, which counts once; remove the one "
+                    f"that is not as 'brianprop sweep' wrote it, and use 'brianprop sweep resume {self.path}'."
+                )
+
+    def damage(self, key: str) -> str | None:
+        """What is wrong with a finished run: as `PointStore.damage`, and where it is that of another point."""
+        what = super().damage(key)
+        if what is not None or not self.finished(key).is_dir():
+            return what
+        if key not in self._fitting:
+            try:
+                config = Run.open(self.finished(key)).config
+                what = misfit(config, self.plan["system"], self._settings[key], self._data[key])
+            except RunError as error:
+                return str(error).rstrip(".")
+            if what is None:
+                self._fitting.add(key)
+        return what
 
     def table(self) -> pandas.DataFrame:
         """One row per point whose run is finished, in the order of the sweep.
@@ -447,6 +523,41 @@ class SweepDirectory(PointStore):
             if point.key in results
         ]
         return pandas.DataFrame(rows)
+
+    def places(self, table: pandas.DataFrame) -> pandas.DataFrame:
+        """The objective at each place of the sweep over its seeds, the best place first.
+
+        A place that lacks seeds comes after all that have theirs: of few seeds the luckiest may be left.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Of `table`.
+
+        Returns
+        -------
+        DataFrame
+            ``place``, as text; ``mean`` and ``sd``, the sample standard deviation, NaN for one seed; ``n``, the number of seeds
+            that they are of; and ``planned``, that of the seeds of the sweep there.
+        """
+        import pandas
+
+        scores = {(row["point"], row[SEED]): row["objective"] for _, row in table.iterrows()}
+        found: dict[str, list[PointEntry]] = {}
+        for point in self.points:
+            found.setdefault(json.dumps(point.axes, sort_keys=True), []).append(point)
+        rows = []
+        for points in found.values():
+            values = [scores[at] for point in points if (at := (point.key, point.settings[SEED])) in scores]
+            series = pandas.Series(values, dtype=float)
+            if values:
+                row = {"mean": series.mean(skipna=False), "sd": series.std(ddof=1, skipna=False)}
+                rows.append({"place": points[0].place, **row, "n": len(values), "planned": len(points)})
+        frame = pandas.DataFrame(rows, columns=["place", "mean", "sd", "n", "planned"])
+        sign = 1 if self.plan["objective"]["metric"] == "loss" else -1
+        ranked = frame.assign(lacks=frame.n < frame.planned, worth=sign * frame["mean"])
+        order = ranked.sort_values(["lacks", "worth"], kind="stable")
+        return frame.loc[order.index].reset_index(drop=True)
 
     def dataset(self) -> xarray.Dataset:
         """The metrics of the `table` with named axes: one for each axis of the sweep or for its samples, and one for the seeds.
@@ -484,6 +595,10 @@ class SweepDirectory(PointStore):
 
     def _results(self, run: Run) -> dict[str, Any]:
         objective, rows = self.plan["objective"], run.metrics()
+        if not rows:
+            raise RunError(
+                f"{run.path} has no finished epoch; 'brianprop sweep resume {self.path}' runs what is damaged again."
+            )
         last = max(row["epoch"] for row in rows)
         found = {
             f"{row['split']}_{name}": value
@@ -498,7 +613,11 @@ class SweepDirectory(PointStore):
                 f"{run.path} has no scores of the split {objective['split']}, which the objective is of; sweep with another "
                 "objective."
             )
-        best = (min if objective["metric"] == "loss" else max)(course, key=course.get)
+        # of equal ones the first; what is not a number is never the best
+        known = {epoch: value for epoch, value in course.items() if not math.isnan(value)} or course
+        best = (min if objective["metric"] == "loss" else max)(known, key=known.get)
+        if last not in course:
+            raise RunError(f"{run.path} has no scores of the split {objective['split']} after its epoch {last}; run it again.")
         return found | {
             "best_epoch": best,
             "objective": course[last if objective["epoch"] == "last" else best],
@@ -507,10 +626,87 @@ class SweepDirectory(PointStore):
         }
 
 
+#: Places that `report` lists.
+LISTED = 5
+
+
+def report(directory: SweepDirectory) -> Iterator[str]:
+    """How far a sweep is, in lines: counts, what was interrupted, has failed or is damaged, and the best places.
+
+    Raises
+    ------
+    RunError
+        If a run cannot be read.
+    """
+    status = directory.status()
+    for name in ("finished", "running", "interrupted", "failed", "waiting"):
+        yield f"{name:12} {len(getattr(status, name))}"
+    for key in status.interrupted:
+        yield f"interrupted  {directory.words(key)}"
+    for key, reason in status.failed.items():
+        yield f"failed       {directory.words(key)}: {reason}"
+    damaged = {key: what for key in status.finished if (what := directory.damage(key))}
+    for key, what in damaged.items():
+        yield f"damaged      {directory.words(key)}: {what}; 'brianprop sweep resume {directory.path}' runs it again"
+    if not status.finished or damaged:
+        return
+    objective = directory.plan["objective"]
+    yield f"{'best places':12} {objective['split']} {objective['metric']}, mean over seeds ± standard deviation"
+    places = directory.places(directory.table())
+    complete, lacking = places[places.n == places.planned][:LISTED], places[places.n < places.planned]
+    # beside the best complete ones at least one that lacks seeds
+    shown = [*complete.itertuples(), *lacking[: max(1, LISTED - len(complete))].itertuples()]
+    for number, row in enumerate(shown, 1):
+        spread = f" ± {row.sd:.4g}" if row.n > 1 else ""
+        lacks = f"incomplete, {row.n} of {row.planned}" if row.n < row.planned else str(row.n)
+        yield f"{number:<12} {row.mean:.4g}{spread} (n = {lacks}){f' at {row.place}' if row.place else ''}"
+
+
+def _digests_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The digests of the files of a run by their path in it. Raises ValueError with a few words."""
+    digests = manifest.get("sha256")
+    if not isinstance(digests, dict) or not all(isinstance(digest, str) for digest in digests.values()):
+        raise ValueError("sha256 must be an object of digests")
+    for name in digests:
+        if not name.isprintable() or os.path.isabs(name) or not {"", ".", ".."}.isdisjoint(name.split("/")):
+            raise ValueError(f"the name {reprlib.repr(name)} leads out of the run")
+    if missing := [name for name in ESSENTIAL if name not in digests]:
+        raise ValueError(f"it does not name {missing[0]}")
+    return digests
+
+
+def _irregular(folder: Path, name: str) -> str | None:
+    """What keeps a file of a run from being read: it is missing, or it or a folder above it is a link or no file."""
+    place = folder
+    for part in name.split("/"):
+        place = place / part
+        if place.is_symlink():
+            return f"{place.relative_to(folder)} is a symbolic link"
+    if not os.path.lexists(place):
+        return f"{name} cannot be read (No such file or directory)"
+    return None if place.is_file() else f"{name} is no regular file"
+
+
+def has_links(folder: Path) -> bool:
+    """Whether a folder, or anything below it, is a symbolic link."""
+    return folder.is_symlink() or any(path.is_symlink() for path in folder.rglob("*"))
+
+
+def _own_to_start(name: str) -> bool:
+    """Whether a file may be in a sweep directory before its plan is."""
+    return name == "locks" or name.startswith(".")
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, of any size."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file of a run, by its path in it; without what was not forced to disk as part of it."""
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): _digest(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name not in ("lock", MANIFEST)
     }

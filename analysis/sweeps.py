@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Point", "final_scores", "plot_activity", "plot_length", "plot_step", "points", "values"]
+__all__ = ["Point", "final_scores", "plot_activity", "plot_length", "plot_step", "points", "seeds_in_words", "values"]
 
 #: Readouts of SSNN-BP: column, title, line style and marker.
 READOUTS = (("accuracy_rates", "rates", "-", "o"), ("accuracy_spikes", "spikes", "--", "s"))
@@ -35,13 +36,13 @@ PERCENT = 100
 LENGTH = operator.attrgetter("steps")
 LENGTH_LABEL = "time steps $T$ of a presentation"
 
-#: Mean, sample standard deviation (0 of a single one) and number of values.
+#: Mean, sample standard deviation (NaN of a single one, which has none) and number of values.
 Point = tuple[float, float, int]
 
 
 def point(values: Sequence[float]) -> Point:
     """Summarise one value per run."""
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, len(values)
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan, len(values)
 
 
 def final_scores(run: Run, split: str) -> dict:
@@ -186,8 +187,10 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
     first = recordings[group.runs[0].path]
     least = min(n_presentations(recordings[run.path]) for run in group.runs)
+    numbers = [number for _, _, number in points(group, LENGTH, lambda run: 0.0).values()]
     figure.suptitle(
-        f"means over the first {least} presentations of epoch {int(first.epoch.max())}; dotted: in proportion to $T$"
+        f"{seeds_in_words(numbers)}, over the first {least} presentations of epoch {int(first.epoch.max())}; "
+        "dotted: in proportion to $T$"
     )
     return figure
 
@@ -264,18 +267,18 @@ def _draw_accuracy(
     axes: Axes, runs: Sequence[Run], groups: Sequence[Group], setting: Callable[[SSNN], float], split: str
 ) -> None:
     """The accuracy of groups of runs of SSNN-BP against a setting, over the bands of the ANN's."""
-    _draw_bands(axes, runs, split)
+    numbers = _draw_bands(axes, runs, split)
     for number, group in enumerate(groups):
         for column, title, style, marker in READOUTS:
             found = points(group, setting, lambda run, column=column: PERCENT * final_scores(run, split)[column])
             places = _places(list(found))
-            means, spreads, _ = zip(*found.values(), strict=True)
+            means, spreads, counts = zip(*found.values(), strict=True)
+            numbers += counts
             label = f"{group.label}: {title}"
             colour = f"C{number}" if len(groups) > 1 else {"rates": "C0", "spikes": "C1"}[title]
             axes.errorbar(places, means, spreads, color=colour, linestyle=style, marker=marker, capsize=2, label=label)
     _finish(axes, any(np.isinf(setting(run.parameters())) for group in groups for run in group.runs))
-    seeds = {run.config["training"]["seed"] for run in runs}
-    axes.legend(title=f"mean and s.d. over {len(seeds)} seeds" if len(seeds) > 1 else "one seed")
+    axes.legend(title=seeds_in_words(numbers))
 
 
 def _places(settings: Sequence[float]) -> list[float]:
@@ -285,13 +288,25 @@ def _places(settings: Sequence[float]) -> list[float]:
     return [value if np.isfinite(value) else finite[-1] * ratio for value in settings]
 
 
-def _draw_bands(axes: Axes, runs: Sequence[Run], split: str) -> None:
-    """Mean and standard deviation of each kind of ANN over the whole width."""
-    groups = group_runs([run for run in runs if run.system == "ann"])
+def _draw_bands(axes: Axes, runs: Sequence[Run], split: str) -> list[int]:
+    """Mean and standard deviation of each kind of ANN over the whole width; gives the numbers of their runs."""
+    groups, numbers = group_runs([run for run in runs if run.system == "ann"]), []
     for group, colour in zip(groups, BAND_COLOURS, strict=False):
-        mean, spread, _ = point([PERCENT * final_scores(run, split)["accuracy"] for run in group.runs])
-        axes.axhspan(mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
+        mean, spread, number = point([PERCENT * final_scores(run, split)["accuracy"] for run in group.runs])
+        if number > 1:
+            axes.axhspan(mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
         axes.axhline(mean, color=colour, linewidth=0.8, label=group.label)
+        numbers.append(number)
+    return numbers
+
+
+def seeds_in_words(numbers: Sequence[int], spread: bool = True) -> str:
+    """Of how many seeds the points of a figure are, as text."""
+    least, most = min(numbers), max(numbers)
+    if most == 1:
+        return "one seed"
+    several = f"{most} seeds" if least == most else f"{least} to {most} seeds"
+    return f"mean {'and s.d. ' if spread else ''}over {several}"
 
 
 def _finish(axes: Axes, continuous: bool = False) -> None:

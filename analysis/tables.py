@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.groups import group_runs
+from analysis.groups import group_runs, require_different
 from analysis.runs import Run
 from models.circuit import Circuit
 from models.errors import ParameterError, RunError
@@ -14,7 +15,7 @@ from models.errors import ParameterError, RunError
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["markdown", "network_size", "summary", "table", "with_published"]
+__all__ = ["markdown", "network_size", "summary", "table", "with_published", "with_spread"]
 
 
 def table(run_paths: Sequence[Path], epochs: Sequence[int] = (), split: str = "test") -> pandas.DataFrame:
@@ -31,7 +32,7 @@ def table(run_paths: Sequence[Path], epochs: Sequence[int] = (), split: str = "t
     Raises
     ------
     RunError
-        If a run cannot be read or has no finished epoch.
+        If a run cannot be read, has no finished epoch, or is given twice, also as a copy.
     ParameterError
         If a run lacks an epoch.
     """
@@ -39,7 +40,9 @@ def table(run_paths: Sequence[Path], epochs: Sequence[int] = (), split: str = "t
 
     if not run_paths:
         raise RunError("There is nothing to show, since no run directory was given; give at least one.")
-    groups = group_runs([Run.open(path) for path in run_paths])
+    runs = [Run.open(path) for path in run_paths]
+    require_different(runs)
+    groups = group_runs(runs)
     parts = []
     for group in groups:
         frames = [run.metrics_frame() for run in group.runs]
@@ -66,7 +69,8 @@ def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: st
     Returns
     -------
     DataFrame
-        Rows by epoch, columns ``NAME_mean`` and ``NAME_sd`` (sample standard deviation; 0 for a single run) of each accuracy.
+        Rows by epoch; columns ``n``, the number of runs, and ``NAME_mean`` and ``NAME_sd`` (sample standard deviation; NaN for
+        a single run, which has none) of each accuracy.
 
     Raises
     ------
@@ -92,14 +96,20 @@ def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: st
     if all(chosen.values()):
         rows["chosen on validation"] = chosen
     series = {
-        label: {
+        label: {"n": max(map(len, columns.values()))}
+        | {
             f"{name}_{what}": value
             for name, values in columns.items()
             for what, value in (("mean", pandas.Series(values).mean()), ("sd", pandas.Series(values).std(ddof=1)))
         }
         for label, columns in rows.items()
     }
-    return pandas.DataFrame.from_dict(series, orient="index").fillna(0.0)
+    return pandas.DataFrame.from_dict(series, orient="index")
+
+
+def with_spread(mean: float, sd: float) -> str:
+    """``mean ± sd``, or the mean alone of a single value, which has no spread."""
+    return f"{mean:.2f}" if math.isnan(sd) else f"{mean:.2f} ± {sd:.2f}"
 
 
 def with_published(table: pandas.DataFrame, published: Mapping[str, float]) -> pandas.DataFrame:
@@ -157,7 +167,7 @@ def network_size(circuit: Circuit) -> pandas.DataFrame:
 
 
 def markdown(table: pandas.DataFrame) -> str:
-    """The table as Markdown, one cell ``mean ± sd`` per accuracy, and a dash where a system has none of that name.
+    """The table as Markdown: the number of runs, and one cell ``mean ± sd`` per accuracy, a dash where a system has none of it.
 
     Columns that are not accuracies are written as they are.
     """
@@ -166,14 +176,15 @@ def markdown(table: pandas.DataFrame) -> str:
         lines = ["| | " + " | ".join(table.columns) + " |", "|---|" + "---|" * len(table.columns)]
         rows = ("| " + " | ".join([str(label), *map(str, row)]) + " |" for label, row in table.iterrows())
         return "\n".join([*lines, *rows])
-    titles = [name.removeprefix("accuracy_") for name in accuracies]
+    counted = ["n"] if "n" in table.columns else []
+    titles = [*counted, *(name.removeprefix("accuracy_") for name in accuracies)]
     lines = ["| | " + " | ".join(titles) + " |", "|---|" + "---|" * len(titles)]
     for label, row in table.iterrows():
-        cells = (
-            "–"
-            if row.isna()[f"{name}_mean"]
-            else f"{row[f'{name}_mean']:.2f}" + ("" if row.isna()[f"{name}_sd"] else f" ± {row[f'{name}_sd']:.2f}")
+        # a published accuracy is not of our runs
+        cells = ["–" if math.isnan(row[name]) else f"{row[name]:.0f}" for name in counted]
+        cells += [
+            "–" if math.isnan(row[f"{name}_mean"]) else with_spread(row[f"{name}_mean"], row[f"{name}_sd"])
             for name in accuracies
-        )
+        ]
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -37,6 +37,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import os
+import re
+import reprlib
 import tomllib
 import types
 import typing
@@ -50,6 +53,7 @@ import numpy as np
 
 from analysis.runs import ACCURACIES, INFINITE, as_json
 from analysis.sweep_directory import SAMPLE, SEED
+from analysis.toml_files import read_toml
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
@@ -81,6 +85,9 @@ OWN = ("out", "rules", "seed", "replicas", "processes")
 METHOD = Literal["latin-hypercube", "random"]
 SCALE = Literal["linear", "log"]
 SPLITS = ("validation", "test", "train")
+
+#: Most points of a sweep: more are a slip of the pen.
+MOST_POINTS = 10**6
 
 PRESETS = Path(__file__).with_name("presets")
 
@@ -175,10 +182,12 @@ class Sweep:
 
     def __post_init__(self):
         _one_of("The system", self.system, SETTINGS)
-        if not self.seeds or any(not isinstance(seed, int) or isinstance(seed, bool) or seed < 0 for seed in self.seeds):
-            raise ParameterError(f"Seeds {list(self.seeds)!r} of the sweep must be whole numbers from 0; give at least one.")
+        if not self.seeds or not all(_whole(seed, 0) for seed in self.seeds):
+            raise ParameterError(
+                f"Seeds {_brief(list(self.seeds))} of the sweep must be whole numbers from 0; give at least one."
+            )
         if len(set(self.seeds)) < len(self.seeds):
-            raise ParameterError(f"Seeds {list(self.seeds)!r} of the sweep hold one twice; give each once.")
+            raise ParameterError(f"Seeds {_brief(list(self.seeds))} of the sweep hold one twice; give each once.")
         swept = [name for axis in self.axes for name in (axis.set if axis.values else (axis.name,))]
         for name in swept:
             if swept.count(name) > 1:
@@ -209,6 +218,12 @@ class Sweep:
         """
         kind = SETTINGS[self.system]
         names = _option_names(kind)
+        number = math.prod((len(self.seeds), *(len(axis.values) for axis in self.axes if axis.values)))
+        number *= 1 if self.sample is None else self.sample.n
+        if number > MOST_POINTS:
+            raise ParameterError(
+                f"The sweep has {number} points, more than {MOST_POINTS}; give fewer values, samples or seeds."
+            )
         for name in self.base:
             _require_option(kind, name, names)
         crossed = [axis for axis in self.axes if axis.values]
@@ -289,14 +304,19 @@ def read_sweep(
     _known(source, content, known)
     if small and "small" not in content:
         raise ParameterError(f"{source} has no table [small]; leave --small away.")
-    smaller = dict(content.pop("small", {})) if small else {}
-    content.pop("small", None)
+    if not isinstance(content.get("small", {}), dict):
+        raise ParameterError(f"{source}: small = {_brief(content['small'])} must be a table; write [small] and lines below it.")
+    smaller = dict(content.pop("small", {}))
+    if not small:
+        smaller = {}
     if "seeds" in smaller:
         content["seeds"] = smaller.pop("seeds")
     content |= {name: value for name, value in changes.items() if value is not None}
     for name in ("base", "axes", "cluster"):
         if not isinstance(content.get(name, {}), dict):
-            raise ParameterError(f"{source}: {name} = {content[name]!r} must be a table; write [{name}] and lines below it.")
+            raise ParameterError(
+                f"{source}: {name} = {_brief(content[name])} must be a table; write [{name}] and lines below it."
+            )
     content["base"] = {**content.get("base", {}), **smaller, **(base or {})}
     described = {**content.get("axes", {}), **(axes or {})}
     if "system" not in content:
@@ -304,6 +324,7 @@ def read_sweep(
     _one_of("The system", content["system"], SETTINGS)
     kind = SETTINGS[content["system"]]
     options = _option_names(kind)
+    content["base"] = {name: _expanded(name, value, options.get(name)) for name, value in content["base"].items()}
     # what is set for the whole sweep has no axis
     described = {name: value for name, value in described.items() if value is not None and name not in (base or {})}
     return Sweep(
@@ -405,14 +426,14 @@ def _value(text: str) -> Any:
     """A value as TOML writes it, or else the text itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
 def _read(source: str) -> dict[str, Any]:
     path = PRESETS / f"{source}.toml" if source in preset_names() else Path(source)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except FileNotFoundError as error:
         raise ParameterError(
             f"There is no sweep {source}; give a TOML file, a preset ({', '.join(preset_names())}) or a system "
@@ -423,8 +444,8 @@ def _read(source: str) -> dict[str, Any]:
 
 
 def _one_of(what: str, value: Any, choices) -> None:
-    if value not in choices:
-        raise ParameterError(f"{what} is {value!r}; use one of {', '.join(choices)}.")
+    if not isinstance(value, str) or value not in choices:
+        raise ParameterError(f"{what} is {_brief(value)}; use one of {', '.join(choices)}.")
 
 
 def _known(where: str, content: Mapping[str, Any], known: Sequence[str]) -> None:
@@ -454,6 +475,23 @@ def _require_option(kind: type[TrainOptions], name: str, names: Mapping[str, Any
     raise ParameterError(f"{kind.system} has no option {name!r}; use some of {', '.join(names)}.")
 
 
+def _expanded(name: str, value: Any, hint: Any) -> Any:
+    """A value of an option as it was written, and a path with its ``~`` and its environment variables put in.
+
+    Raises ParameterError where there is no such variable or user.
+    """
+    path = name == "dataset" or hint is Path or Path in get_args(hint)
+    if not path or not isinstance(value, str):
+        return value
+    for found in re.findall(r"\$(\w+|\{[^}]*\})", value):
+        if found.strip("{}") not in os.environ:
+            raise ParameterError(f"Parameter {name} = {value!r} names ${found}, which the environment has not; set it.")
+    text = os.path.expanduser(os.path.expandvars(value))
+    if value.startswith("~") and text.startswith("~"):
+        raise ParameterError(f"Parameter {name} = {value!r} names the home of an unknown user; write the whole path.")
+    return text
+
+
 def _taken(name: str, value: Any, hint: Any) -> Any:
     """A value as an option of this type; raises ParameterError."""
     if get_origin(hint) in (typing.Union, types.UnionType):
@@ -461,7 +499,6 @@ def _taken(name: str, value: Any, hint: Any) -> Any:
         if type(None) in members and (value is None or value == "none"):
             return None
         hint = next(member for member in members if member is not type(None))
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if get_origin(hint) is Literal:
         if value in get_args(hint):
             return value
@@ -474,22 +511,44 @@ def _taken(name: str, value: Any, hint: Any) -> Any:
             return value
         wanted = "true or false"
     elif hint is int:
-        if number and value == int(value):
+        if _finite(value) and value == int(value):
             return int(value)
         wanted = "a whole number"
     elif hint is float:
-        if number or value == INFINITE:
+        if _finite(value) or value in (INFINITE, math.inf):
             return float(value)
         wanted = "a number"
     else:
-        if isinstance(value, (str, Path)):
+        if isinstance(value, (str, Path)) and "\0" not in str(value):
             return Path(value) if hint is Path else str(value)
         wanted = "text"
-    raise ParameterError(f"Parameter {name} = {value!r} must be {wanted}.")
+    raise ParameterError(f"Parameter {name} = {_brief(value)} must be {wanted}.")
+
+
+def _brief(value: Any) -> str:
+    """A value as it may stand in a sentence."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 100
+    return short.repr(value)
+
+
+def _finite(value: Any) -> bool:
+    """Whether a value is a number that a float can hold."""
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _whole(value: Any, least: int) -> bool:
+    """Whether a value is a whole number of at least so much."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _axis(name: str, value: Any, kind: type[TrainOptions], names: Mapping[str, Any]) -> Axis:
     where = f"Axis {name}"
+    if not name.isprintable() or not name:
+        raise ParameterError(f"The name {name!r} of an axis must be printable text.")
     if name in (SAMPLE, SEED, "point"):
         raise ParameterError(f"{where} has the name of a column of the table; choose another.")
     if not isinstance(value, dict):
@@ -502,8 +561,8 @@ def _axis(name: str, value: Any, kind: type[TrainOptions], names: Mapping[str, A
         member = "values" if "values" in value else "choose"
         listed = value[member]
         if not isinstance(listed, list) or not listed:
-            raise ParameterError(f"{where}: {listed!r} must be a list with at least one value.")
-        taken = tuple(_shown(_taken(name, one, names[name])) for one in listed)
+            raise ParameterError(f"{where}: {_brief(listed)} must be a list with at least one value.")
+        taken = _listed(name, listed, names[name])
         if len(set(taken)) < len(taken):
             raise ParameterError(f"{where} has a value twice: {', '.join(map(str, taken))}; give each once.")
         return Axis(name, taken, {name: taken}) if member == "values" else Axis(name, choose=taken)
@@ -513,21 +572,27 @@ def _axis(name: str, value: Any, kind: type[TrainOptions], names: Mapping[str, A
     for end in ("from", "to"):
         if end not in value:
             raise ParameterError(f"{where} has no {end!r}; give from and to, or a list.")
-        if not isinstance(value[end], (int, float)) or not math.isfinite(value[end]):
-            raise ParameterError(f"{where}: {end} = {value[end]!r} must be a finite number.")
+        if not _finite(value[end]):
+            raise ParameterError(f"{where}: {end} = {_brief(value[end])} must be a finite number.")
         if scale == "log" and value[end] <= 0:
-            raise ParameterError(f"{where}: {end} = {value[end]!r} must be greater than 0 on a log scale.")
+            raise ParameterError(f"{where}: {end} = {_brief(value[end])} must be greater than 0 on a log scale.")
     multiple = value.get("multiple")
-    if multiple is not None and not (isinstance(multiple, (int, float)) and multiple > 0):
-        raise ParameterError(f"{where}: multiple = {multiple!r} must be a number greater than 0.")
+    if multiple is not None and not (_finite(multiple) and multiple > 0):
+        raise ParameterError(f"{where}: multiple = {_brief(multiple)} must be a number greater than 0.")
     drawn = Axis(name, low=value["from"], high=value["to"], scale=scale, multiple=multiple)
+    _numbers(drawn, np.array([], float), names)
     if "n" not in value:
         return drawn
-    if not isinstance(value["n"], int) or value["n"] < 1:
-        raise ParameterError(f"{where}: n = {value['n']!r} must be a whole number from 1.")
+    if not _whole(value["n"], 1) or value["n"] > MOST_POINTS:
+        raise ParameterError(f"{where}: n = {_brief(value['n'])} must be a whole number from 1 to {MOST_POINTS}.")
     # whole numbers may coincide after rounding
     values = tuple(dict.fromkeys(_numbers(drawn, drawn.at(np.linspace(0, 1, value["n"])), names)))
     return dataclasses.replace(drawn, values=values, set={name: values})
+
+
+def _listed(name: str, values: Sequence, hint: Any) -> tuple:
+    """The values of a parameter on an axis."""
+    return tuple(_shown(_taken(name, _expanded(name, one, hint), hint)) for one in values)
 
 
 def _linked(name: str, value: Mapping[str, Any], kind: type[TrainOptions], names: Mapping[str, Any]) -> Axis:
@@ -535,20 +600,26 @@ def _linked(name: str, value: Mapping[str, Any], kind: type[TrainOptions], names
     _known(f"Axis {name}", value, ("values", "set"))
     together = value["set"]
     if not isinstance(together, dict) or not together or not all(isinstance(listed, list) for listed in together.values()):
-        raise ParameterError(f"Axis {name}: set = {together!r} must be a table with a list for each parameter.")
+        raise ParameterError(f"Axis {name}: set = {_brief(together)} must be a table with a list for each parameter.")
     for parameter in together:
         _require_option(kind, parameter, names)
     shown = value.get("values", next(iter(together.values())))
-    if not isinstance(shown, list) or not shown or len(set(map(_shown, shown))) < len(shown):
-        raise ParameterError(f"Axis {name}: values = {shown!r} must be a list of different values.")
+    if not isinstance(shown, list) or not shown or not all(map(_showable, shown)):
+        raise ParameterError(f"Axis {name}: values = {_brief(shown)} must be a list of numbers, texts or lists of these.")
+    if len(set(map(_shown, shown))) < len(shown):
+        raise ParameterError(f"Axis {name}: values = {_brief(shown)} must be a list of different values.")
     for parameter, listed in together.items():
         if len(listed) != len(shown):
             raise ParameterError(f"Axis {name}: {parameter} has {len(listed)} values, not {len(shown)}; give one for each.")
-    taken = {
-        parameter: tuple(_shown(_taken(parameter, one, names[parameter])) for one in listed)
-        for parameter, listed in together.items()
-    }
+    taken = {parameter: _listed(parameter, listed, names[parameter]) for parameter, listed in together.items()}
     return Axis(name, tuple(map(_shown, shown)), taken)
+
+
+def _showable(value: Any, lists: bool = True) -> bool:
+    """Whether a value can stand on an axis: it can be compared and written as JSON."""
+    if isinstance(value, list):
+        return lists and all(_showable(item, lists=False) for item in value)
+    return isinstance(value, (str, bool)) or value == math.inf or _finite(value)
 
 
 def _shown(value: Any) -> Any:
@@ -559,17 +630,19 @@ def _shown(value: Any) -> Any:
 def _numbers(axis: Axis, found: np.ndarray, names: Mapping[str, Any]) -> list:
     """Numbers of an axis as its parameter takes them."""
     hint = names[axis.name]
+    if not {int, float} & {hint, *get_args(hint)}:
+        raise ParameterError(f"Axis {axis.name} has a range, but its values are no numbers; give a list of them.")
     whole = int in (hint, *get_args(hint)) and float not in (hint, *get_args(hint))
     return [int(np.rint(value)) if whole else float(value) for value in found]
 
 
 def _seeds(value: Any) -> tuple[int, ...]:
     if isinstance(value, int) and not isinstance(value, bool):
-        if value < 1:
-            raise ParameterError(f"seeds = {value!r} must be at least 1, or a list of seeds.")
+        if not 1 <= value <= MOST_POINTS:
+            raise ParameterError(f"seeds = {_brief(value)} must be at least 1 and at most {MOST_POINTS}, or a list of seeds.")
         return tuple(range(value))
     if not isinstance(value, (list, tuple)):
-        raise ParameterError(f"seeds = {value!r} must be a number of seeds, or a list of them.")
+        raise ParameterError(f"seeds = {_brief(value)} must be a number of seeds, or a list of them.")
     return tuple(value)
 
 
@@ -577,7 +650,7 @@ def _objective(value: Any) -> Mapping[str, str]:
     if isinstance(value, str):
         return {"metric": value}
     if not isinstance(value, dict):
-        raise ParameterError(f"objective = {value!r} must be a metric, or a table with metric, split and epoch.")
+        raise ParameterError(f"objective = {_brief(value)} must be a metric, or a table with metric, split and epoch.")
     return value
 
 
@@ -585,12 +658,12 @@ def _sample(value: Any) -> Sample | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise ParameterError(f"sample = {value!r} must be a table with method, n and seed.")
+        raise ParameterError(f"sample = {_brief(value)} must be a table with method, n and seed.")
     _known("[sample]", value, ("method", "n", "seed"))
     sample = Sample(**value)
     _one_of("The method of [sample]", sample.method, get_args(METHOD))
     for name, least in (("n", 1), ("seed", 0)):
         number = getattr(sample, name)
-        if not isinstance(number, int) or number < least:
-            raise ParameterError(f"[sample]: {name} = {number!r} must be a whole number from {least}.")
+        if not _whole(number, least):
+            raise ParameterError(f"[sample]: {name} = {_brief(number)} must be a whole number from {least}.")
     return sample

@@ -291,40 +291,31 @@ class ResumeSweep:
     """Whether workers write into the directory (default: they do where they see it)."""
     replicas: int = 1
     """Points that a worker trains in one simulation."""
+    trust_cluster: bool = False
+    """Use all options of [cluster] that the directory holds, also those that run programs: prologues, commands, paths."""
 
     def __call__(self) -> None:
         from experiments.sweep import resume_sweep
 
-        _end(resume_sweep(self.directory, self.scheduler, self.workers, self.shared_files, _say, self.replicas))
+        options = (self.scheduler, self.workers, self.shared_files, _say, self.replicas, self.trust_cluster)
+        _end(resume_sweep(self.directory, *options))
 
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """Show what of a sweep is finished, runs, was interrupted, has failed and why, or waits."""
+    """Show what of a sweep is finished, runs, was interrupted, has failed and why, or waits; and its best places.
+
+    Places are ranked by the mean of the objective over their seeds; those that lack seeds come last.
+    """
 
     directory: RunPath
     """Sweep directory."""
 
     def __call__(self) -> None:
-        from analysis.sweep_directory import SweepDirectory
+        from analysis.sweep_directory import SweepDirectory, report
 
-        directory = SweepDirectory.open(self.directory)
-        status = directory.status()
-        for name in ("finished", "running", "interrupted", "failed", "waiting"):
-            print(f"{name:12} {len(getattr(status, name))}")
-        for key in status.interrupted:
-            print(f"interrupted  {directory.words(key)}")
-        for key, reason in status.failed.items():
-            print(f"failed       {directory.words(key)}: {reason}")
-        damaged = {key: what for key in status.finished if (what := directory.damage(key))}
-        for key, what in damaged.items():
-            print(f"damaged      {directory.words(key)}: {what}; 'brianprop sweep resume {directory.path}' runs it again")
-        if status.finished and not damaged:
-            frame = directory.table()
-            objective = directory.plan["objective"]
-            best = frame.objective.idxmin() if objective["metric"] == "loss" else frame.objective.idxmax()
-            places = ", ".join(f"{name} = {frame[name][best]}" for name in (*directory.axes, "seed"))
-            print(f"best         {objective['split']} {objective['metric']} {frame.objective[best]:.4g} at {places}")
+        for line in report(SweepDirectory.open(self.directory)):
+            print(line)
 
 
 @dataclass(frozen=True)

@@ -395,7 +395,7 @@ def _row_of_table_1(runs: Sequence[Run]) -> pandas.DataFrame:
 
     last = tables.table([run.path for run in runs]).iloc[0]
     ours = {
-        title: f"{last[f'{name}_mean']:.2f} ± {last[f'{name}_sd']:.2f}"
+        title: tables.with_spread(last[f"{name}_mean"], last[f"{name}_sd"])
         for title, name in (("spikes (%)", "accuracy_spikes"), ("membrane (%)", "accuracy_membrane"))
     }
     theirs = {"spikes (%)": "96.3", "membrane (%)": "97.5"}

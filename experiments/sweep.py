@@ -27,10 +27,10 @@ import numpy as np
 from distributed import KilledWorker, WorkerPlugin, as_completed
 
 from analysis.runs import Run, as_json, atomic_write, write_text
-from analysis.sweep_directory import PointStore, SweepDirectory
+from analysis.sweep_directory import PointStore, SweepDirectory, has_links, misfit
 from experiments import event_frames
 from experiments.axes import SETTINGS, Sweep, as_values, named_point, settings_of
-from experiments.cluster import connected
+from experiments.cluster import Connection, connected, require_usable, runs_programs
 from experiments.environment import program_digest
 from experiments.together import Seat, own_constants, padded, run_together
 from experiments.train import SYSTEMS, resume, train
@@ -48,6 +48,9 @@ PLACES = ("data_dir", "init_weights")
 
 #: Seconds without any worker of this machine after which a sweep is given up, to be resumed.
 DESERTED_AFTER = 600
+
+#: What tells the program of a worker or scheduler from another, as text: there may be nothing there that knows more.
+PROBE = "__import__('experiments.environment', fromlist=['environment']).program_digest()"
 
 #: Seconds between two lines on how far a sweep is, for where no progress bar is shown.
 SAID_EVERY = 60
@@ -168,8 +171,10 @@ def sweep(
     ParameterError, DataError, RunError
         One sentence that names the value, the place and the remedy.
     """
+    _require_replicas(replicas)
+    require_usable(scheduler, workers, described.cluster)
     directory = SweepDirectory.create(out, plan_of(described, message))
-    return _run(directory, scheduler, workers, shared, message, replicas)
+    return _run(directory, described.cluster, scheduler, workers, shared, message, replicas)
 
 
 def resume_sweep(
@@ -179,9 +184,23 @@ def resume_sweep(
     shared: bool | None = None,
     message: Message = print,
     replicas: int = 1,
+    trust_cluster: bool = False,
 ) -> SweepDirectory:
-    """Go on with a sweep: run what is not finished, what has failed, and what is damaged. See `sweep`."""
-    return _run(SweepDirectory.open(path), scheduler, workers, shared, message, replicas)
+    """Go on with a sweep: run what is not finished, what has failed, and what is damaged. See `sweep`.
+
+    With `trust_cluster` all options of the queue that the directory holds are used; otherwise RunError is raised where some of
+    them can run programs, since the directory may come from somebody else.
+    """
+    _require_replicas(replicas)
+    directory = SweepDirectory.open(path)
+    cluster = directory.plan["sweep"]["cluster"]
+    if scheduler is None and not trust_cluster and (names := runs_programs(cluster)):
+        raise RunError(
+            f"{directory.path / 'sweep.json'} has options of [cluster] that can run programs of its author's choice "
+            f"({', '.join(map(repr, names))}); look at them and add --trust-cluster, or run it here with --scheduler local."
+        )
+    require_usable(scheduler, workers, cluster)
+    return _run(directory, cluster, scheduler, workers, shared, message, replicas)
 
 
 def plan_of(described: Sweep, message: Message = print) -> dict:
@@ -285,16 +304,20 @@ def _file_digest(settings: TrainOptions) -> str | None:
         raise DataError(f"--init-weights {settings.init_weights} cannot be read ({error.strerror}); give another.") from error
 
 
+def _require_replicas(replicas: int) -> None:
+    if replicas < 1:
+        raise ParameterError(f"Parameter replicas = {replicas!r} must be at least 1; set --replicas.")
+
+
 def _run(
     directory: SweepDirectory,
+    cluster: Mapping[str, Any],
     scheduler: str | None,
     workers: int | None,
     shared: bool | None,
     message: Message,
     replicas: int,
 ) -> SweepDirectory:
-    if replicas < 1:
-        raise ParameterError(f"Parameter replicas = {replicas!r} must be at least 1; set --replicas.")
     _look_over(directory, message)
     # of all points, not only of those that are left: a resumed sweep runs the same binaries
     batches = _batches(_tasks(directory, shared), replicas, lambda key: not directory.finished(key).is_dir())
@@ -302,8 +325,8 @@ def _run(
     done = len(directory.keys) - len(tasks)
     message(f"{directory.path}: {len(directory.points)} points, {len(directory.keys)} runs, {done} of them finished.")
     if tasks:
-        with connected(scheduler, workers, directory.plan["sweep"]["cluster"]) as (client, local):
-            _distribute(client, local, directory, batches, done, message)
+        with connected(scheduler, workers, cluster, directory.path) as connection:
+            _distribute(connection, directory, batches, done, message)
     if directory.status().finished:
         write_table(directory)
     return directory
@@ -326,8 +349,14 @@ def _tasks(directory: SweepDirectory, shared: bool | None) -> list[Task]:
     plan = directory.plan
     system, kind = SYSTEMS[plan["system"]], SETTINGS[plan["system"]]
     entries = {entry["key"]: entry for entry in plan["points"]}
-    settings = {key: settings_of(kind, entry["settings"]) for key, entry in entries.items()}
-    parameters = {key: _parameters(settings[key], plan["data"][entries[key]["data"]]) for key in entries}
+    settings, parameters = {}, {}
+    for key, entry in entries.items():
+        try:
+            settings[key] = settings_of(kind, entry["settings"])
+            parameters[key] = _parameters(settings[key], plan["data"][entry["data"]])
+        except ParameterError as error:
+            place = directory.path / "sweep.json"
+            raise RunError(f"{place} holds a point that cannot be run, {directory.words(key)}: {error}") from error
     different = list(dict.fromkeys(parameters.values()))
     code = dict(zip(different, system.shared_code(different), strict=True))
     common = {
@@ -367,12 +396,14 @@ def _models_of(tasks: Iterable[Task]) -> list[tuple[Model, ...]]:
     return [_system(task).models() for task in tasks]
 
 
-def _distribute(client, local: bool, directory: SweepDirectory, batches: list[Batch], done: int, message: Message) -> None:
-    """Run tasks on the workers of a client until each has ended, one way or another."""
+def _distribute(connection: Connection, directory: SweepDirectory, batches: list[Batch], done: int, message: Message) -> None:
+    """Run tasks on the workers of a connection until each has ended, one way or another."""
     from tqdm import tqdm
 
-    if not client.scheduler_info(n_workers=-1)["workers"]:
-        message("Waiting for the first worker ...")
+    client, local = connection.client, connection.local
+    if not local:
+        _await_worker(connection, message)
+        _require_program(client)
     tasks = [task for batch in batches for task in batch.tasks]
     firsts = {batch.code: batch for batch in reversed(batches) if batch.code}
     runtime = any(task.settings.training().get("device", "") in ("cython", "numpy") for task in tasks)
@@ -393,14 +424,13 @@ def _distribute(client, local: bool, directory: SweepDirectory, batches: list[Ba
     }
     report = _Report(directory, len(tasks), done, message)
     ended, deserted = threading.Event(), threading.Event()
-    if local:
-        threading.Thread(target=_watch, args=(client, list(futures), ended, deserted), daemon=True).start()
+    threading.Thread(target=_watch, args=(connection, list(futures), ended, deserted), daemon=True).start()
     try:
         with tqdm(total=done + len(tasks), initial=done, desc="sweep", unit=" points", disable=None) as bar:
             for future in as_completed(list(futures), loop=client.loop):
                 batch = futures.pop(future)
                 if future.status in ("cancelled", "lost"):
-                    what = "Every worker of this machine" if deserted.is_set() else f"The scheduler {client.scheduler.address}"
+                    what = _deserted(connection) if deserted.is_set() else f"The scheduler {client.scheduler.address}"
                     raise RunError(
                         f"{what} is gone, with {len(tasks) - report.ended} points not finished; use 'brianprop sweep resume "
                         f"{directory.path}' to run them."
@@ -418,16 +448,58 @@ def _distribute(client, local: bool, directory: SweepDirectory, batches: list[Ba
                 client.unregister_worker_plugin(f"brianprop-{directory.plan['id']}")
 
 
-def _watch(client, futures: list, ended: threading.Event, deserted: threading.Event) -> None:
-    """Cancel everything when no worker has been there for long: Dask does not always start a new one after a death."""
-    seen = time.monotonic()
+def _await_worker(connection: Connection, message: Message) -> None:
+    """Wait until there is a worker. Raises RunError where none will come."""
+    client, said = connection.client, False
+    while not client.scheduler_info(n_workers=-1)["workers"]:
+        if connection.refusal:
+            raise RunError(f"The queue does not take a job ({connection.refusal}); mend [cluster].")
+        if client.status != "running":
+            raise RunError(f"The scheduler {client.scheduler.address} is gone; start it again.")
+        if not said:
+            message("Waiting for the first worker ...")
+            said = True
+        time.sleep(0.1)
+
+
+def _require_program(client) -> None:
+    """Make sure that the scheduler and the workers that are there can run points, before they get any."""
+    found = client.run(eval, PROBE, on_error="return")
+    try:
+        found["the scheduler"] = client.run_on_scheduler(eval, PROBE)
+    except Exception as error:  # whatever it says instead
+        found["the scheduler"] = error
+    for address, what in found.items():
+        who = address if address == "the scheduler" else f"The worker {address}"
+        who = f"{who[0].upper()}{who[1:]}"
+        if isinstance(what, OSError):
+            continue  # it has gone meanwhile, which Dask sees too
+        if isinstance(what, Exception):
+            raise RunError(
+                f"{who} cannot import brianprop ({type(what).__name__}: {what}); install the same version there, in the "
+                "environment that Dask runs in."
+            ) from what
+        if what != program_digest():
+            raise RunError(f"{who} runs another version of brianprop than this sweep; install the same on all machines.")
+
+
+def _watch(connection: Connection, futures: list, ended: threading.Event, deserted: threading.Event) -> None:
+    """Cancel everything when no worker has been there for long and none will come: Dask does not always start a new one after a
+    death, and a queue may refuse jobs. On a scheduler of others workers may come at any time."""
+    seen, client = time.monotonic(), connection.client
     while not ended.wait(DESERTED_AFTER / 10):
         if client.scheduler_info(n_workers=-1)["workers"]:
             seen = time.monotonic()
-        elif time.monotonic() - seen > DESERTED_AFTER:
+        elif time.monotonic() - seen > DESERTED_AFTER and (connection.local or connection.refusal):
             deserted.set()
             client.cancel(futures)
             return
+
+
+def _deserted(connection: Connection) -> str:
+    if connection.local:
+        return "Every worker of this machine"
+    return f"Every job of the queue, which refuses others ({connection.refusal}),"
 
 
 class _Report:
@@ -479,6 +551,9 @@ def _outcomes(future, batch: Batch) -> list[Outcome]:
             "fewer workers (--workers), else look into the log of the machine.",
             "host": str(error.last_worker.address),
         }
+    except ModuleNotFoundError as error:
+        failure = _failure(error)
+        failure["reason"] = f"A worker that came later cannot import brianprop ({error}); install the same version there."
     except Exception as error:
         failure = _failure(error)
     return [Outcome(failure)] * len(batch.tasks)
@@ -540,7 +615,7 @@ def _train(task: Task, folder: Path, seat: Seat | None) -> None:
     def silent(line: str) -> None:
         pass
 
-    if _can_go_on(folder):
+    if _can_go_on(folder, task):
         run = resume(folder, message=silent, code=task.code, seat=seat)
     else:
         shutil.rmtree(folder, ignore_errors=True)
@@ -556,15 +631,17 @@ def _train(task: Task, folder: Path, seat: Seat | None) -> None:
         (folder / "checkpoints" / f"epoch_{epoch:04d}.npz").unlink()
 
 
-def _can_go_on(folder: Path) -> bool:
-    """Whether a run directory is there and whole enough to go on with."""
-    if not folder.is_dir():
+def _can_go_on(folder: Path, task: Task) -> bool:
+    """Whether a run directory is there, is that of this point, and is whole enough to go on with."""
+    if not folder.is_dir() or has_links(folder):
         return False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a damaged checkpoint is passed over
             run = Run.open(folder)
             run.metrics()
+            if misfit(run.config, task.settings.system, as_values(task.settings), task.data):
+                return False
             return not run.checkpoints or bool(run.load_checkpoint()[1])
     except RunError:
         return False

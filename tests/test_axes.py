@@ -1,11 +1,17 @@
 """A sweep as data: files, words of the command line, axes, samples and seeds."""
 
+import copy
+import datetime
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from experiments.axes import SETTINGS, Sweep, as_values, preset_names, read_sweep, settings_of
+from analysis.runs import as_json
+from experiments import axes
+from experiments.axes import SETTINGS, Sweep, as_values, preset_names, read_sweep, settings_of, words_of_set
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
 from models.errors import ParameterError
@@ -187,7 +193,13 @@ BAD = {
     NBP + "sample = {n = 3}": "no axis without n",
     NBP + "sample = {n = 0}\naxes = {theta = {from = 1, to = 2}}": "n = 0 must be a whole number from 1",
     NBP + 'sample = {n = 1, method = "sobol"}\naxes = {theta = {from = 1, to = 2}}': "'sobol'",
-    "system = ": "cannot be read as TOML",
+    "system = ": "cannot be read as TOML (Invalid value (at line 1, the end of the document)); mend the file",
+    NBP + "seeds = 1000000000000": "at most 1000000",
+    NBP + "axes = {theta = {from = 0, to = 1, n = 1000000000000}}": "a whole number from 1 to 1000000",
+    NBP + "axes = {theta = {from = 1, to = 2, n = 2000}, bias = {from = -2, to = -1, n = 2000}}": "4000000 points",
+    NBP + "axes = {order = {from = 1, to = 2, n = 2}}": "values are no numbers",
+    NBP + "base = {theta = nan}": "theta = nan must be a number",
+    NBP + "base = {theta = -inf}": "theta = -inf must be a number",
 }
 
 
@@ -211,3 +223,140 @@ def test_presets_can_be_expanded(name, small):
     sweep = read_sweep(name, small=small)
     assert isinstance(sweep, Sweep) and len(sweep.points()) > 3
     assert (sweep.base["dataset"] == "digits") == small
+
+
+# nonsense at every place
+
+WHOLE = {
+    "system": "ssnn-bp",
+    "seeds": [0],
+    "objective": {"metric": "loss", "split": "test", "epoch": "best"},
+    "base": {
+        "dataset": "digits",
+        "hidden": [5, 4],
+        "epochs": 2,
+        "w_max": 2.0,
+        "shuffle": True,
+        "data_dir": "x",
+        "binarise": [0.5],
+    },
+    "axes": {
+        "rate_out": {"from": 0.1, "to": 0.2, "n": 2, "scale": "log", "multiple": 0.1},
+        "gain": {"choose": [1, 2]},
+        "theta": {"values": [1]},
+        "both": {"values": ["a"], "set": {"steps": [2], "rate_hidden": [0.1]}},
+    },
+    "sample": {"method": "random", "n": 1, "seed": 0},
+    "small": {"epochs": 1},
+    "cluster": {"kind": "slurm", "jobs": 1},
+}
+
+NONSENSE = [
+    *(
+        True,
+        0,
+        -1,
+        1.5,
+        math.inf,
+        -math.inf,
+        math.nan,
+        10**400,
+        "",
+        "x",
+        "\0",
+        "none",
+        "inf",
+        [],
+        [[]],
+        [1, [2, {}]],
+        [math.nan],
+    ),
+    *({}, {"a": {"b": 1}}, {"values": [{}]}, {"set": {"steps": [{}]}}, datetime.date(2026, 1, 1), ["x"] * 10**5, "x" * 10**5),
+]
+
+
+def places(content, above=()):
+    """The way to every part of a file."""
+    for name, value in content.items():
+        yield (*above, name)
+        if isinstance(value, dict):
+            yield from places(value, (*above, name))
+
+
+@pytest.mark.parametrize("place", list(places(WHOLE)), ids=".".join)
+def test_nonsense_is_one_sentence_or_can_be_kept(place, monkeypatch):
+    small = place[0] == "small"
+    assert len(read_sweep_of(WHOLE, monkeypatch, small).points()) == 2
+    for value in NONSENSE:
+        content = copy.deepcopy(WHOLE)
+        parent = content
+        for name in place[:-1]:
+            parent = parent[name]
+        parent[place[-1]] = value
+        try:
+            described = read_sweep_of(content, monkeypatch, small)
+            points = described.points()
+        except ParameterError as error:
+            assert "\n" not in str(error) and len(str(error)) < 600, value
+        else:
+            json.dumps([as_json([point.axes, point.settings]) for point in points], allow_nan=False)
+
+
+def read_sweep_of(content, monkeypatch, small=False):
+    monkeypatch.setattr(axes, "_read", lambda source: copy.deepcopy(content))
+    return read_sweep("file", small)
+
+
+# paths
+
+
+def test_paths_begin_at_home_and_hold_variables_of_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WHERE", "data")
+    sweep = read(
+        tmp_path,
+        """
+        system = "ann"
+        [base]
+        data_dir = "~/$WHERE"
+        dataset = "~/${WHERE}/letters"
+        [axes]
+        init_weights = ["none", "~/a.npz"]
+        [axes.both]
+        values = [1, 2]
+        set = {rate_out = [0.1, 0.2]}
+        """,
+    )
+    first, *_, last = sweep.points()
+    assert first.settings.data_dir == tmp_path / "data" and first.settings.dataset == str(tmp_path / "data" / "letters")
+    assert first.settings.init_weights is None and last.settings.init_weights == tmp_path / "a.npz"
+    # in words of the command line too, in which no shell puts them in after an equals sign
+    (point,) = read_sweep("ann", base=words_of_set(["data_dir=~/x"])).points()
+    assert point.settings.data_dir == tmp_path / "x"
+
+
+def test_paths_are_expanded_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("WHERE", "$OTHER")
+    monkeypatch.setenv("OTHER", "wrong")
+    (point,) = read_sweep("ann", base={"data_dir": "/$WHERE/~"}).points()
+    assert point.settings.data_dir == Path("/$OTHER/~")
+    # as they are read back from a plan
+    assert settings_of(SETTINGS["ann"], as_values(point.settings)).data_dir == Path("/$OTHER/~")
+
+
+@pytest.mark.parametrize("path", ["$NO_SUCH_VARIABLE/x", "${NO_SUCH_VARIABLE}/x", "~no-such-user/x"])
+@pytest.mark.parametrize("name", ["data_dir", "dataset", "init_weights"])
+def test_what_a_path_names_must_be_there(name, path, monkeypatch):
+    monkeypatch.delenv("NO_SUCH_VARIABLE", raising=False)
+    for changes in ({"base": {name: path}}, {"axes": {name: [path]}}, {"axes": {"a": {"values": [1], "set": {name: [path]}}}}):
+        with pytest.raises(ParameterError, match=f"Parameter {name} = .*(NO_SUCH_VARIABLE|unknown user)"):
+            read_sweep("ann", **changes)
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
+    path = tmp_path / "sweep.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + NBP.encode())
+    assert read_sweep(str(path)).system == "nbp"
+    path.write_bytes(NBP.encode("utf-16"))
+    with pytest.raises(ParameterError, match=r"cannot be read as TOML \(the byte 0xff is no UTF-8, at line 1"):
+        read_sweep(str(path))

@@ -12,24 +12,20 @@ from analysis import responses, sweep_directory
 from analysis.output import NothingToShowError
 from analysis.responses import plot_heatmap, plot_importance, plot_learning, plot_parallel, plot_response
 from analysis.sweep_directory import SweepDirectory
-from experiments.axes import as_values, read_sweep
+from experiments.axes import read_sweep
 from experiments.cli import main
+from experiments.sweep import plan_of
 
 
 def made(path, axes, score, seeds=2, sample=None, objective="accuracy", left_out=()):
     """A sweep of ANNs whose accuracies are a function of the point's place and seed."""
-    described = read_sweep("ann", axes=axes, seeds=seeds, sample=sample, objective=objective)
-    points = [
-        {"key": f"{number:04d}", "axes": dict(point.axes), "settings": as_values(point.settings), "data": "digits"}
-        for number, point in enumerate(described.points())
-    ]
-    sweep = {"axes": {axis.name: {"scale": axis.scale, "sampled": axis.sampled} for axis in described.axes}}
-    plan = {"system": "ann", "objective": dict(described.objective), "sweep": sweep, "data": {}, "points": points}
-    directory = SweepDirectory.create(path, json.loads(json.dumps(plan)))
+    described = read_sweep("ann", base={"epochs": 2}, axes=axes, seeds=seeds, sample=sample, objective=objective)
+    directory = SweepDirectory.create(path, plan_of(described))
     for number, point in enumerate(directory.points):
         if number not in left_out:
-            seed = point.settings["seed"]
-            ann_run(directory.unfinished(point.key), seed=seed, accuracy=score(point.axes, seed))
+            one = point.settings
+            options = {"rates": (one["rate_hidden"], one["rate_out"]), "bias": one["biases"]}
+            ann_run(directory.unfinished(point.key), seed=one["seed"], accuracy=score(point.axes, one["seed"]), **options)
             directory.commit(point.key)
     return directory
 
@@ -39,7 +35,9 @@ def bars(panel):
     found = {}
     for container in panel.containers:
         line, _, (whiskers,) = container.lines
-        spreads = [(segment[1, 1] - segment[0, 1]) / 2 for segment in whiskers.get_segments()]
+        # of a single seed there is no spread, and nothing is drawn
+        segments = whiskers.get_segments()
+        spreads = [(segment[1, 1] - segment[0, 1]) / 2 if len(segment) else np.nan for segment in segments]
         found[container.get_label()] = (*line.get_data(orig=False), np.array(spreads))
     return found
 
@@ -72,12 +70,64 @@ def test_two_axes_one_of_words_and_a_missing_point(tmp_path):
     (panel,) = plot_response(directory, table).axes
     found = bars(panel)
     np.testing.assert_allclose(found["biases = True"][1], [60, 70, 80])
+    assert np.isnan(found["biases = True"][2]).all() and panel.get_legend().get_title().get_text() == "one seed"
     np.testing.assert_allclose(found["biases = False"][1], [40, 60])
     panel, _ = plot_heatmap(directory, table).axes
     np.testing.assert_allclose(panel.images[0].get_array().filled(-1), [[60, 70, 80], [40, -1, 60]])
     assert [text.get_text() for text in panel.get_yticklabels()] == ["True", "False"]
     assert "–" in [text.get_text() for text in panel.texts] and "80.0" in [text.get_text() for text in panel.texts]
     assert len(plot_learning(directory, table).axes) == 2
+
+
+def test_a_figure_says_of_how_many_seeds_its_points_are(tmp_path):
+    # the second seed of the second point is missing
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.2, 0.3]}, lambda at, seed: 0.5 + seed / 10, left_out=[4])
+    table = directory.table()
+    says = "mean and s.d. over 1 to 2 seeds, 1 of 3 points incomplete"
+    (panel,) = plot_response(directory, table).axes
+    assert panel.get_title(loc="right") == says
+    ((_, means, spreads),) = bars(panel).values()
+    np.testing.assert_allclose(means, [55, 50, 55])
+    assert np.isnan(spreads[1]) and np.isfinite(spreads[[0, 2]]).all()
+    assert "1 to 2 seeds, 1 of 3 points incomplete" in plot_learning(directory, table).get_suptitle()
+
+
+def test_status_ranks_places_by_their_mean_and_not_by_a_lucky_seed(tmp_path, capsys):
+    # 0.1 has the best single seed, 0.3 has only one seed, with the best score of all
+    scores = {(0.1, 0): 0.9, (0.1, 1): 0.3, (0.2, 0): 0.7, (0.2, 1): 0.66, (0.3, 0): 0.95}
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.2, 0.3]}, lambda at, seed: scores[at["rate_out"], seed], left_out=[5])
+    places = directory.places(directory.table())
+    assert list(places.place) == ["rate_out = 0.2", "rate_out = 0.1", "rate_out = 0.3"]
+    np.testing.assert_allclose(places["mean"], [0.68, 0.6, 0.95])
+    np.testing.assert_allclose(places.sd, [np.std([0.7, 0.66], ddof=1), np.std([0.9, 0.3], ddof=1), np.nan])
+    assert list(places.n) == [2, 2, 1] and list(places.planned) == [2, 2, 2]
+    assert main(["sweep", "status", str(directory.path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-4:] == [
+        "best places  validation accuracy, mean over seeds ± standard deviation",
+        "1            0.68 ± 0.02828 (n = 2) at rate_out = 0.2",
+        "2            0.6 ± 0.4243 (n = 2) at rate_out = 0.1",
+        "3            0.95 (n = incomplete, 1 of 2) at rate_out = 0.3",
+    ]
+
+
+def test_places_that_differ_in_the_fifth_digit_are_not_one(tmp_path):
+    directory = made(tmp_path / "s", {"rate_out": [0.100001, 0.100002]}, lambda at, seed: at["rate_out"])
+    assert list(directory.places(directory.table()).n) == [2, 2]
+
+
+def test_of_losses_the_least_is_the_best_and_what_is_no_number_comes_last(tmp_path):
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.2, 0.3]}, lambda at, seed: 0.5, objective="loss")
+    table = directory.table()
+    table["objective"] = [{0.1: np.nan, 0.2: 2.0, 0.3: 1.0}[rate] for rate in table.rate_out]
+    places = directory.places(table)
+    assert list(places.place) == ["rate_out = 0.3", "rate_out = 0.2", "rate_out = 0.1"]
+    assert np.isnan(places["mean"][2]) and list(places.n) == [2, 2, 2]
+
+
+def test_names_and_words_with_dollars_are_drawn_as_they_are(tmp_path):
+    axes = {"cost in $": {"values": ["$\\nosuch$", "b"], "set": {"rate_out": [0.1, 0.2]}}}
+    directory = made(tmp_path / "s", axes, lambda at, seed: 0.5)
+    assert main(["sweep", "figures", str(directory.path)]) == 0
 
 
 def test_samples_of_many_axes(tmp_path):
@@ -127,11 +177,11 @@ def test_a_command_hashes_each_file_once(command, tmp_path, monkeypatch, capsys)
     directory = made(tmp_path / "s", {"rate_out": [0.1, 0.2]}, lambda at, seed: at["rate_out"])
     hashed = []
 
-    def sha256(content):
+    def file_digest(content, name):
         hashed.append(content)
-        return hashlib.sha256(content)
+        return hashlib.file_digest(content, name)
 
-    monkeypatch.setattr(sweep_directory, "hashlib", SimpleNamespace(sha256=sha256))
+    monkeypatch.setattr(sweep_directory, "hashlib", SimpleNamespace(file_digest=file_digest))
     assert main(["sweep", command, str(directory.path)]) == 0
     runs = [directory.finished(key) for key in directory.keys]
     manifests = [json.loads((run / "point.json").read_text()) for run in runs]

@@ -15,6 +15,7 @@ import numpy as np
 import pandas
 import pytest
 from conftest import DIGITS, assert_same_run
+from dask_processes import environment, scheduler, wait_for
 from distributed import LocalCluster
 
 from analysis.runs import Run
@@ -386,10 +387,6 @@ def test_a_worker_of_another_version_is_refused(tmp_path):
 STARTED: list[subprocess.Popen] = []
 
 
-def environment(**more):
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])} | more
-
-
 @pytest.fixture(autouse=True)
 def no_process_is_left():
     """Kill what a failed test leaves."""
@@ -429,15 +426,6 @@ def workers_of(process):
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             if parent == process.pid and b"spawn_main" in command:
                 found.append(int(folder.name))
-    return found
-
-
-def wait_for(condition, *processes):
-    """Wait for what must happen sooner or later, however busy the machine is, as long as these processes are there."""
-    while not (found := condition()):
-        for process in processes:
-            assert process.poll() is None, process.stdout and process.stdout.read()
-        time.sleep(0.02)
     return found
 
 
@@ -509,32 +497,6 @@ def test_twenty_kills_at_random_moments_change_nothing(tmp_path):
 
 
 # schedulers
-
-
-@contextlib.contextmanager
-def scheduler(tmp_path, *environments):
-    """A scheduler and a worker for each environment, in processes of their own on loopback; gives its address and them all."""
-    processes, kept = [], tmp_path / "scheduler.json"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-
-    def run(name, *arguments, **more):
-        code = f"import sys; from distributed.cli.{name} import main; sys.exit(main())"
-        return subprocess.Popen([sys.executable, "-c", code, *arguments], env=environment(**more), **quiet)
-
-    try:
-        processes.append(
-            run("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(kept))
-        )
-        address = wait_for(lambda: kept.is_file() and json.loads(kept.read_text() or "{}").get("address"), *processes)
-        for number, more in enumerate(environments):
-            local = str(tmp_path / f"worker{number}")
-            options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", local]
-            processes.append(run("dask_worker", address, *options, **more))
-        yield address, processes
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
 
 
 def test_two_workers_of_a_scheduler_give_the_same_table(swept, tmp_path):

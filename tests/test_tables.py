@@ -1,5 +1,7 @@
 """Tables over runs: means, spreads, and a choice in which the test split plays no part."""
 
+import shutil
+
 import pandas
 import pytest
 from conftest import ann_run, composite_run
@@ -27,12 +29,13 @@ def test_mean_spread_and_choice_on_validation():
     assert table.loc["epoch 3", "accuracy_exact_mean"] == pytest.approx(80)
     # epochs 2 (the first of two that are best) and 1: test accuracies 60 and 40, not the best of the test split
     assert table.loc["chosen on validation", "accuracy_membrane_mean"] == pytest.approx(50)
-    assert "| epoch 1 | 55.00 ± 21.21 | 55.00 ± 21.21 | 55.00 ± 21.21 |" in markdown(table)
+    assert "| epoch 1 | 2 | 55.00 ± 21.21 | 55.00 ± 21.21 | 55.00 ± 21.21 |" in markdown(table)
 
 
 def test_one_run_has_no_spread_and_a_missing_epoch_is_named():
     table = summary([metrics([0.5], [0.6])], [1])
-    assert table.loc["epoch 1", "accuracy_spikes_sd"] == 0
+    assert pandas.isna(table.loc["epoch 1", "accuracy_spikes_sd"]) and table.loc["epoch 1", "n"] == 1
+    assert "| epoch 1 | 1 | 60.00 | 60.00 | 60.00 |" in markdown(table)
     with pytest.raises(ParameterError, match="Epoch 7"):
         summary([metrics([0.5], [0.6])], [7])
 
@@ -44,10 +47,38 @@ def test_systems_and_settings_have_rows_of_their_own(tmp_path, capsys):
     capsys.readouterr()
     assert main(["table", *map(str, paths), "--epochs", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "| | spikes | rates | accuracy |"
-    assert lines[2] == "| SSNN-BP, T = 4: epoch 1 | 55.00 ± 7.07 | 65.00 ± 7.07 | – |"
-    assert lines[6] == "| ANN: epoch 1 | – | – | 75.00 ± 0.00 |"
+    assert lines[0] == "| | n | spikes | rates | accuracy |"
+    assert lines[2] == "| SSNN-BP, T = 4: epoch 1 | 2 | 55.00 ± 7.07 | 65.00 ± 7.07 | – |"
+    assert lines[6] == "| ANN: epoch 1 | 1 | – | – | 75.00 |"
     assert len(lines) == 8
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Two seeds, a link to the first, and a copy of it."""
+    first, second = (composite_run(tmp_path / str(seed), seed=seed).path for seed in (0, 1))
+    link, copy = tmp_path / "link", tmp_path / "copy"
+    link.symlink_to(first)
+    shutil.copytree(first, copy)
+    return {"first": first, "second": second, "dots": second / ".." / "0", "link": link, "copy": copy}
+
+
+@pytest.mark.parametrize("command", ["table", "compare", "figures", "energy"])
+@pytest.mark.parametrize(
+    ("twice", "words"),
+    [("first", "one directory"), ("dots", "one directory"), ("link", "one directory"), ("copy", "the same seed 0")],
+)
+def test_a_run_counts_once(command, twice, words, runs, tmp_path, capsys):
+    out = [] if command == "table" else ["--out", str(tmp_path / "out")]
+    assert main([command, str(runs["first"]), str(runs["second"]), str(runs[twice]), *out]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and words in error and str(runs[twice]) in error and "leave one of them out" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_runs_of_one_seed_that_differ_otherwise_are_no_copies(tmp_path):
+    paths = [composite_run(tmp_path / str(steps), steps=steps).path for steps in (4, 8)]
+    assert table(paths).n.tolist() == [1, 1, 1, 1]
 
 
 def test_nothing_to_show_is_one_sentence(tmp_path):
