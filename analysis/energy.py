@@ -54,10 +54,11 @@ from analysis.chip import CHIP_CORES, CORES, TILE_CORES, TILE_ROWS
 from analysis.connectivity import symbol
 from analysis.groups import group_runs, require_different
 from analysis.output import make_folder, write_figures
-from analysis.runs import Recording, Run, write_text
+from analysis.runs import Recording, Run
 from analysis.toml_files import read_toml
 from models.circuit import Circuit
 from models.errors import DataError, ParameterError, RunError
+from models.files import write_text
 from models.nbp import inference_circuit, training_circuit
 from models.parameters import Checked
 from models.ssnn_bp import SSNN

@@ -21,8 +21,9 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.runs import TITLES, Recording, Run, cannot_write
+from analysis.runs import TITLES, Recording, Run
 from models.errors import ParameterError, RunError
+from models.files import cannot_write
 
 __all__ = ["FORMATS", "Trains", "export", "trains", "write"]
 

@@ -12,9 +12,10 @@ from analysis import accuracy, connectivity, images, presentations, raster, swee
 from analysis.activity import answer
 from analysis.groups import group_runs, require_different
 from analysis.output import NothingToShowError, write_figures
-from analysis.runs import INFINITE, Recording, Run, write_text
+from analysis.runs import INFINITE, Recording, Run
 from models.circuit import Circuit
 from models.errors import RunError
+from models.files import write_text
 from models.nbp import training_circuit
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.runs import atomic_write
 from models.errors import RunError
+from models.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

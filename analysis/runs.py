@@ -34,13 +34,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from analysis.npz import DamagedError, Header, read_npz
 from models.ann import ANN
 from models.errors import ParameterError, RunError
+from models.files import atomic_write, cannot_write, is_temporary, write_text
 from models.nbp import INFERENCE_PERIOD, NBP, PERIOD, training_circuit
 from models.ssnn_bp import SSNN, SSNNModel
 from models.weights import layout_fault, value_fault
@@ -59,11 +60,8 @@ __all__ = [
     "Recording",
     "Run",
     "as_json",
-    "atomic_write",
-    "cannot_write",
     "read_json",
     "require_vacant",
-    "write_text",
 ]
 
 #: Version of the layout above; a reader refuses any other.
@@ -105,14 +103,6 @@ INFINITE = "inf"
 #: How a cell of metrics.csv is read and written; `float` where nothing is said.
 METRIC_TYPES = {"epoch": int, "split": str, "samples": int}
 
-REMEDIES = {
-    errno.ENOSPC: "free some space or choose a path on another disk",
-    errno.EDQUOT: "free some of your quota or choose a path on another disk",
-    errno.EROFS: "choose a path on a disk that can be written",
-    errno.EACCES: "choose a path where you may write",
-    errno.EPERM: "choose a path where you may write",
-}
-
 #: Splits of a data set, as in metrics.csv.
 SPLITS = ("train", "validation", "test")
 
@@ -125,23 +115,11 @@ LARGEST_STEP = 2**31
 #: What may lie in a folder that was killed while a run was being created, before config.json made it a run.
 UNFINISHED_CREATION = {"lock", "environment.json"}
 
-#: What a folder answers that cannot be forced to disk, on file systems of the network and in user space; its file is written.
-CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
-
 #: Bytes of the largest JSON file that is read; a configuration has some 2,000.
 LARGEST_JSON = 2**24
 
 #: Remedy where a file that cannot be made again is lost.
 RESTORE = "restore it from a copy or train again with another --out"
-
-
-def cannot_write(path: Path, error: OSError) -> RunError:
-    remedy = REMEDIES.get(error.errno, "choose another path")
-    return RunError(f"Cannot write {path}: {error.strerror or error}; {remedy}.")
-
-
-def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(".tmp")
 
 
 def as_json(value: Any) -> Any:
@@ -158,59 +136,6 @@ def as_json(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return INFINITE if isinstance(value, float) and value == math.inf else value
-
-
-def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file so that it is there whole or not at all.
-
-    The data go to a temporary file in the same folder, are forced to disk, and replace `path` in one step. Whatever
-    goes wrong, the old file stays and the temporary one is removed.
-
-    Parameters
-    ----------
-    path : path-like
-        The file to write; its folder must exist.
-    write : callable
-        Writes the contents to the open binary file that it is given.
-
-    Raises
-    ------
-    RunError
-        If the file cannot be written (full or read-only disk, no permission); it names the path and the remedy.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            with open(temporary, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-
-
-def _sync_folder(path: Path) -> None:
-    """Force a folder to disk: what was moved into it lasts through a power cut only then."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno not in CANNOT_SYNC:
-            raise
-    finally:
-        os.close(folder)
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text file in UTF-8 as `atomic_write` does; gives its path."""
-    atomic_write(path, lambda file: file.write(text.encode()))
-    return path
 
 
 @dataclass(frozen=True)
@@ -785,7 +710,7 @@ def require_vacant(path: Path) -> None:
         if path.is_symlink() and not path.exists():
             raise RunError(f"{path} is a link to {os.readlink(path)}, which does not exist; choose another --out.")
         if not path.exists() or (
-            path.is_dir() and all(entry.name in UNFINISHED_CREATION or _is_temporary(entry.name) for entry in path.iterdir())
+            path.is_dir() and all(entry.name in UNFINISHED_CREATION or is_temporary(entry.name) for entry in path.iterdir())
         ):
             return _require_writable(path)
         if not path.is_dir():

@@ -36,9 +36,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.groups import joined
-from analysis.runs import INFINITE, Run, cannot_write, write_text
+from analysis.runs import INFINITE, Run
 from analysis.sweep_plan import SAMPLE, SEED, check_plan, misfit, read_json
 from models.errors import RunError
+from models.files import cannot_write, write_text
 
 if TYPE_CHECKING:
     import pandas

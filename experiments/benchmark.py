@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.runs import as_json, write_text
+from analysis.runs import as_json
 from analysis.speed import CHIP, Spread, affine, draw, ratio, slope
 from experiments import datasets, encoding
 from experiments.environment import describe
@@ -34,11 +34,12 @@ from experiments.kernels import Kernel
 from experiments.train_nbp import NBPSystem
 from experiments.training import Part, load_data
 from models.circuit import Circuit
-from models.device import Simulator, simulator
 from models.errors import ParameterError, RunError
+from models.files import write_text
 from models.model import Model, Result
 from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
 from models.nbp_model import NBPModel, NBPResult
+from models.simulation import Simulator, simulator
 
 __all__ = ["BenchmarkNBP", "benchmark", "group", "profile", "synapses_touched"]
 
@@ -652,7 +653,7 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
     RunError
         If the folder holds files, cannot be written, or the variants disagree.
     DataError, ParameterError, BuildError
-        As `experiments.training.load_data` and `models.device.simulator` do.
+        As `experiments.training.load_data` and `models.simulation.simulator` do.
     """
     out = settings.out
     prepare(out)

@@ -14,18 +14,19 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.runs import as_json, require_vacant, write_text
+from analysis.runs import as_json, require_vacant
 from analysis.speed import Spread, affine
 from experiments import encoding
 from experiments.benchmark import default_dataset
 from experiments.environment import describe
 from experiments.training import Part, load_data
-from models.device import Simulator, simulator
 from models.errors import ParameterError
+from models.files import write_text
 from models.model import Model, Stimuli, Weights
 from models.nbp import NBP, initial_weights, matrices, training_circuit
 from models.nbp_model import NBPModel
 from models.replicas import Replicas, ReplicaStimuli
+from models.simulation import Simulator, simulator
 from models.ssnn_bp import SSNN, SSNNModel
 from models.ssnn_bp import initial_weights as initial_ssnn_weights
 

@@ -27,9 +27,9 @@ from experiments.benchmark import (
 )
 from experiments.environment import describe
 from experiments.kernels import SSNNKernel
-from models.device import simulator
 from models.errors import ParameterError, RunError
 from models.reference import scaling
+from models.simulation import simulator
 from models.ssnn_bp import SSNN, SSNNModel, SSNNRules, initial_weights
 
 __all__ = ["BenchmarkSSNN", "benchmark"]
@@ -162,7 +162,7 @@ def benchmark(settings: BenchmarkSSNN, message: Callable[[str], None] = print) -
     RunError
         If the folder holds files, cannot be written, or the variants disagree.
     DataError, ParameterError, BuildError
-        As `experiments.datasets` and `models.device.simulator` do.
+        As `experiments.datasets` and `models.simulation.simulator` do.
     """
     prepare(settings.out)
     dataset = settings.dataset or default_dataset(settings.data_dir, message)

@@ -426,7 +426,7 @@ class Info:
     def __call__(self) -> None:
         from experiments import datasets, nmnist
         from experiments.environment import describe
-        from models.codegen import cuda
+        from models.simulation import cuda
 
         found = describe()
         for package, version in found["versions"].items():

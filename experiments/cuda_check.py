@@ -16,12 +16,11 @@ import tyro
 
 from experiments import datasets, encoding
 from experiments.benchmark_replicas import BenchmarkReplicas, SystemName, benchmark
-from models.codegen import cuda
-from models.device import simulator
 from models.errors import BrianpropError, RunError
 from models.nbp import NBP, initial_weights, matrices, training_circuit
 from models.nbp_model import NBPModel
 from models.replicas import Replicas, ReplicaStimuli
+from models.simulation import cuda, simulator
 from models.ssnn_bp import SSNN, SSNNModel
 
 __all__ = ["Check", "check_nbp", "check_ssnn_bp", "main"]

@@ -30,10 +30,10 @@ from typing import BinaryIO
 
 import numpy as np
 
-from analysis.runs import atomic_write
 from experiments.downloads import INNER, data_folder, download, download_folder, locate, readable, retrieve
 from models.cache import cache_root, folder_of
 from models.errors import DataError, ParameterError
+from models.files import atomic_write
 
 __all__ = ["NAMES", "Dataset", "Split", "Splits", "find", "known", "load", "split"]
 

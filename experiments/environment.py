@@ -11,8 +11,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from models.device import compiler, processor
 from models.errors import BuildError
+from models.simulation.compiler import compiler, processor
 
 __all__ = ["describe", "program_digest", "versions"]
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.runs import atomic_write
 from experiments import datasets, nmnist
 from experiments.emulator import Camera, emulate_all
 from experiments.events import SIDE, EventDataset, Events, bin_events
 from models.cache import cache_root
 from models.errors import RunError
+from models.files import atomic_write
 from models.ssnn_bp import pack, unpack
 
 __all__ = ["EMULATED", "INPUTS", "SHAPE", "Source", "frames", "is_events", "load", "rates"]

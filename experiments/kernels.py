@@ -20,7 +20,6 @@ import hashlib
 import math
 import os
 import shlex
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,12 +27,12 @@ from pathlib import Path
 
 import numpy as np
 
-from models.cache import cache_root
-from models.device import processor
-from models.errors import BuildError, ParameterError
+from models.cache import private_folder
+from models.errors import ParameterError
 from models.nbp import NBP
 from models.reference import Scaling
-from models.simulation.compiler import compiler, in_parallel
+from models.simulation.compiler import compiler, in_parallel, instruction_set
+from models.simulation.scratch import Scratch
 
 __all__ = ["Answers", "Kernel", "SSNNAnswers", "SSNNKernel"]
 
@@ -936,19 +935,12 @@ def _compiled(code: str) -> Path:
     """The shared library of a C++ source, compiled if the cache does not hold it."""
     command, version = compiler()
     flags = [*FLAGS, *shlex.split(os.environ.get("CXXFLAGS", ""))]
-    key = hashlib.sha256(repr((code, flags, command, version, processor())).encode()).hexdigest()[:20]
-    library = cache_root() / "kernels" / key / "kernel.so"
+    key = hashlib.sha256(repr((code, flags, command, version, instruction_set())).encode()).hexdigest()[:20]
+    library = private_folder("kernels") / f"{key}.so"
     if library.exists():
         return library
-    try:
-        library.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-            source, unfinished = Path(folder, "kernel.cpp"), Path(folder, "kernel.so")
-            source.write_text(code)
-            in_parallel([[*command, *flags, str(source), "-o", str(unfinished)]], Path(folder), "check $CXX and $CXXFLAGS.")
-            unfinished.replace(library)
-    except OSError as error:
-        raise BuildError(
-            f"Cannot write the cache {library.parent} ({error.strerror}); free space or set $BRIANPROP_CACHE to another folder."
-        ) from error
+    with Scratch(library.parent) as folder:
+        (folder / "kernel.cpp").write_text(code)
+        in_parallel([[*command, *flags, "kernel.cpp", "-o", "kernel.so"]], folder, "check $CXX and $CXXFLAGS.")
+        (folder / "kernel.so").replace(library)
     return library

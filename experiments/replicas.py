@@ -7,13 +7,14 @@ import json
 import threading
 from pathlib import Path
 
-from analysis.runs import Run, cannot_write, read_json, require_vacant, write_text
+from analysis.runs import Run, read_json, require_vacant
 from experiments.axes import SETTINGS, as_values, settings_of
 from experiments.together import Seat, run_together
 from experiments.train import prepared, resume, train
 from experiments.train_circuit import CircuitOptions
 from experiments.training import Message
 from models.errors import ParameterError, RunError
+from models.files import cannot_write, write_text
 
 __all__ = ["are_replicas", "resume_replicas", "train_replicas"]
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 from analysis import energy, tables
 from analysis.figures import circuit_of, compare, draw
-from analysis.runs import Run, as_json, write_text
+from analysis.runs import Run, as_json
 from experiments.train import resume, stored_levels, train
 from experiments.train_ann import TrainANN
 from experiments.train_nbp import TrainNBP
 from experiments.train_ssnn_bp import TrainSSNN
 from experiments.training import Message, TrainOptions
 from models.errors import ParameterError, RunError
+from models.files import write_text
 from models.nbp import Rules
 from models.ssnn_bp import SSNNRules
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from distributed import KilledWorker, WorkerPlugin, as_completed
 
-from analysis.runs import Run, as_json, atomic_write, write_text
+from analysis.runs import Run, as_json
 from analysis.sweep_directory import PointStore, SweepDirectory, has_links, misfit
 from experiments import event_frames
 from experiments.axes import SETTINGS, Sweep, as_values, named_point, settings_of
@@ -36,10 +36,11 @@ from experiments.together import Seat, own_constants, padded, run_together
 from experiments.train import SYSTEMS, resume, train
 from experiments.training import Message, Part, TrainOptions, dataset_name, load_data
 from models.cache import cache_root
-from models.device import is_built, keep_sources, simulator, sources
 from models.errors import BrianpropError, DataError, ParameterError, RunError
+from models.files import atomic_write, write_text
 from models.model import Model
 from models.replicas import Replicas, common_constants
+from models.simulation import is_built, keep_sources, simulator, sources
 
 __all__ = ["Batch", "Outcome", "Task", "plan_of", "resume_sweep", "run_batch", "run_point", "sweep", "write_table"]
 
@@ -691,7 +692,7 @@ def _codes_of(tasks: Iterable[Task]) -> dict[str, str | None]:
 
 
 def _built(batch: Batch) -> list[tuple[Model, dict[str, str]]]:
-    """The models that a batch runs, with the options of `models.device.simulator`."""
+    """The models that a batch runs, with the options of `models.simulation.simulator`."""
     training = batch.tasks[0].settings.training()
     options = {name: training[name] for name in ("device", "codegen")}
     if batch.size == 1:

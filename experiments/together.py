@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from models.device import Simulator, simulator
 from models.errors import RunError
 from models.model import Model, Result
 from models.replicas import Replicas, ReplicaStimuli
+from models.simulation import Simulator, simulator
 
 __all__ = ["Seat", "own_constants", "padded", "run_together"]
 
@@ -56,14 +56,14 @@ class _Call:
 
 
 class Seat:
-    """What one training uses in place of `models.device.simulator`."""
+    """What one training uses in place of `models.simulation.simulator`."""
 
     def __init__(self, table: _Table, place: int):
         self.place = place
         self._table, self._simulators = table, 0
 
     def simulator(self, model: Model, **options) -> Simulator:
-        """A simulator of the network of this training; see `models.device.simulator`."""
+        """A simulator of the network of this training; see `models.simulation.simulator`."""
         number = self._simulators
         self._simulators += 1
         self._table.wait_for(_Call(self, number, model, options))
@@ -233,7 +233,7 @@ def run_together(
     Parameters
     ----------
     jobs : sequence of callables
-        Each trains one network, with a `Seat` in place of `models.device.simulator`.
+        Each trains one network, with a `Seat` in place of `models.simulation.simulator`.
     size : int, optional
         Networks that each simulation holds (default: as few as will do).
     processes : int

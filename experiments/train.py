@@ -25,11 +25,11 @@ from experiments.training import (
     metrics_row,
     read_weights,
 )
-from models.device import require
 from models.errors import DataError, ParameterError, RunError
 from models.memory import require_memory
 from models.model import Weights
 from models.parameters import LARGEST_INT
+from models.simulation import require
 
 if TYPE_CHECKING:
     from experiments.together import Seat

@@ -11,10 +11,10 @@ import numpy as np
 
 from experiments import encoding
 from experiments.training import Part, System, TrainOptions
-from models.device import Simulator, simulator
 from models.errors import ParameterError
 from models.model import Model, Result, Stimuli, Weights
 from models.replicas import Parallel, Replicas
+from models.simulation import Simulator, simulator
 
 __all__ = ["CircuitOptions", "CircuitSystem", "circuit_memory"]
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.errors import DataError
+from models.errors import BuildError, DataError
 
-__all__ = ["cache_root", "exclusive", "folder_of"]
+__all__ = ["cache_root", "exclusive", "folder_of", "private_folder"]
 
 #: What a file system answers that has no locks.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -33,6 +34,46 @@ def cache_root() -> Path:
         return folder_of(override, "BRIANPROP_CACHE")
     usual = _usual()
     return usual if usual is not None and _usable(usual) else _temporary()
+
+
+def private_folder(name: str) -> Path:
+    """A folder of the cache that only this user can write, made if it is missing: programs in it are run.
+
+    Where the cache belongs to somebody else, as one that a group shares, each user has folders of their own in it.
+
+    Parameters
+    ----------
+    name : str
+        What is kept there, such as ``builds``.
+
+    Raises
+    ------
+    BuildError
+        When the folder cannot be made, belongs to another user, or is no folder.
+    """
+    root, user = cache_root(), os.getuid()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        shared = root.stat().st_uid != user
+        parts = (f"user{user}", name) if shared else (name,)
+        folder = root
+        for part in parts:
+            folder /= part
+            folder.mkdir(mode=0o700, exist_ok=True)
+            state = folder.lstat()
+            if not stat.S_ISDIR(state.st_mode) or state.st_uid != user:
+                raise BuildError(
+                    f"The cache folder {folder} is not a folder of this user, so that the programs in it cannot be trusted; "
+                    "remove it or set $BRIANPROP_CACHE to another folder."
+                )
+            if state.st_mode & 0o022:
+                folder.chmod(state.st_mode & 0o755)
+    except OSError as error:
+        raise BuildError(
+            f"Cannot write the cache {error.filename or root} ({error.strerror}); free space or set $BRIANPROP_CACHE to "
+            "another folder."
+        ) from error
+    return folder
 
 
 def folder_of(path: str | os.PathLike, origin: str) -> Path:

@@ -163,6 +163,33 @@ class Circuit:
                 )
         if self.readout not in names:
             raise ParameterError(f"Circuit {self.name}: the readout {self.readout} is no population.")
+        self._require_phases(names)
+
+    def _require_phases(self, names: list[str]) -> None:
+        """Make sure that the turn has phases, and that all phases named are among them."""
+        for name, least in (("period", 1), ("lead", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ParameterError(
+                    f"Circuit {self.name}: {name} = {value!r} must be a whole number of time steps of at least {least}."
+                )
+        named = {f"the reinforced phase {phase!r}": phase for phase in self.reinforced}
+        named |= {f"the phase {phase!r} of firing": phase for phase in self.firing}
+        named[f"readout_phase {self.readout_phase!r}"] = self.readout_phase
+        for population in self.sources:
+            named[f"send_phase {population.send_phase!r} of {population.name}"] = population.send_phase
+        for words, phase in named.items():
+            if isinstance(phase, bool) or not isinstance(phase, int) or not 0 <= phase < self.period:
+                raise ParameterError(
+                    f"Circuit {self.name}: {words} is no phase of its turn; give one from 0 to {self.period - 1}."
+                )
+        for phase, populations in self.firing.items():
+            for population in populations:
+                if population not in names:
+                    raise ParameterError(
+                        f"Circuit {self.name}: {population!r} may fire in phase {phase}, but is no population; give one of "
+                        f"{', '.join(names)}."
+                    )
 
     def __getitem__(self, name: str) -> Population:
         return self._by_name[name]

@@ -61,19 +61,32 @@ class Stimuli:
         if rows.ndim != 2 or rows.dtype != np.uint8 or not len(rows):
             raise ParameterError(f"Stimuli have shape {rows.shape} and type {rows.dtype}; give at least one row of uint8.")
         self.n_samples = len(rows)
+        if lead is not None and (np.shape(lead) != rows.shape[1:] or not np.all((lead >= 0) & (lead <= 255))):
+            raise ParameterError(f"The lead-in has shape {np.shape(lead)}; give one byte for each of {rows.shape[1]} columns.")
         last = np.zeros((1, rows.shape[1]), dtype=np.uint8) if lead is None else lead[np.newaxis].astype(np.uint8)
         self.rows = np.concatenate([rows, last])
         self._file: Path | None = None
+
+    @property
+    def width(self) -> int:
+        """Bytes of a row."""
+        return self.rows.shape[1]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Number of samples, as that of one network."""
+        return (self.n_samples,)
 
     def order(self, samples: np.ndarray) -> np.ndarray:
         """Rows in the order of the turns, the lead-in first; int32 of shape (n_turns + 1,)."""
         return np.concatenate([[self.n_samples], samples]).astype(np.int32)
 
     def file(self, folder: Path) -> Path:
-        """The rows as a file, written on first use."""
+        """The rows as a file, written on first use. Raises OSError when it cannot be written."""
         if self._file is None or not self._file.exists():
-            self._file = Path(tempfile.mkstemp(dir=folder, prefix="stimuli-")[1])
-            self.rows.tofile(self._file)
+            with tempfile.NamedTemporaryFile(dir=folder, prefix="stimuli-", delete=False) as file:
+                self._file = Path(file.name)
+                file.write(np.ascontiguousarray(self.rows).data)
         return self._file
 
     def discard(self) -> None:
@@ -167,6 +180,16 @@ class Model(ABC):
             target neurons, see `homes`.
         clock : brian2.Clock, optional
             That of all objects (default: a new one).
+        """
+
+    @abstractmethod
+    def require_weights(self, weights: Weights) -> None:
+        """Make sure that weights are those of this model: names, shapes, and numbers that it can hold.
+
+        Raises
+        ------
+        ParameterError
+            Names the matrix, and what is wrong with it.
         """
 
     @abstractmethod

@@ -13,6 +13,7 @@ from models.circuit import Circuit
 from models.errors import ParameterError, RunError
 from models.model import Model, Recorded, Result, Stimuli, recorded_spikes
 from models.nbp import NBP
+from models.weights import Array, require
 
 __all__ = ["Matrices", "NBPModel", "NBPResult"]
 
@@ -43,7 +44,7 @@ class NBPResult(Result):
 
 
 class NBPModel(Model):
-    """A circuit of nBP, ready for `models.device.simulator`.
+    """A circuit of nBP, ready for `models.simulation.simulator`.
 
     Parameters
     ----------
@@ -100,6 +101,11 @@ class NBPModel(Model):
                     f"Stimuli of {population.name} have shape {given.shape}, but the circuit {circuit.name} needs "
                     f"({n_samples}, {population.size}); match the layer sizes to the data."
                 )
+            if not np.isin(given, (0, 1)).all():
+                wrong = given[~np.isin(given, (0, 1))][0]
+                raise ParameterError(
+                    f"Stimuli of {population.name} hold {wrong!r}, but a neuron spikes (1) or not (0); binarise them first."
+                )
             columns.append(given.astype(np.uint8))
             lead += [int(population.name == "kick")] * population.size
         return Stimuli(np.concatenate(columns, axis=1), np.array(lead))
@@ -150,6 +156,22 @@ class NBPModel(Model):
 
     def phases(self) -> dict[str, tuple[int, ...]]:
         return phases_of(self.circuit)
+
+    def require_weights(self, weights: Matrices) -> None:
+        circuit, bound = self.circuit, self.parameters.w_max
+        wanted = {
+            f"{projection.source} -> {projection.target}": Array(
+                (circuit[projection.source].size, circuit[projection.target].size),
+                np.int32,
+                bound,
+                "w_max",
+                (0, 1),
+                "whole numbers",
+            )
+            for projection in circuit.projections
+            if projection.plastic
+        }
+        require(f"circuit {self.name}", {" -> ".join(pair): weights[pair] for pair in weights}, wanted)
 
     def constants(self, *, n_turns, first):
         circuit, parameters = self.circuit, self.parameters

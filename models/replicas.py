@@ -53,6 +53,16 @@ class ReplicaStimuli:
         """The rows of all, one network's after the other's."""
         return self._all.rows
 
+    @property
+    def width(self) -> int:
+        """Bytes of a row."""
+        return self._all.width
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Number of samples of each network."""
+        return tuple(self._n_samples.tolist())
+
     def order(self, samples: np.ndarray) -> np.ndarray:
         """Rows in the order of the turns, the lead-in first; int32 of shape (n_turns + 1, n_networks).
 
@@ -80,7 +90,7 @@ def common_constants(model: Model) -> dict[str, float]:
 
 
 class Replicas(Model):
-    """Several networks as one model, for `models.device.simulator`.
+    """Several networks as one model, for `models.simulation.simulator`.
 
     Its weights are a list of the weights of each, its stimuli `ReplicaStimuli`, its samples an array of shape
     (n_networks, n_turns), and its result is a list of results.
@@ -151,6 +161,12 @@ class Replicas(Model):
     def phases(self):
         return self.first.phases()
 
+    def require_weights(self, weights: Sequence[Weights]) -> None:
+        if len(weights) != self.replicas:
+            raise ParameterError(f"Weights are given for {len(weights)} networks, not {self.replicas}; give them for each.")
+        for model, own in zip(self.models, weights, strict=True):
+            model.require_weights(own)
+
     def constants(self, *, n_turns, first):
         found: dict[str, float | np.ndarray] = {}
         several = [model.constants(n_turns=n_turns, first=first) for model in self.models]
@@ -196,7 +212,7 @@ class Parallel:
 
     Parameters
     ----------
-    together : models.device.Simulator
+    together : models.simulation.Simulator
         Of `Replicas` of one model that does not learn.
     """
 
@@ -204,7 +220,7 @@ class Parallel:
         self._together, self.model = together, together.model.first
 
     def run(self, weights: Weights, stimuli: Stimuli, samples: np.ndarray, **options) -> Result:
-        """See `models.device.Simulator.run`; spikes are not recorded, and the last copies may see some samples again."""
+        """See `models.simulation.Simulator.run`; spikes are not recorded, and the last copies may see some samples again."""
         replicas = self._together.model.replicas
         samples = np.asarray(samples)
         shares = np.resize(samples, (replicas, -(-len(samples) // replicas)))

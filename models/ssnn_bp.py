@@ -41,7 +41,7 @@ from models.model import Model, Result, Stimuli, Weights, recorded_spikes
 from models.neurons import dependent, individual
 from models.parameters import Checked, fits_single
 from models.plasticity import CROSSBAR_DECAY, crossbar_model, crossbar_pathways, of_targets
-from models.weights import Array
+from models.weights import Array, require
 
 __all__ = ["SSNN", "SSNNModel", "SSNNResult", "SSNNRules", "initial_weights", "pack", "unpack"]
 
@@ -319,7 +319,7 @@ class _Together:
 
 
 class SSNNModel(Model):
-    """The network, ready for `models.device.simulator`.
+    """The network, ready for `models.simulation.simulator`.
 
     Parameters
     ----------
@@ -378,6 +378,8 @@ class SSNNModel(Model):
                 f"Targets have shape {None if targets is None else targets.shape}, but the network needs ({len(images)}, "
                 f"{parameters.n_out}); give one-hot targets."
             )
+        if not np.isin(targets, (0, 1)).all():
+            raise ParameterError("Targets hold other numbers than 0 and 1; give one-hot targets.")
         return Stimuli(np.concatenate([images, targets.astype(np.uint8)], axis=1))
 
     def structure(self) -> dict:
@@ -588,7 +590,15 @@ class SSNNModel(Model):
             first |= {f"{layer}_dropout" for layer in self.parameters.layers[1:-1]}
         if self.learns and self.parameters.weight_decay:
             last |= {f"{name}_decay" for name in self.learned}
-        return dict.fromkeys(first, (0,)) | dict.fromkeys(last, (-1,))
+        # in order, since sets have another one in each process, and the generated code would too
+        return dict.fromkeys(sorted(first), (0,)) | dict.fromkeys(sorted(last), (-1,))
+
+    def require_weights(self, weights: Weights) -> None:
+        # biases may be given that are not learned
+        biases = {
+            f"b{place}": Array((size,), np.float32, needed=False) for place, size in enumerate(self.parameters.sizes[1:], 1)
+        }
+        require(f"network {self.name}", weights, biases | self.parameters.arrays)
 
     def constants(self, *, n_turns, first):
         parameters, learns = self.parameters, self.learns

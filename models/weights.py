@@ -13,9 +13,10 @@ from typing import Protocol
 
 import numpy as np
 
+from models.errors import ParameterError
 from models.parameters import LARGEST
 
-__all__ = ["Array", "layout_fault", "taken", "value_fault"]
+__all__ = ["Array", "layout_fault", "require", "taken", "value_fault"]
 
 #: How far from its place a weight may lie, as a share of the distance of two levels: when it is given, and after learning,
 #: whose sums in single precision drift.
@@ -96,6 +97,19 @@ def value_fault(found: Mapping[str, np.ndarray], wanted: Mapping[str, Array], st
         if want.grid is not None and not _on_grid(array, want, stored):
             return f"{name} holds values off the {want.grid_name}"
     return None
+
+
+def require(owner: str, found: Mapping[str, np.ndarray], wanted: Mapping[str, Array]) -> None:
+    """Make sure that weights which a caller gives are those that a network takes.
+
+    Raises
+    ------
+    ParameterError
+        Names the network, the matrix and what is wrong with it.
+    """
+    arrays = {name: np.asarray(array) for name, array in found.items()}
+    if fault := layout_fault(arrays, wanted, stored=False) or value_fault(arrays, wanted):  # which may have been learned
+        raise ParameterError(f"Weights of the {owner}: {fault}; give the weights of this network.")
 
 
 def taken(found: Mapping[str, np.ndarray], wanted: Mapping[str, Array]) -> dict[str, np.ndarray]:

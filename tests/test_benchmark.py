@@ -27,11 +27,11 @@ from experiments.benchmark import (
 from experiments.encoding import one_hot
 from experiments.kernels import Kernel
 from experiments.training import Part
-from models.device import compiler
 from models.errors import ParameterError, RunError
 from models.nbp import NBP, initial_weights, training_circuit
 from models.nbp_model import NBPResult
 from models.reference import infer, train_turn
+from models.simulation.compiler import compiler
 
 
 def oracle(parameters, weights, images, targets, samples):

@@ -13,13 +13,14 @@ from experiments.cli import main as brianprop
 from experiments.cuda_check import check_nbp, check_ssnn_bp
 from experiments.cuda_check import main as cuda_check
 from experiments.train import evaluate
-from models import device
-from models.codegen import cuda
-from models.device import simulator
+from models import simulation
 from models.errors import BuildError, RunError
 from models.nbp import NBP, inference_circuit, training_circuit
 from models.nbp_model import NBPModel
 from models.replicas import Replicas
+from models.simulation import cuda, simulator
+from models.simulation.generate import CUDA, generate
+from models.simulation.standalone import StandaloneSimulator
 from models.ssnn_bp import SSNN, SSNNModel
 
 EMULATOR = Path(__file__).parent / "cuda_emulator"
@@ -54,7 +55,7 @@ def package():
 def test_code_is_generated_without_a_gpu(package, name, tmp_path, monkeypatch):
     monkeypatch.setenv(cuda.ARCHITECTURES, "80,90")
     model = MODELS[name]
-    generated = device._generate(tmp_path, model, device.CUDA)
+    generated = generate(tmp_path, model, CUDA)
     assert all(f"{block}.w" in generated["arrays"] for block in model.learned)
     main, objects = (tmp_path / "main.cu").read_text(), (tmp_path / "objects.cu").read_text()
     assert "brianprop::run_turns(" in main and main.index("run_turns(") < main.index("run_finished()")
@@ -92,7 +93,7 @@ def test_code_compiles_for_two_generations(package, name, monkeypatch):
     except BuildError as error:
         pytest.skip(str(error))
     monkeypatch.setenv(cuda.ARCHITECTURES, "80,90")
-    binary = device.build(MODELS[name], "cuda") / "main"
+    binary = simulation.build(MODELS[name], "cuda") / "main"
     assert os.access(binary, os.X_OK)
     listed = (
         subprocess.run(["cuobjdump", "--list-elf", str(binary)], capture_output=True, text=True) if _has("cuobjdump") else None
@@ -213,13 +214,13 @@ def test_the_checks_find_what_differs(monkeypatch):
     check_nbp("cpp_standalone", 30)
     check_ssnn_bp("cpp_standalone", 400)
     # one of the two runs sees other samples
-    original, calls = device._Standalone.run, []
+    original, calls = StandaloneSimulator._run, []
 
-    def changed(self, weights, stimuli, samples, **options):
+    def changed(self, weights, stimuli, samples, *options):
         calls.append(1)
-        return original(self, weights, stimuli, samples if len(calls) % 2 else samples[:, ::-1] // 2, **options)
+        return original(self, weights, stimuli, samples if len(calls) % 2 else samples[:, ::-1] // 2, *options)
 
-    monkeypatch.setattr(device._Standalone, "run", changed)
+    monkeypatch.setattr(StandaloneSimulator, "_run", changed)
     with pytest.raises(RunError, match="nBP on cpp_standalone differs from C"):
         check_nbp("cpp_standalone", 30)
 

@@ -13,16 +13,18 @@ from scipy import stats
 from models import reference
 from models.builder import plastic_blocks
 from models.codegen import dense
-from models.device import _brian2, _compile, compiler, simulator
 from models.errors import BuildError
 from models.nbp import NBP, initial_weights, matrices, training_circuit
 from models.nbp_model import NBPModel
+from models.simulation import simulator
+from models.simulation.compiler import compile_cpp, compiler
+from models.simulation.generate import brian2_device
 
 
 def build_and_run(device, folder):
     sources = dense.add_sources(folder)
     device.build(directory=str(folder), compile=False, run=False, with_output=False, additional_source_files=sources)
-    _compile(folder)
+    compile_cpp(folder, [path.stem for path in folder.glob("code_objects/*.cpp")])
     device.run(with_output=False)
 
 
@@ -56,7 +58,7 @@ def run_menagerie(folder, codegen):
     """A network that has nothing to do with backpropagation and uses every kind of pathway; its state after 60 steps."""
     import brian2 as b2
 
-    with _brian2("cpp_standalone"):
+    with brian2_device("cpp_standalone"):
         device = b2.device
         cls = dense.dense_codeobj_class() if codegen == "dense" else None
         assert (cls is not None) == (codegen == "dense")
@@ -148,7 +150,7 @@ def run_shortcuts(device, folder):
     """
     import brian2 as b2
 
-    with _brian2(device):
+    with brian2_device(device):
         cls = dense.dense_codeobj_class()
         rng = np.random.default_rng(5)
         b2.defaultclock.dt = 2.0**-10 * b2.second
@@ -331,7 +333,7 @@ def test_random_numbers_of_dense_code(tmp_path):
     import brian2 as b2
 
     n, steps = 4001, 20
-    with _brian2("cpp_standalone"):
+    with brian2_device("cpp_standalone"):
         device, options = b2.device, {"codeobj_class": dense.dense_codeobj_class()}
         b2.seed(11)
         b2.defaultclock.dt = 2.0**-10 * b2.second
@@ -359,7 +361,7 @@ def test_random_numbers_of_dense_code(tmp_path):
 
 
 def test_random_numbers_without_a_counter_are_refused_in_a_pathway():
-    with _brian2("cpp_standalone") as b2:
+    with brian2_device("cpp_standalone") as b2:
         group = a_group(b2)
         synapses = b2.Synapses(group, group, on_pre="v_post += poisson(2)", codeobj_class=dense.dense_codeobj_class())
         synapses.connect()
@@ -378,7 +380,7 @@ def test_random_numbers_without_a_counter_are_refused_in_a_pathway():
     ],
 )
 def test_any_order_takes_sums_of_synaptic_variables_alone(code, parts, words):
-    with _brian2("cpp_standalone") as b2:
+    with brian2_device("cpp_standalone") as b2:
         group = a_group(b2)
         synapses = b2.Synapses(group, group, "w : 1", on_pre=code, codeobj_class=dense.dense_codeobj_class())
         with pytest.raises(BuildError, match=words):
@@ -386,7 +388,7 @@ def test_any_order_takes_sums_of_synaptic_variables_alone(code, parts, words):
 
 
 def test_any_order_is_refused_where_others_write_to_the_weights():
-    with _brian2("cpp_standalone") as b2:
+    with brian2_device("cpp_standalone") as b2:
         group = a_group(b2)
         synapses = b2.Synapses(group, group, "w : 1", on_pre="v_post += w", codeobj_class=dense.dense_codeobj_class())
         synapses.connect()
@@ -412,7 +414,7 @@ def causes(error):
     ],
 )
 def test_groups_that_cannot_rest_are_refused(options, words):
-    with _brian2("cpp_standalone") as b2:
+    with brian2_device("cpp_standalone") as b2:
         group = a_group(b2, **options)
         with pytest.raises(BuildError, match=words):
             dense.may_rest(group)
@@ -426,7 +428,7 @@ def test_groups_that_cannot_rest_are_refused(options, words):
     ],
 )
 def test_variables_rest_apart_where_no_equation_connects_them(model, parts):
-    with _brian2("cpp_standalone") as b2:
+    with brian2_device("cpp_standalone") as b2:
         group = a_group(b2, model=model)
         dense.may_rest(group)
         assert sorted(map(sorted, group.rests)) == sorted(map(sorted, parts))
@@ -441,14 +443,14 @@ def test_variables_rest_apart_where_no_equation_connects_them(model, parts):
     ],
 )
 def test_a_group_that_depends_on_time_or_chance_may_not_rest(model, word):
-    with _brian2("cpp_standalone") as b2:
+    with brian2_device("cpp_standalone") as b2:
         group = a_group(b2, model=model)
         with pytest.raises(BuildError, match=f"cannot rest, since it depends on .*{word}"):
             dense.may_rest(group)
 
 
 def test_only_where_names_a_variable_of_the_other_end():
-    with _brian2("cpp_standalone") as b2:
+    with brian2_device("cpp_standalone") as b2:
         group = a_group(b2)
         synapses = b2.Synapses(group, group, "w : 1", on_pre="w += y_post", codeobj_class=dense.dense_codeobj_class())
         with pytest.raises(BuildError, match="y_pre"):
@@ -458,7 +460,7 @@ def test_only_where_names_a_variable_of_the_other_end():
 
 
 def test_runtime_mode_uses_brian2s_own_code():
-    with _brian2("numpy"):
+    with brian2_device("numpy"):
         assert dense.dense_codeobj_class() is None
 
 
@@ -470,7 +472,7 @@ def test_an_unknown_version_falls_back_with_a_warning(monkeypatch, digits):
             assert not dense.dense_supported()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with _brian2("cpp_standalone"):
+            with brian2_device("cpp_standalone"):
                 assert dense.dense_codeobj_class() is None
     finally:
         monkeypatch.undo()

@@ -34,10 +34,10 @@ from experiments import datasets, encoding
 from experiments.cli import main
 from experiments.training import recording_of
 from models import reference
-from models.device import simulator
 from models.errors import DataError, ParameterError, RunError
 from models.nbp import NBP, inference_circuit, matrices, training_circuit
 from models.nbp_model import NBPModel
+from models.simulation import simulator
 from models.ssnn_bp import SSNN, SSNNModel, initial_weights
 
 N_TURNS = 40

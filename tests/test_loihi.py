@@ -18,9 +18,9 @@ from conftest import DIGITS, restless_weights
 
 from models import reference
 from models.circuit import Circuit, Population, Projection
-from models.device import simulator
 from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit
 from models.nbp_model import NBPModel
+from models.simulation import simulator
 
 #: The emulator's generators send before the synapses of a step, so what they send arrives in that step; the spike of a
 #: neuron arrives in the next. A source must therefore send one emulated step later than its own step.

@@ -7,10 +7,10 @@ import pytest
 from conftest import DIGITS, restless_weights
 
 from experiments.train_nbp import NBPSystem
-from models import device, reference
-from models.device import simulator
+from models import reference, simulation
 from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
 from models.nbp_model import NBPModel
+from models.simulation import builds, simulator
 
 
 def simulate(parameters, weights, images, targets, device="cpp_standalone", seed=0, **options):
@@ -324,20 +324,20 @@ def test_a_binary_serves_all_that_its_code_can_run():
 def test_generated_sources_can_be_compiled_elsewhere(tmp_path, monkeypatch):
     parameters = NBP(**DIGITS)
     circuit = training_circuit(parameters)
-    name, archive = device.sources(NBPModel(circuit, parameters))
-    assert device.sources(NBPModel(circuit, dataclasses.replace(parameters, theta=900.0, eta_plus=4))) == (name, archive)
-    assert device.sources(NBPModel(circuit, dataclasses.replace(parameters, theta=900.1)))[0] != name
+    name, archive = simulation.sources(NBPModel(circuit, parameters))
+    assert simulation.sources(NBPModel(circuit, dataclasses.replace(parameters, theta=900.0, eta_plus=4))) == (name, archive)
+    assert simulation.sources(NBPModel(circuit, dataclasses.replace(parameters, theta=900.1)))[0] != name
     # another machine: nothing in its cache, no Brian2 needed; the compiler itself is left out, since it takes long
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path))
-    device.keep_sources(name, archive)
-    monkeypatch.setattr(device, "_generate", None)
-    monkeypatch.setattr(device, "_compile", lambda folder: (folder / "main").touch(0o755))
+    simulation.keep_sources(name, archive)
+    monkeypatch.setattr(builds, "generate", None)
+    monkeypatch.setattr(builds, "compile_cpp", lambda folder, hot: (folder / "main").touch(0o755))
     with simulator(NBPModel(circuit, parameters)) as ready:
-        assert {"main.cpp", "makefile", "turns.h", "code_objects"} <= {path.name for path in ready.folder.iterdir()}
+        assert {"main.cpp", "turns.h", "code_objects"} <= {path.name for path in ready.folder.iterdir()}
         assert ready._arrays["neurons.tau_m"][1] == np.float32
     # what is damaged is generated anew
     (tmp_path / "sources" / f"{name}.tar.gz").write_bytes(archive[:-100])
-    assert device._unpack(NBPModel(circuit, parameters), "dense", tmp_path / "other") is None
+    assert builds._unpack(NBPModel(circuit, parameters), "dense", tmp_path / "other") is None
     assert not (tmp_path / "sources" / f"{name}.tar.gz").exists()
 
 
@@ -368,11 +368,11 @@ def test_slower_time_constants_follow_the_equations(digits):
     # one input spike through the general neuron, step by step by hand: I decays by 1 - dt/tau_s, v moves by dt/tau_m
     parameters = NBP(n_in=1, n_hid=1, n_out=1, tau_m=2.0**-8, tau_s=2.0**-9)
     from models.builder import create
-    from models.device import _brian2, _stimulus
+    from models.simulation.generate import brian2_device, stimulus_function
 
-    with _brian2("numpy") as b2:
+    with brian2_device("numpy") as b2:
         circuit = training_circuit(parameters)
-        silent = _stimulus(NBPModel(circuit, parameters), np.zeros((2, 3), dtype=np.int8), np.zeros(2, dtype=np.int32))
+        silent = stimulus_function(NBPModel(circuit, parameters), np.zeros((2, 3), dtype=np.int8), np.zeros(2, dtype=np.int32))
         objects = create(circuit, parameters, silent, network_name="network*")
         group = objects["neurons"]
         group.theta, group.ref = 1e9, 0 * b2.second

@@ -5,7 +5,6 @@ import contextlib
 import numpy as np
 import pytest
 
-from models.device import simulator
 from models.errors import ParameterError
 from models.model import Stimuli
 from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit
@@ -13,6 +12,7 @@ from models.nbp_model import NBPModel
 from models.neurons import ANNEALING, GATED_LIF, dependent, individual
 from models.plasticity import coincidence_model, of_targets
 from models.replicas import Replicas, ReplicaStimuli
+from models.simulation import simulator
 from models.ssnn_bp import SSNN, SSNNModel
 from models.ssnn_bp import initial_weights as initial_ssnn_weights
 from tests.conftest import DIGITS

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 from analysis import runs
-from analysis.runs import FORMAT, Recording, Run, atomic_write, require_vacant
+from analysis.runs import FORMAT, Recording, Run, require_vacant
 from experiments.cli import main
 from models.errors import RunError
+from models.files import atomic_write
 from models.nbp import NBP
 
 PARAMETERS = NBP(n_in=6, n_hid=4, n_out=3, w_step=1)

@@ -12,9 +12,9 @@ import pytest
 from scipy import stats
 
 from experiments import datasets, encoding
-from models.device import simulator
 from models.errors import ParameterError
 from models.reference import clipped_relu_gradient, equivalent_ann, present, scaling, softmax
+from models.simulation import simulator
 from models.ssnn_bp import SSNN, SSNNModel, initial_weights, pack, unpack
 
 #: One network for most tests, so that they share builds; T, drives and steps are set at run time.

@@ -25,8 +25,9 @@ from experiments.axes import read_sweep
 from experiments.cli import main
 from experiments.cluster import job_cluster
 from experiments.train import train
-from models import device
+from models.cache import private_folder
 from models.errors import ParameterError, RunError
+from models.simulation.compiler import compiler
 
 SMALL = {"dataset": "digits", "hidden": DIGITS["n_hid"], "epochs": 2, "samples": 60, "test_samples": 60, "validation": 40}
 AXES = {"eta_plus": [2, 4], "theta": [900, 1024.0]}
@@ -331,29 +332,32 @@ def test_a_full_disk_fails_points_and_keeps_what_is_finished(swept, tmp_path, ca
 def test_a_compiler_that_fails_fails_its_points_by_name(tmp_path, monkeypatch, capsys):
     # through the whole program: the workers of the cluster inherit the compiler
     broken = tmp_path / "g++"
-    broken.write_text('#!/bin/sh\ncase "$1" in --version) echo broken 1.0;; *) echo "error: it is broken" >&2; exit 1;; esac\n')
+    # it says its version and its macros, and compiles nothing
+    broken.write_text(
+        '#!/bin/sh\ncase "$*" in *--version*) echo broken 1.0;; *-dM*) ;; *) echo "error: it is broken" >&2; exit 1;; esac\n'
+    )
     broken.chmod(0o755)
     cache = tmp_path / "cache"
     monkeypatch.setenv("CXX", str(broken))
-    device.compiler.cache_clear()
+    compiler.cache_clear()
     try:
         _, tasks = planned(tmp_path / "plan")
         sweeps._sources(
             sweeps._batches(tasks[:1], 1, lambda key: True), False, print
         )  # into the common cache, from which Brian2 need not write them again
-        shutil.copytree(Path(device.cache_root()) / "sources", cache / "sources")
+        shutil.copytree(private_folder("sources"), cache / "sources")
         monkeypatch.setenv("BRIANPROP_CACHE", str(cache))
         assert main([*words(), "--out", str(tmp_path / "sweep"), "--workers", "1"]) == 2
     finally:
         monkeypatch.undo()
-        device.compiler.cache_clear()
+        compiler.cache_clear()
     captured = capsys.readouterr()
-    assert captured.out.count("failed. The generated C++ does not compile") == 4 and "it is broken" in captured.out
+    assert captured.out.count("failed. The generated code does not compile") == 4 and "it is broken" in captured.out
     assert "4 of 4 runs are not finished (4 failed, see above)" in captured.err
     directory = SweepDirectory.open(tmp_path / "sweep")
     assert list(directory.status().failed) == list(directory.keys)
     assert main(["sweep", "status", str(directory.path)]) == 0
-    assert "failed       eta_plus = 2, theta = 900, seed = 0: The generated C++" in capsys.readouterr().out
+    assert "failed       eta_plus = 2, theta = 900, seed = 0: The generated code" in capsys.readouterr().out
     assert main(["sweep", "resume", str(directory.path), "--workers", "2"]) == 0
     assert not directory.status().failed and len(directory.table()) == 4
 

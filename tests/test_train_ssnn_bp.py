@@ -20,7 +20,7 @@ from experiments import datasets, encoding
 from experiments.cli import main
 from experiments.train_ssnn_bp import scores
 from experiments.training import PROBABILITY_FLOOR, noise_seed
-from models.device import simulator
+from models.simulation import simulator
 from models.ssnn_bp import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
 
 #: One network for all tests, so that they share builds; its T, sizes of data and rates need none of their own.

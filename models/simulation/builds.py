@@ -1,8 +1,8 @@
 """The cache of compiled circuits: a folder for each generated program and compiler, checked whenever it is taken.
 
-Two keys lead to a binary. What a model says of its structure, with the sources of this package, leads to the digest of the code that
-they generate, and that digest, with the compiler, its flags and the instruction set of the processor, to the folder. So a change of
-the package that leaves the generated code as it was compiles nothing anew.
+Two keys lead to a binary. The structure of a model, with the sources of this package, leads to the digest of the code that is
+generated for it. That digest, with the compiler, its flags and the instruction set of the processor, leads to the folder. So a
+change of the package that leaves the generated code as it was compiles nothing anew.
 """
 
 from __future__ import annotations

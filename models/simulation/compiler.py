@@ -6,9 +6,11 @@ compiler spends most of its time in these headers. Files that are joined share t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -20,7 +22,19 @@ from pathlib import Path
 
 from models.errors import BuildError
 
-__all__ = ["CODE_PER_UNIT", "FLAGS", "compile_cpp", "compiler", "divide", "flags", "in_parallel", "instruction_set", "join", "link_flags"]
+__all__ = [
+    "CODE_PER_UNIT",
+    "FLAGS",
+    "compile_cpp",
+    "compiler",
+    "divide",
+    "flags",
+    "in_parallel",
+    "instruction_set",
+    "join",
+    "link_flags",
+    "processor",
+]
 
 #: Flags of every compilation. The code of a step is compiled with -O3, what runs once with -O1.
 FLAGS = ("-w", "-I.", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++17")
@@ -80,6 +94,16 @@ def divide(files: Iterable[Path], n_per_unit: int) -> list[list[Path]]:
     pieces = [list(parts) for _, parts in itertools.groupby(sorted(files, key=_place), lambda file: _place(file)[0])]
     n_units = -(-sum(map(len, pieces)) // n_per_unit)
     return [list(itertools.chain.from_iterable(pieces[number::n_units])) for number in range(n_units)]
+
+
+@cache
+def processor() -> str:
+    """Name of the processor, for records; `instruction_set` says what binaries are compiled for."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 @cache
@@ -183,7 +207,7 @@ def compile_cpp(folder: Path, hot: Iterable[str]) -> None:
     command, always, chosen = compiler()[0], flags(), set(hot)
     code = sorted((folder / "code_objects").glob("*.cpp"))
     steps = [path for path in code if path.stem in chosen]
-    units = {"unit_once.cpp": "-O1", "runs.cpp": "-O3"}
+    units = {"unit_once.cpp": "-O1"} | ({"runs.cpp": "-O3"} if (folder / "runs.cpp").exists() else {})
     for number, part in enumerate(divide(steps, CODE_PER_UNIT)):
         join(part, folder / f"unit_step{number}.cpp")
         units[f"unit_step{number}.cpp"] = "-O3"

@@ -241,7 +241,7 @@ def generate(folder: Path, model: Model, codegen: str) -> dict:
 
 
 #: Where the generated code reads and writes the files of its arrays; it goes on after an error.
-READ_OR_WRITTEN = re.compile(r"^(\s*)(\w+)\.(read|write)\((.*)\);$", re.MULTILINE)
+READ_OR_WRITTEN = re.compile(r"^([ \t]*)((?:f_static_array|outfile)\w*)\.(read|write)\((.*)\);$", re.MULTILINE)
 CLOSED = re.compile(r"^(\s*)(outfile\w+)\.close\(\);$", re.MULTILINE)
 NOT_OPENED = re.compile(r"^(\s*)std::cout << \"(Error (?:opening|writing)[^\"]*)\" << endl;$", re.MULTILINE)
 FAILS = 'std::cerr << "{}" << std::endl; std::exit(3);'

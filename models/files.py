@@ -1,0 +1,89 @@
+"""Files that are there whole or not at all, also after a kill and a power cut."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from models.errors import RunError
+
+__all__ = ["atomic_write", "cannot_write", "is_temporary", "sync_folder", "write_text"]
+
+REMEDIES = {
+    errno.ENOSPC: "free some space or choose a path on another disk",
+    errno.EDQUOT: "free some of your quota or choose a path on another disk",
+    errno.EROFS: "choose a path on a disk that can be written",
+    errno.EACCES: "choose a path where you may write",
+    errno.EPERM: "choose a path where you may write",
+}
+
+#: What a folder answers that cannot be forced to disk, on file systems of the network and in user space; its file is written.
+CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+
+
+def cannot_write(path: Path, error: OSError) -> RunError:
+    """The error for a file that cannot be written, with its remedy."""
+    remedy = REMEDIES.get(error.errno, "choose another path")
+    return RunError(f"Cannot write {path}: {error.strerror or error}; {remedy}.")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is that of a file that `atomic_write` has begun."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> None:
+    """Write a file so that it is there whole or not at all.
+
+    The data go to a temporary file in the same folder, are forced to disk, and replace `path` in one step. Whatever
+    goes wrong, the old file stays and the temporary one is removed.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write; its folder must exist.
+    write : callable
+        Writes the contents to the open binary file that it is given.
+
+    Raises
+    ------
+    RunError
+        If the file cannot be written (full or read-only disk, no permission); it names the path and the remedy.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            temporary.unlink(missing_ok=True)  # of a process of this number that is gone
+            with open(temporary, "xb") as file:  # and never through a link that another user has put there
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def sync_folder(path: Path) -> None:
+    """Force a folder to disk: what was moved into it lasts through a power cut only then."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in CANNOT_SYNC:
+            raise
+    finally:
+        os.close(folder)
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file in UTF-8 as `atomic_write` does; gives its path."""
+    atomic_write(path, lambda file: file.write(text.encode()))
+    return path
