@@ -269,7 +269,7 @@ DAMAGES = {
         for shape in ((10**9, 10), (64, 3), (10**12,), (-1, 3), (2**62, 4))
     },
     **{
-        f"raster {name} {value!r}": arrays(
+        f"raster {name} {number}": arrays(
             "raster.npz", lambda found, name=name, value=value: found | {name: value(found[name])}
         )
         for name, values in {
@@ -287,7 +287,7 @@ DAMAGES = {
             "populations": (lambda a: a[::-1], lambda a: a[:0]),
             "epoch": (lambda a: -1 - a, lambda a: a[:, np.newaxis]),
         }.items()
-        for value in values
+        for number, value in enumerate(values)
     },
     "raster without spikes": arrays(
         "raster.npz", lambda found: found | {name: found[name][:0] for name in ("population", "neuron", "step", "epoch")}
