@@ -6,9 +6,11 @@ same `Circuit`, so the topology is written once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 
 from models.errors import ParameterError
 
@@ -16,6 +18,14 @@ __all__ = ["Circuit", "Population", "Projection", "arrows"]
 
 ROLES = ("source", "gated", "gating")
 CONNECTIVITIES = ("all-to-all", "one-to-one", "one-to-all")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -51,12 +61,16 @@ class Population:
     def __post_init__(self):
         if self.role not in ROLES:
             raise ParameterError(f"Population {self.name}: role {self.role!r} is unknown; use one of {', '.join(ROLES)}.")
-        if not isinstance(self.size, int) or self.size < 1:
+        if not _is_whole(self.size) or self.size < 1:
             raise ParameterError(f"Population {self.name}: size {self.size!r} must be a whole number of at least 1.")
         if (self.role == "source") != (self.send_phase is not None):
             raise ParameterError(f"Population {self.name}: send_phase belongs to sources and only to them.")
-        if self.refractory < 0:
-            raise ParameterError(f"Population {self.name}: refractory {self.refractory!r} must not be negative.")
+        if not _is_whole(self.refractory) or self.refractory < 0:
+            raise ParameterError(
+                f"Population {self.name}: refractory {self.refractory!r} must be a whole number of steps of at least 0."
+            )
+        if not _is_finite(self.bias):
+            raise ParameterError(f"Population {self.name}: bias {self.bias!r} must be a finite number.")
 
 
 @dataclass(frozen=True)
@@ -90,10 +104,12 @@ class Projection:
         place = f"Projection {self.source} -> {self.target} ({self.kind})"
         if self.connectivity not in CONNECTIVITIES:
             raise ParameterError(f"{place}: connectivity {self.connectivity!r} is none of {', '.join(CONNECTIVITIES)}.")
-        if not isinstance(self.delay, int) or self.delay < 0:
+        if not _is_whole(self.delay) or self.delay < 0:
             raise ParameterError(f"{place}: delay {self.delay!r} must be a whole number of steps of at least 0.")
         if (self.weight is None) != (self.matrix is not None):
             raise ParameterError(f"{place}: give a weight (fixed) or a matrix (learned), and not both.")
+        if self.weight is not None and not _is_finite(self.weight):
+            raise ParameterError(f"{place}: weight {self.weight!r} must be a finite number.")
         if self.plastic and (self.connectivity != "all-to-all" or self.delay):
             raise ParameterError(f"{place}: a learned projection is all-to-all and without extra delay.")
 
@@ -169,7 +185,7 @@ class Circuit:
         """Make sure that the turn has phases, and that all phases named are among them."""
         for name, least in (("period", 1), ("lead", 0)):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            if not _is_whole(value) or value < least:
                 raise ParameterError(
                     f"Circuit {self.name}: {name} = {value!r} must be a whole number of time steps of at least {least}."
                 )
@@ -179,7 +195,7 @@ class Circuit:
         for population in self.sources:
             named[f"send_phase {population.send_phase!r} of {population.name}"] = population.send_phase
         for words, phase in named.items():
-            if isinstance(phase, bool) or not isinstance(phase, int) or not 0 <= phase < self.period:
+            if not _is_whole(phase) or not 0 <= phase < self.period:
                 raise ParameterError(
                     f"Circuit {self.name}: {words} is no phase of its turn; give one from 0 to {self.period - 1}."
                 )

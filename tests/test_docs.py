@@ -118,3 +118,12 @@ def test_command_lines_name_options_that_exist(page, known):
         options = [found for name, found in known.items() if tuple(words[1 : 1 + len(name)]) == name]
         named = {word for word in words if word.startswith("--")} - {"--help", "--debug"}
         assert not named or (options and named <= options[0]), line
+
+
+def test_every_promise_names_a_test_that_there_is():
+    named = set(re.findall(r"\btest_\w+", (ROOT / "docs" / "reliability.md").read_text()))
+    sources = {path.stem: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    defined = {name for text in sources.values() for name in re.findall(r"^def (test_\w+)", text, re.MULTILINE)}
+    # a name may be cut short with an ellipsis
+    missing = {name for name in named if name not in sources and not any(one.startswith(name) for one in defined)}
+    assert len(named) > 60 and not missing
