@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-
-from analysis.runs import TITLES, Recording, Run
-from models.errors import ParameterError, RunError
-from models.files import cannot_write
+from brianprop.analysis.runs.run import TITLES, Recording, Run
+from brianprop.models.errors import ParameterError, RunError
+from brianprop.models.files import cannot_write
 
 __all__ = ["FORMATS", "Trains", "export", "trains", "write"]
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.runs import INFINITE, PARAMETERS, TITLES, Run, as_json
-from models.errors import RunError
+from brianprop.analysis.runs.run import INFINITE, PARAMETERS, TITLES, Run, as_json
+from brianprop.models.errors import RunError
 
 __all__ = ["Group", "group_runs", "joined", "require_different", "settings_of"]
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.groups import group_runs, require_different
-from analysis.runs import Run
-from models.circuit import Circuit
-from models.errors import ParameterError, RunError
+from brianprop.analysis.groups import group_runs, require_different
+from brianprop.analysis.runs.run import Run
+from brianprop.models.circuit import Circuit
+from brianprop.models.errors import ParameterError, RunError
 
 if TYPE_CHECKING:
     import pandas

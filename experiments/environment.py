@@ -11,8 +11,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from models.errors import BuildError
-from models.simulation.compiler import compiler, processor
+from brianprop.models.errors import BuildError
+from brianprop.models.simulation.compiler import compiler, processor
 
 __all__ = ["describe", "program_digest", "versions"]
 
@@ -68,14 +68,15 @@ def program_digest() -> str:
     """Digest of the source files, equal where two machines run the same program."""
     root, digest = Path(__file__).parents[1], hashlib.sha256()
     for path in sorted(path for package in PARTS for path in (root / package).rglob("*")):
-        if path.suffix in (".py", ".h", ".cpp"):
+        if path.suffix in (".py", ".h", ".cpp", ".cu", ".toml", ".mplstyle"):
             digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 def _commit() -> str | None:
     """Commit of the source tree, with "+changes" where files differ from it; None where it is not a checkout."""
-    folder = Path(__file__).parent.parent
+    # the package holds links to the folders of the checkout
+    folder = Path(__file__).resolve().parent.parent
 
     def git(*arguments: str) -> bytes:
         """What git says, in bytes, since a path may be of any."""

@@ -8,18 +8,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from analysis import energy, tables
-from analysis.figures import circuit_of, compare, draw
-from analysis.runs import Run, as_json
-from experiments.train import resume, stored_levels, train
-from experiments.train_ann import TrainANN
-from experiments.train_nbp import TrainNBP
-from experiments.train_ssnn_bp import TrainSSNN
-from experiments.training import Message, TrainOptions
-from models.errors import ParameterError, RunError
-from models.files import write_text
-from models.nbp import Rules
-from models.ssnn_bp import SSNNRules
+from brianprop.analysis import tables
+from brianprop.analysis.energy import report as energy
+from brianprop.analysis.figures.draw import circuit_of, compare, draw
+from brianprop.analysis.runs.run import Run, as_json
+from brianprop.experiments.training.ann import TrainANN
+from brianprop.experiments.training.commands import resume, stored_levels, train
+from brianprop.experiments.training.loop import Message, TrainOptions
+from brianprop.experiments.training.nbp import TrainNBP
+from brianprop.experiments.training.ssnn_bp import TrainSSNN
+from brianprop.models.errors import ParameterError, RunError
+from brianprop.models.files import write_text
+from brianprop.models.nbp.circuit import Rules
+from brianprop.models.ssnn_bp.model import SSNNRules
 
 if TYPE_CHECKING:
     import pandas
@@ -71,7 +72,7 @@ class Experiment:
         Of a seed: the settings of its runs by name, with a run directory that is not yet set.
     seeds : int
     compares : bool
-        Whether the runs differ in a setting that is drawn, see `analysis.figures.compare`.
+        Whether the runs differ in a setting that is drawn, see `analysis.figures.draw.compare`.
     published : mapping
         Accuracies that the paper gives [%], by column of the metrics.
     """
@@ -305,7 +306,7 @@ def reproduce(
     RunError
         If a run directory holds another experiment, is in use or cannot be written.
     DataError, BuildError
-        As `experiments.train.train` does.
+        As `experiments.training.commands.train` does.
     """
     chosen = _chosen(names)
     if seeds is not None and seeds < 1:

@@ -16,10 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-
-from models.errors import ParameterError
-from models.parameters import Checked
-from models.weights import Array
+from brianprop.models.errors import ParameterError
+from brianprop.models.parameters import Checked
+from brianprop.models.weights import Array
 
 __all__ = ["ANN", "infer", "initial_weights", "train_epoch"]
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.errors import BuildError, DataError
+from brianprop.models.errors import BuildError, DataError
 
 __all__ = ["cache_root", "exclusive", "folder_of", "private_folder"]
 

@@ -1,6 +1,6 @@
 """A circuit as data: populations, projections, and the turn of the chain that paces them.
 
-Nothing here imports Brian2. The builder (models/builder.py), the figures, the counts and the energy model all read the
+Nothing here imports Brian2. The builder (models/nbp/network.py), the figures, the counts and the energy model all read the
 same `Circuit`, so the topology is written once.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Real
 
-from models.errors import ParameterError
+from brianprop.models.errors import ParameterError
 
 __all__ = ["Circuit", "Population", "Projection", "arrows"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from models.errors import RunError
+from brianprop.models.errors import RunError
 
 __all__ = ["atomic_write", "cannot_write", "is_temporary", "sync_folder", "write_text"]
 

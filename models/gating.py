@@ -3,7 +3,7 @@
 Source: Renner et al. 2024, "The backpropagation algorithm implemented on spiking neuromorphic hardware", Methods.
 """
 
-from models.circuit import Population
+from brianprop.models.circuit import Population
 
 __all__ = ["LEAD", "chain_arrows", "chain_populations"]
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-from models.errors import ParameterError
+from brianprop.models.errors import ParameterError
 
 __all__ = ["Model", "Recorded", "Result", "Stimuli", "Weights", "recorded_spikes"]
 
@@ -125,7 +124,7 @@ class Model(ABC):
     homes : dict from str to str
         For each Synapses object that has constants, the group of its targets.
     replicas : int
-        Number of networks that the objects hold, see `models.replicas`.
+        Number of networks that the objects hold, see `models.simulation.replicas`.
     answers : tuple of str
         Fields of its results that hold something for each sample.
     """

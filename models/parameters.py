@@ -8,8 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-
-from models.errors import ParameterError
+from brianprop.models.errors import ParameterError
 
 __all__ = ["Checked", "fits_single"]
 

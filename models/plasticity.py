@@ -11,7 +11,7 @@ dw = (eta_plus + eta_minus) r x0 y0 - eta_minus x0 y0; the published steps are b
 
 from collections.abc import Collection
 
-from models.neurons import CLOCKWORK, DECLARATION, individual
+from brianprop.models.neurons import CLOCKWORK, DECLARATION, individual
 
 __all__ = [
     "CROSSBAR",

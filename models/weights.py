@@ -1,6 +1,6 @@
 """What the weights of a network must be: the one check of all weights that come from a file or out of a training.
 
-A network says by `Array` what it takes, under the names of `analysis.runs`; what is found is compared with that in two parts,
+A network says by `Array` what it takes, under the names of a run directory. What is found is compared with that in two parts,
 so that a file can be refused by its headers before its numbers are read.
 """
 
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-
-from models.errors import ParameterError
-from models.parameters import LARGEST
+from brianprop.models.errors import ParameterError
+from brianprop.models.parameters import LARGEST
 
 __all__ = ["Array", "layout_fault", "require", "taken", "value_fault"]
 

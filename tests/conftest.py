@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from analysis.runs import Recording, Run, as_json
-from experiments import datasets, encoding
-from experiments.training import load_data
-from models import ann, ssnn_bp
-from models.ann import ANN
-from models.nbp import NBP, initial_weights
-from models.ssnn_bp import SSNN
+from brianprop.analysis.runs.run import Recording, Run, as_json
+from brianprop.experiments.data import encoding
+from brianprop.experiments.data import images as datasets
+from brianprop.experiments.training.loop import load_data
+from brianprop.models import ann
+from brianprop.models.ann import ANN
+from brianprop.models.nbp.circuit import NBP, initial_weights
+from brianprop.models.ssnn_bp import model as ssnn_bp
+from brianprop.models.ssnn_bp.model import SSNN
 
 #: One size for all tests on the digits, so that they share builds.
 DIGITS = {"n_in": 64, "n_hid": 60, "n_out": 10}

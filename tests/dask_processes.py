@@ -11,7 +11,7 @@ from pathlib import Path
 
 def environment(**more):
     """The environment of a process that runs this program."""
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])} | more
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")} | more
 
 
 def wait_for(condition, *processes):

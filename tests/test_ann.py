@@ -4,11 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-
-from models import ann
-from models.ann import ANN
-from models.errors import ParameterError
-from models.reference import clipped_relu_gradient
+from brianprop.models import ann
+from brianprop.models.ann import ANN
+from brianprop.models.errors import ParameterError
+from brianprop.models.reference import clipped_relu_gradient
 
 SMALL = ANN(n_in=12, n_hid=(9, 7), n_out=4, rates=(0.3, 0.2, 0.1), bias=True)
 
@@ -136,7 +135,7 @@ def test_initial_weights_have_the_variance_asked_for():
 
 
 def test_learns_the_digits_and_reports_progress():
-    from experiments import datasets
+    from brianprop.experiments.data import images as datasets
 
     digits = datasets.load("digits")
     images, labels = digits.train_images.reshape(-1, 64), digits.train_labels

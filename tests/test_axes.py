@@ -8,15 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from analysis.runs import as_json
-from experiments import axes
-from experiments.axes import SETTINGS, Sweep, as_values, preset_names, read_sweep, settings_of, words_of_set
-from experiments.train_nbp import TrainNBP
-from experiments.train_ssnn_bp import TrainSSNN
-from models.errors import ParameterError
-from models.nbp import Rules
-from models.ssnn_bp import SSNNRules
+from brianprop.analysis.runs.run import as_json
+from brianprop.experiments.sweeps import description as axes
+from brianprop.experiments.sweeps.description import (
+    SETTINGS,
+    Sweep,
+    as_values,
+    preset_names,
+    read_sweep,
+    settings_of,
+    words_of_set,
+)
+from brianprop.experiments.training.nbp import TrainNBP
+from brianprop.experiments.training.ssnn_bp import TrainSSNN
+from brianprop.models.errors import ParameterError
+from brianprop.models.nbp.circuit import Rules
+from brianprop.models.ssnn_bp.model import SSNNRules
 
 
 def read(tmp_path, text, **changes):

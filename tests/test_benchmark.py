@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DIGITS, restless_weights
-
-from analysis.speed import CHIP, Spread, affine, draw, plot_profile, plot_scaling, plot_speed, ratio, slope
-from experiments.benchmark import (
+from brianprop.analysis.figures.speed import CHIP, Spread, affine, draw, plot_profile, plot_scaling, plot_speed, ratio, slope
+from brianprop.experiments.benchmarks.kernels import Kernel
+from brianprop.experiments.benchmarks.nbp import (
     Bench,
     BenchmarkNBP,
     PeakMemory,
@@ -24,14 +23,14 @@ from experiments.benchmark import (
     resized,
     synapses_touched,
 )
-from experiments.encoding import one_hot
-from experiments.kernels import Kernel
-from experiments.training import Part
-from models.errors import ParameterError, RunError
-from models.nbp import NBP, initial_weights, training_circuit
-from models.nbp_model import NBPResult
-from models.reference import infer, train_turn
-from models.simulation.compiler import compiler
+from brianprop.experiments.data.encoding import one_hot
+from brianprop.experiments.training.loop import Part
+from brianprop.models.errors import ParameterError, RunError
+from brianprop.models.nbp.circuit import NBP, initial_weights, training_circuit
+from brianprop.models.nbp.model import NBPResult
+from brianprop.models.reference import infer, train_turn
+from brianprop.models.simulation.compiler import compiler
+from conftest import DIGITS, restless_weights
 
 
 def oracle(parameters, weights, images, targets, samples):
@@ -338,9 +337,9 @@ def test_benchmark_of_the_digits(tmp_path):
 @pytest.mark.slow
 def test_ssnn_bp_benchmark_on_digits(tmp_path):
     """The whole command in its smallest size: numbers of every variant, ratios from the same rounds, both figures."""
-    from experiments.benchmark_ssnn_bp import BenchmarkSSNN
-    from experiments.benchmark_ssnn_bp import benchmark as benchmark_ssnn_bp
-    from models.ssnn_bp import SSNNRules
+    from brianprop.experiments.benchmarks.ssnn_bp import BenchmarkSSNN
+    from brianprop.experiments.benchmarks.ssnn_bp import benchmark as benchmark_ssnn_bp
+    from brianprop.models.ssnn_bp.model import SSNNRules
 
     text = []
     out = benchmark_ssnn_bp(
@@ -371,8 +370,8 @@ def test_ssnn_bp_benchmark_on_digits(tmp_path):
 
 
 def test_ssnn_bp_benchmark_refuses_what_the_kernel_lacks(tmp_path):
-    from experiments.benchmark_ssnn_bp import BenchmarkSSNN
-    from models.ssnn_bp import SSNNRules
+    from brianprop.experiments.benchmarks.ssnn_bp import BenchmarkSSNN
+    from brianprop.models.ssnn_bp.model import SSNNRules
 
     with pytest.raises(ParameterError, match="asymmetry"):
         BenchmarkSSNN(out=tmp_path, rules=SSNNRules(asymmetry=0.1))

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from models.cache import private_folder
-from models.errors import BuildError, RunError
-from models.nbp import NBP, initial_weights, matrices, training_circuit
-from models.nbp_model import NBPModel
-from models.simulation import builds, simulator
-from models.simulation import compiler as compilers
-from models.simulation.scratch import Scratch
+from brianprop.models.cache import private_folder
+from brianprop.models.errors import BuildError, RunError
+from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
+from brianprop.models.nbp.model import NBPModel
+from brianprop.models.simulation import builds, simulator
+from brianprop.models.simulation import compiler as compilers
+from brianprop.models.simulation.scratch import Scratch
 
 PARAMETERS = NBP(n_in=4, n_hid=3, n_out=2)
 MODEL = NBPModel(training_circuit(PARAMETERS), PARAMETERS)
@@ -227,10 +226,10 @@ def test_users_of_one_cache_have_folders_of_their_own(tmp_path, monkeypatch):
 GENERATE = """
 import sys
 from pathlib import Path
-from models.simulation import builds
-from models.simulation.generate import generate
+from brianprop.models.simulation import builds
+from brianprop.models.simulation.generate import generate
 from tests.test_builds import MODEL
-from models.ssnn_bp import SSNN, SSNNModel
+from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
 for number, model in enumerate([MODEL, SSNNModel(SSNN(n_in=4, hidden=(3,), n_out=2, dropout=0.5, weight_decay=1e-9), True, 9)]):
     folder = Path(sys.argv[1], str(number))
     folder.mkdir()
@@ -322,9 +321,9 @@ def test_processors_of_one_name_with_other_instructions_have_other_builds(tmp_pa
 
 
 def test_scratch_of_a_killed_process_goes_at_the_next_start(tmp_path):
-    code = "import sys, time; from pathlib import Path; from models.simulation.scratch import Scratch\n"
+    code = "import sys, time; from pathlib import Path; from brianprop.models.simulation.scratch import Scratch\n"
     code += "scratch = Scratch(Path(sys.argv[1])); print(scratch.path, flush=True); time.sleep(60)"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
     command = [sys.executable, "-c", code, tmp_path]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     path = Path(process.stdout.readline().strip())

@@ -4,10 +4,9 @@ import csv
 from collections import Counter
 
 import pytest
-
-from models.circuit import Circuit, Population, Projection, arrows
-from models.errors import ParameterError
-from models.nbp import NBP, inference_circuit, training_circuit
+from brianprop.models.circuit import Circuit, Population, Projection, arrows
+from brianprop.models.errors import ParameterError
+from brianprop.models.nbp.circuit import NBP, inference_circuit, training_circuit
 
 SMALL = NBP(n_in=4, n_hid=3, n_out=2)
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import dask
 import psutil
 import pytest
+from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.sweeps import cluster
+from brianprop.experiments.sweeps import run as sweep
+from brianprop.experiments.sweeps.cluster import KINDS, connected, require_usable, runs_programs
+from brianprop.experiments.sweeps.description import read_sweep
+from brianprop.models.errors import ParameterError, RunError
 from dask_processes import environment, scheduler
-
-from analysis.sweep_directory import SweepDirectory
-from experiments import cluster, sweep
-from experiments.axes import read_sweep
-from experiments.cli import main
-from experiments.cluster import KINDS, connected, require_usable, runs_programs
-from models.errors import ParameterError, RunError
 
 SMALL = {"dataset": "digits", "hidden": 5, "epochs": 1, "samples": 60, "test_samples": 20, "validation": 20}
 WORDS = ["ann", "--set", *(f"{name}={value}" for name, value in SMALL.items()), "--axis", "rate_out=0.1,0.2"]
@@ -165,7 +165,7 @@ def test_what_cannot_import_the_program_is_named_before_it_gets_a_point(lacks, w
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "experiments.py").write_text("raise ModuleNotFoundError(\"No module named 'experiments'\")\n")
     without = {"PYTHONPATH": str(tmp_path / "without")}
-    own = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    own = {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
     everywhere, worker = ({}, without) if lacks == "worker" else (without, own)
     with (
         scheduler(tmp_path, *([worker] if not everywhere else []), **everywhere) as (address, _),

@@ -6,22 +6,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from brianprop.analysis.runs.run import Run
+from brianprop.experiments.benchmarks.cuda_check import check_nbp, check_ssnn_bp
+from brianprop.experiments.benchmarks.cuda_check import main as cuda_check
+from brianprop.experiments.cli.main import main as brianprop
+from brianprop.experiments.training.commands import evaluate
+from brianprop.models import simulation
+from brianprop.models.errors import BuildError, RunError
+from brianprop.models.nbp.circuit import NBP, inference_circuit, training_circuit
+from brianprop.models.nbp.model import NBPModel
+from brianprop.models.simulation import cuda, simulator
+from brianprop.models.simulation.generate import CUDA, generate
+from brianprop.models.simulation.replicas import Replicas
+from brianprop.models.simulation.standalone import StandaloneSimulator
+from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
 from conftest import assert_same_run
-
-from analysis.runs import Run
-from experiments.cli import main as brianprop
-from experiments.cuda_check import check_nbp, check_ssnn_bp
-from experiments.cuda_check import main as cuda_check
-from experiments.train import evaluate
-from models import simulation
-from models.errors import BuildError, RunError
-from models.nbp import NBP, inference_circuit, training_circuit
-from models.nbp_model import NBPModel
-from models.replicas import Replicas
-from models.simulation import cuda, simulator
-from models.simulation.generate import CUDA, generate
-from models.simulation.standalone import StandaloneSimulator
-from models.ssnn_bp import SSNN, SSNNModel
 
 EMULATOR = Path(__file__).parent / "cuda_emulator"
 SMALL_SSNN = SSNN(n_in=8, hidden=(6, 5), n_out=3, steps=5, biases=True)

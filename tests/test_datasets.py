@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import pooch
 import pytest
-
-from experiments import datasets, downloads
-from experiments.datasets import Dataset, find, load, split
-from models.errors import DataError, ParameterError
+from brianprop.experiments.data import downloads
+from brianprop.experiments.data import images as datasets
+from brianprop.experiments.data.images import Dataset, find, load, split
+from brianprop.models.errors import DataError, ParameterError
 
 STEMS = tuple(datasets.FILES)
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = STEMS

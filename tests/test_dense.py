@@ -7,22 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from brianprop.models import reference
+from brianprop.models.dense import dense
+from brianprop.models.errors import BuildError
+from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
+from brianprop.models.nbp.model import NBPModel
+from brianprop.models.nbp.network import plastic_blocks
+from brianprop.models.simulation import simulator
+from brianprop.models.simulation.compiler import compile_cpp, compiler
+from brianprop.models.simulation.generate import add_cpp_sources, brian2_device
 from conftest import DIGITS
 from scipy import stats
 
-from models import reference
-from models.builder import plastic_blocks
-from models.codegen import dense
-from models.errors import BuildError
-from models.nbp import NBP, initial_weights, matrices, training_circuit
-from models.nbp_model import NBPModel
-from models.simulation import simulator
-from models.simulation.compiler import compile_cpp, compiler
-from models.simulation.generate import brian2_device
-
 
 def build_and_run(device, folder):
-    sources = dense.add_sources(folder)
+    folder.mkdir(exist_ok=True)
+    sources = add_cpp_sources(folder)
     device.build(directory=str(folder), compile=False, run=False, with_output=False, additional_source_files=sources)
     compile_cpp(folder, [path.stem for path in folder.glob("code_objects/*.cpp")])
     device.run(with_output=False)

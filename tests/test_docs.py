@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from experiments.cli import SWEEP_COMMANDS, main
+from brianprop.experiments.cli.main import SWEEP_COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from experiments.encoding import binarise, crop, default_crop, grey, one_hot, shift
-from models.errors import DataError, ParameterError
+from brianprop.experiments.data.encoding import binarise, crop, default_crop, grey, one_hot, shift
+from brianprop.models.errors import DataError, ParameterError
 
 #: One image of 16 x 16 pixels that holds every brightness once.
 ALL_VALUES = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)

@@ -7,9 +7,7 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pandas
 import pytest
-from conftest import DIGITS, ann_run, composite_recording, composite_run, restless_weights
-
-from analysis.energy import (
+from brianprop.analysis.energy.report import (
     COUNTED,
     PARTS,
     PUBLISHED,
@@ -29,16 +27,18 @@ from analysis.energy import (
     plot_energy,
     read_constants,
 )
-from analysis.runs import Recording, Run
-from experiments import datasets, encoding
-from experiments.cli import main
-from experiments.training import recording_of
-from models import reference
-from models.errors import DataError, ParameterError, RunError
-from models.nbp import NBP, inference_circuit, matrices, training_circuit
-from models.nbp_model import NBPModel
-from models.simulation import simulator
-from models.ssnn_bp import SSNN, SSNNModel, initial_weights
+from brianprop.analysis.runs.run import Recording, Run
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.data import encoding
+from brianprop.experiments.data import images as datasets
+from brianprop.experiments.training.loop import recording_of
+from brianprop.models import reference
+from brianprop.models.errors import DataError, ParameterError, RunError
+from brianprop.models.nbp.circuit import NBP, inference_circuit, matrices, training_circuit
+from brianprop.models.nbp.model import NBPModel
+from brianprop.models.simulation import simulator
+from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, initial_weights
+from conftest import DIGITS, ann_run, composite_recording, composite_run, restless_weights
 
 N_TURNS = 40
 
@@ -509,9 +509,8 @@ def test_the_table_adds_up_to_the_model(drawn):
 
 
 def test_bars_add_up_and_no_label_lies_on_another(drawn):
+    from brianprop.analysis.figures.output import STYLE
     from matplotlib.style import context
-
-    from analysis.output import STYLE
 
     accounts, _ = drawn
     with context(STYLE):
@@ -557,7 +556,7 @@ def quick(accounts):
 
 
 def test_files_go_where_the_figures_are_unless_told(tmp_path, training, monkeypatch):
-    monkeypatch.setattr("analysis.energy.plot_energy", quick)
+    monkeypatch.setattr("brianprop.analysis.energy.report.plot_energy", quick)
     parameters, _, recording = training
     run = run_of(tmp_path / "run", parameters, recording)
     written = draw([run.path], constants=Constants(update_energy=0.0))
@@ -569,7 +568,7 @@ def test_files_go_where_the_figures_are_unless_told(tmp_path, training, monkeypa
 
 
 def test_the_command_line(tmp_path, training, monkeypatch, capsys):
-    monkeypatch.setattr("analysis.energy.plot_energy", quick)
+    monkeypatch.setattr("brianprop.analysis.energy.report.plot_energy", quick)
     parameters, _, recording = training
     run, constants, out = run_of(tmp_path / "run", parameters, recording), tmp_path / "constants.toml", tmp_path / "out"
     constants.write_text("update_energy = 0\noperation_energy = 1e-12\n")

@@ -2,16 +2,17 @@
 
 import numpy as np
 import pytest
+from brianprop.analysis.runs.run import Run
+from brianprop.experiments import reproduce
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.data import frames as event_frames
+from brianprop.experiments.data import images as datasets
+from brianprop.experiments.data.emulator import Camera, emulate_all
+from brianprop.experiments.data.events import bin_events, encode
+from brianprop.experiments.training.loop import SHUFFLE_STREAM, load_data
+from brianprop.experiments.training.ssnn_bp import TrainSSNN
+from brianprop.models.ssnn_bp.model import SSNNRules, unpack
 from conftest import assert_same_run, back_to
-
-from analysis.runs import Run
-from experiments import datasets, event_frames, reproduce
-from experiments.cli import main
-from experiments.emulator import Camera, emulate_all
-from experiments.events import bin_events, encode
-from experiments.train_ssnn_bp import TrainSSNN
-from experiments.training import SHUFFLE_STREAM, load_data
-from models.ssnn_bp import SSNNRules, unpack
 
 #: The steps and sizes of the other tests of training.
 SMALL = ["--samples", "60", "--validation", "20", "--test-samples", "20", "--epochs", "2", "--seed", "3"]
@@ -78,7 +79,7 @@ def test_a_cache_that_cannot_be_written_is_said_once(tmp_path, monkeypatch, caps
         def fail(_):
             raise OSError(28, reason)
 
-        monkeypatch.setattr("analysis.runs.os.fsync", fail)
+        monkeypatch.setattr("brianprop.analysis.runs.run.os.fsync", fail)
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(event_frames, "CHUNK", 2)
     event_frames._say_not_kept.cache_clear()

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from experiments.events import SIDE, TIME_LIMIT, Events, Recordings, bin_events, encode, read
-from models.errors import DataError, ParameterError
+from brianprop.experiments.data.events import SIDE, TIME_LIMIT, Events, Recordings, bin_events, encode, read
+from brianprop.models.errors import DataError, ParameterError
 
 #: The largest time that a record holds, and what a mark adds to those behind it [us].
 LAST, OVERFLOW = 2**23 - 1, 2**13

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from brianprop.analysis.export import export, trains
+from brianprop.analysis.runs.run import Run
+from brianprop.experiments.cli.main import main
+from brianprop.models.errors import RunError
 from conftest import composite_recording, composite_run
-
-from analysis.export import export, trains
-from analysis.runs import Run
-from experiments.cli import main
-from models.errors import RunError
 
 SIZES = {"input": 16, "hidden1": 5, "output": 3}
 
@@ -109,7 +108,7 @@ def small_disk(tmp_path):
 @pytest.mark.parametrize(("to", "package"), [("neo", "nixio"), ("nwb", "pynwb")])
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(run, small_disk, to, package):
     pytest.importorskip(package)
-    command = [sys.executable, "-m", "experiments.cli", "export", run.path, "--to", to, "--out", small_disk / "spikes"]
+    command = [sys.executable, "-m", "brianprop", "export", run.path, "--to", to, "--out", small_disk / "spikes"]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
     assert done.returncode == 2
     sentence = f"brianprop: Cannot write {small_disk}/spikes: No space left on device; free some space or choose a path"

@@ -9,18 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from brianprop.analysis.figures.accuracy import plot_accuracy
+from brianprop.analysis.figures.connectivity import arriving, counts, plot_anatomy, plot_functional, symbol
+from brianprop.analysis.figures.draw import circuit_of, draw
+from brianprop.analysis.figures.raster_nbp import find_events, plot_raster, select_turns
+from brianprop.analysis.figures.raster_ssnn_bp import plot_presentations, select_presentations, targets
+from brianprop.analysis.figures.weights import most_changed, plot_fields, plot_weights, share_at_bound
+from brianprop.analysis.runs.run import Recording, Run
+from brianprop.models.circuit import Circuit, Population, Projection
+from brianprop.models.errors import RunError
+from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, training_circuit
 from conftest import ann_run, composite_recording, composite_run
-
-from analysis.accuracy import plot_accuracy
-from analysis.connectivity import arriving, counts, plot_anatomy, plot_functional, symbol
-from analysis.figures import circuit_of, draw
-from analysis.presentations import plot_presentations, select_presentations, targets
-from analysis.raster import find_events, plot_raster, select_turns
-from analysis.runs import Recording, Run
-from analysis.weights import most_changed, plot_fields, plot_weights, share_at_bound
-from models.circuit import Circuit, Population, Projection
-from models.errors import RunError
-from models.nbp import NBP, inference_circuit, initial_weights, training_circuit
 
 PARAMETERS = NBP(n_in=16, n_hid=6, n_out=3)
 NAMES = ["raster", "accuracy", "functional", "anatomy", "weights", "images"]
@@ -251,9 +250,8 @@ def test_symbols():
 @pytest.mark.parametrize("plot", [plot_anatomy, plot_functional])
 @pytest.mark.parametrize("make", [training_circuit, inference_circuit])
 def test_no_label_lies_on_another(plot, make):
+    from brianprop.analysis.figures.output import STYLE
     from matplotlib.style import context
-
-    from analysis.output import STYLE
 
     with context(STYLE):
         figure = plot(make(NBP(n_in=3136, n_hid=1000, n_out=26)))
@@ -339,11 +337,10 @@ def test_draw_writes_every_figure_twice(drawn):
 
 def test_arrows_end_at_the_boxes_in_the_file(drawn):
     """Measured boxes are those of the file's resolution: drawing once more with all of them known changes nothing."""
+    from brianprop.analysis.figures.output import STYLE
     from matplotlib import rcParams
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.style import context
-
-    from analysis.output import STYLE
 
     run, _ = drawn
     with context(STYLE):
@@ -360,7 +357,9 @@ def test_draw_leaves_out_what_is_missing(tmp_path, capsys, monkeypatch):
     run = make_run(tmp_path / "run", epochs=1)
     # the circuit alone decides these two, and they are drawn elsewhere
     for name in ("plot_functional", "plot_anatomy"):
-        monkeypatch.setattr(f"analysis.connectivity.{name}", lambda circuit: plot_weights({}, {"W1": np.eye(3)}, 1))
+        monkeypatch.setattr(
+            f"brianprop.analysis.figures.connectivity.{name}", lambda circuit: plot_weights({}, {"W1": np.eye(3)}, 1)
+        )
     written = draw([run.path, make_run(tmp_path / "other", seed=1).path], tmp_path / "deep" / "out")
     assert [path.name for path in written if path.suffix == ".png"] == [
         "accuracy.png",
@@ -487,8 +486,8 @@ def test_many_groups_show_one_readout_of_the_test_images_each(tmp_path):
 
 def test_the_command_line_starts_without_the_heavy_libraries():
     code = """
-import sys, analysis.figures, experiments.cli, experiments.commands
-print([name for name in ('matplotlib', 'pandas', 'brian2', 'analysis.energy') if name in sys.modules])
+import sys, brianprop.analysis.figures.draw, brianprop.experiments.cli.main, brianprop.experiments.cli.commands
+print([name for name in ('matplotlib', 'pandas', 'brian2', 'brianprop.analysis.energy.report') if name in sys.modules])
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -512,8 +511,8 @@ def test_figures_are_the_same_whatever_the_settings_of_the_user(tmp_path, user, 
 def draw_apart(run, folder, **variables):
     """The bytes of the PNG files as another process draws them; a PDF orders the letters of a font in no fixed way."""
     out = folder / "figures"
-    command = [sys.executable, "-m", "experiments.cli", "figures", str(run), "--out", str(out)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])} | variables
+    command = [sys.executable, "-m", "brianprop", "figures", str(run), "--out", str(out)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")} | variables
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     return {path.name: path.read_bytes() for path in sorted(out.glob("*.png"))}
@@ -529,8 +528,8 @@ def plain_figures(tmp_path_factory):
 def test_settings_of_matplotlib_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "matplotlibrc").write_bytes(b"font.size: 8 # \xe4\n")
     run = ann_run(tmp_path / "run").path
-    command = [sys.executable, "-m", "experiments.cli", "figures", str(run)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-m", "brianprop", "figures", str(run)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "brianprop: Matplotlib cannot be imported" in done.stderr and "mend its file matplotlibrc" in done.stderr

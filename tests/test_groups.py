@@ -1,10 +1,9 @@
 """Runs that differ in their seed only belong together; labels say in what the others differ."""
 
 import pytest
+from brianprop.analysis.groups import group_runs
+from brianprop.analysis.runs.run import Run
 from conftest import ann_run, composite_run
-
-from analysis.groups import group_runs
-from analysis.runs import Run
 
 
 def labels(groups):

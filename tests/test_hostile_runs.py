@@ -7,12 +7,11 @@ import zipfile
 
 import numpy as np
 import pytest
-
-from analysis.output import NothingToShowError
-from experiments.cli import main
-from models.errors import BuildError
-from models.nbp_model import NBPModel, NBPResult
-from models.ssnn_bp import SSNNResult
+from brianprop.analysis.figures.output import NothingToShowError
+from brianprop.experiments.cli.main import main
+from brianprop.models.errors import BuildError
+from brianprop.models.nbp.model import NBPModel, NBPResult
+from brianprop.models.ssnn_bp.model import SSNNResult
 
 SIZES = ["--samples", "4", "--validation", "2", "--test-samples", "2", "--epochs", "2"]
 SYSTEMS = {
@@ -58,7 +57,7 @@ def whole(tmp_path_factory):
     """A finished run of each system."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.train_circuit.simulator", Pretended)
+        patch.setattr("brianprop.experiments.training.circuit.simulator", Pretended)
         for system, options in SYSTEMS.items():
             assert main(["train", system, *SIZES, *options, "--out", str(folder / system)]) == 0
     return folder
@@ -367,9 +366,9 @@ def reading_alone(monkeypatch):
     def refuse(*_, **__):
         raise BuildError("A simulation would begin now.")
 
-    monkeypatch.setattr("analysis.figures.write_figures", draw)
-    monkeypatch.setattr("analysis.energy.write_figures", draw)
-    monkeypatch.setattr("experiments.train_circuit.simulator", refuse)
+    monkeypatch.setattr("brianprop.analysis.figures.draw.write_figures", draw)
+    monkeypatch.setattr("brianprop.analysis.energy.report.write_figures", draw)
+    monkeypatch.setattr("brianprop.experiments.training.circuit.simulator", refuse)
 
 
 @pytest.mark.filterwarnings("ignore:.*is skipped for an earlier one")

@@ -8,15 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from analysis.runs import Recording, Run
-from experiments import train as training_commands
-from experiments.cli import main
-from experiments.train import resume, train
-from experiments.train_nbp import NBPSystem, TrainNBP
-from experiments.training import Learned
-from models.errors import RunError
-from models.nbp import training_circuit
+from brianprop.analysis.runs.run import Recording, Run
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.training import commands as training_commands
+from brianprop.experiments.training.commands import resume, train
+from brianprop.experiments.training.loop import Learned
+from brianprop.experiments.training.nbp import NBPSystem, TrainNBP
+from brianprop.models.errors import RunError
+from brianprop.models.nbp.circuit import training_circuit
 
 
 class Arithmetic(NBPSystem):

@@ -4,11 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-
-from experiments.kernels import Kernel, SSNNKernel
-from models.errors import ParameterError
-from models.nbp import NBP
-from models.reference import Scaling, present, scaling
+from brianprop.experiments.benchmarks.kernels import Kernel, SSNNKernel
+from brianprop.models.errors import ParameterError
+from brianprop.models.nbp.circuit import NBP
+from brianprop.models.reference import Scaling, present, scaling
 
 STEPS, THETA, REPETITIONS = 12, 2.0, 2000
 

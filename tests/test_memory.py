@@ -1,13 +1,12 @@
 """What does not fit into memory is refused with its estimate, before anything is built or written."""
 
 import pytest
-
-from experiments.cli import main
-from experiments.train import train
-from experiments.train_nbp import TrainNBP
-from experiments.train_ssnn_bp import TrainSSNN
-from models import memory
-from models.errors import BuildError
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.training.commands import train
+from brianprop.experiments.training.nbp import TrainNBP
+from brianprop.experiments.training.ssnn_bp import TrainSSNN
+from brianprop.models import memory
+from brianprop.models.errors import BuildError
 
 
 def refused(words, capsys):
@@ -23,7 +22,7 @@ def refused(words, capsys):
 def little(monkeypatch):
     """A machine with 64 MiB free, on which nothing may be built."""
     monkeypatch.setattr(memory, "available", lambda: 2**26)
-    monkeypatch.setattr("experiments.train_circuit.simulator", lambda *_, **__: pytest.fail("something was built"))
+    monkeypatch.setattr("brianprop.experiments.training.circuit.simulator", lambda *_, **__: pytest.fail("something was built"))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +62,7 @@ def begun(tmp_path):
 
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("experiments.train_circuit.simulator", stop)
+        patch.setattr("brianprop.experiments.training.circuit.simulator", stop)
         for kind in (TrainNBP, TrainSSNN):
             with pytest.raises(BuildError):
                 train(kind(tmp_path / kind.system, epochs=1), lambda line: None)
@@ -74,7 +73,7 @@ def begun(tmp_path):
 @pytest.mark.parametrize("system", ["nbp", "ssnn-bp"])
 def test_evaluation_needs_an_image_for_each_copy_and_memory_for_all(system, begun, monkeypatch, capsys):
     words = ["evaluate", str(begun[system]), "--epoch", "0", "--replicas"]
-    monkeypatch.setattr("experiments.train_circuit.simulator", lambda *_, **__: pytest.fail("something was built"))
+    monkeypatch.setattr("brianprop.experiments.training.circuit.simulator", lambda *_, **__: pytest.fail("something was built"))
     assert "297 test images" in refused([*words, "100000"], capsys)
     monkeypatch.setattr(memory, "available", lambda: 2**26)
     assert "MiB are free" in refused([*words, "297"], capsys)

@@ -4,13 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from brianprop.experiments.training.nbp import NBPSystem
+from brianprop.models import reference, simulation
+from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
+from brianprop.models.nbp.model import NBPModel
+from brianprop.models.simulation import builds, simulator
 from conftest import DIGITS, restless_weights
-
-from experiments.train_nbp import NBPSystem
-from models import reference, simulation
-from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
-from models.nbp_model import NBPModel
-from models.simulation import builds, simulator
 
 
 def simulate(parameters, weights, images, targets, device="cpp_standalone", seed=0, **options):
@@ -254,7 +253,7 @@ def test_inference_circuit_equals_oracle(digits):
 
 
 def test_threshold_heterogeneity_is_drawn_by_the_seed_and_shared_by_both_circuits():
-    from models.builder import neuron_values
+    from brianprop.models.nbp.network import neuron_values
 
     parameters = NBP(**DIGITS, theta_spread=0.1)
     training, inference = training_circuit(parameters), inference_circuit(parameters)
@@ -367,8 +366,8 @@ def test_noise_has_the_stated_standard_deviation(digits):
 def test_slower_time_constants_follow_the_equations(digits):
     # one input spike through the general neuron, step by step by hand: I decays by 1 - dt/tau_s, v moves by dt/tau_m
     parameters = NBP(n_in=1, n_hid=1, n_out=1, tau_m=2.0**-8, tau_s=2.0**-9)
-    from models.builder import create
-    from models.simulation.generate import brian2_device, stimulus_function
+    from brianprop.models.nbp.network import create
+    from brianprop.models.simulation.generate import brian2_device, stimulus_function
 
     with brian2_device("numpy") as b2:
         circuit = training_circuit(parameters)

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from analysis.npz import DamagedError, read_npz
-from models import memory
-from models.errors import ParameterError
+from brianprop.analysis.runs.npz import DamagedError, read_npz
+from brianprop.models import memory
+from brianprop.models.errors import ParameterError
 
 
 def test_an_archive_is_refused_by_its_headers(tmp_path, monkeypatch):

@@ -5,13 +5,14 @@ import math
 
 import numpy as np
 import pytest
-
-from models import ann, nbp, ssnn_bp
-from models.ann import ANN
-from models.errors import ParameterError
-from models.nbp import NBP, training_circuit
-from models.nbp_model import NBPModel
-from models.ssnn_bp import SSNN
+from brianprop.models import ann
+from brianprop.models.ann import ANN
+from brianprop.models.errors import ParameterError
+from brianprop.models.nbp import circuit as nbp
+from brianprop.models.nbp.circuit import NBP, training_circuit
+from brianprop.models.nbp.model import NBPModel
+from brianprop.models.ssnn_bp import model as ssnn_bp
+from brianprop.models.ssnn_bp.model import SSNN
 
 NETWORKS = {"nbp": NBP(n_in=6, n_hid=4, n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
 DRAW = {"nbp": nbp.initial_weights, "ssnn-bp": ssnn_bp.initial_weights, "ann": ann.initial_weights}

@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+from brianprop.analysis.runs.run import Run
+from brianprop.experiments.cli import main as cli
+from brianprop.experiments.cli import process
+from brianprop.experiments.cli.main import main
+from brianprop.models.cache import cache_root
+from brianprop.models.errors import DataError
 from conftest import ann_run
-
-from analysis.runs import Run
-from experiments import cli, process
-from experiments.cli import main
-from models.cache import cache_root
-from models.errors import DataError
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = [
@@ -38,7 +38,7 @@ on_linux = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Lin
 
 def shell(line, *arguments, **options):
     """Run a line of sh in which "$@" is brianprop with arguments."""
-    command = [sys.executable, "-m", "experiments.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "brianprop", *map(str, arguments)]
     variables = os.environ | {"PYTHONPATH": str(ROOT)} | options.pop("env", {})
     return subprocess.run(["bash", "-c", line, "sh", *command], capture_output=True, text=True, env=variables, **options)
 
@@ -78,7 +78,7 @@ def test_a_full_disk_behind_standard_output_is_one_sentence(command):
 
 
 def test_a_file_never_gets_the_number_of_a_closed_stream(tmp_path):
-    script = "import os; from experiments import process; process.take_streams(); print(os.open(os.devnull, os.O_RDONLY) > 2)"
+    script = "import os; from brianprop.experiments.cli import process; process.take_streams(); print(os.open(os.devnull, os.O_RDONLY) > 2)"
     done = shell(f'{sys.executable} -c "{script}" <&- 2>&-')
     assert done.stdout == "True\n"
 
@@ -112,7 +112,7 @@ def test_what_the_machine_refuses_is_one_sentence(error, words, monkeypatch, cap
     def fail(_):
         raise error
 
-    monkeypatch.setattr("experiments.commands.parse", fail)
+    monkeypatch.setattr("brianprop.experiments.cli.commands.parse", fail)
     assert main(["info"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and said.startswith(f"brianprop: {words}")
@@ -127,7 +127,7 @@ def started(arguments, folder, **variables):
     """Start brianprop with its temporary files in a folder."""
     folder.mkdir(exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, "-m", "experiments.cli", *map(str, arguments)],
+        [sys.executable, "-m", "brianprop", *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder)} | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -156,7 +156,7 @@ def test_an_interruption_during_the_imports(tmp_path):
         "    def find_spec(self, name, path, target=None):\n"
         "        if name == 'numpy':\n"
         "            signal.raise_signal(signal.SIGINT)\n"
-        "from experiments.cli import main\n"
+        "from brianprop.experiments.cli.main import main\n"
         "sys.meta_path.insert(0, Slow())\n"
         "sys.argv[1:] = ['info']\n"
         "sys.exit(main())\n"
@@ -168,7 +168,7 @@ def test_an_interruption_during_the_imports(tmp_path):
 
 def test_a_signal_that_gets_lost_is_raised_again():
     script = (
-        "import os, sys, time, signal; from experiments import process; process.raise_on_signals()\n"
+        "import os, sys, time, signal; from brianprop.experiments.cli import process; process.raise_on_signals()\n"
         "try:\n"
         "    os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)\n"
         "except BaseException: pass\n"
@@ -184,7 +184,7 @@ def test_a_signal_that_gets_lost_is_raised_again():
 
 def test_a_signal_that_is_ignored_stays_so():
     script = (
-        "import signal; from experiments import process; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "import signal; from brianprop.experiments.cli import process; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
         "process.raise_on_signals(); signal.raise_signal(signal.SIGHUP); print('on')"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True).stdout == "on\n"
@@ -193,7 +193,7 @@ def test_a_signal_that_is_ignored_stays_so():
 def test_children_of_children_end_too(tmp_path):
     """A program that its parent leaves behind, as make does where it is killed."""
     script = (
-        "import subprocess, sys; from experiments import process; process.raise_on_signals()\n"
+        "import subprocess, sys; from brianprop.experiments.cli import process; process.raise_on_signals()\n"
         "try:\n"
         "    subprocess.run(['sh', '-c', 'sleep 60 & echo $! > child; wait'])\n"
         "except process.Stopped:\n"
@@ -222,7 +222,7 @@ def test_children_of_children_end_too(tmp_path):
 def test_a_thread_that_waits_for_a_program_does_not_keep_the_process():
     """As a simulation of several networks does, which a thread runs."""
     script = (
-        "import os, signal, subprocess, sys, threading; from experiments import process; process.raise_on_signals()\n"
+        "import os, signal, subprocess, sys, threading; from brianprop.experiments.cli import process; process.raise_on_signals()\n"
         "program = threading.Thread(target=lambda: subprocess.run(['sleep', '60']))\n"
         "program.start()\n"
         "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
@@ -305,7 +305,7 @@ def test_a_cache_without_a_home_is_of_the_user_alone(no_cache, monkeypatch, tmp_
 #: In a process of root that has imported all, since another user may not be able to read this Python: forks become that user.
 UNKNOWN_USER = """
 import os, sys
-from experiments.cli import main
+from brianprop.experiments.cli.main import main
 work, arguments = sys.argv[1], sys.argv[2:]
 assert main([*arguments, "--out", work + "/warm"]) == main(["evaluate", work + "/warm"]) == 0
 del os.environ["BRIANPROP_CACHE"]

@@ -4,17 +4,17 @@ import contextlib
 
 import numpy as np
 import pytest
+from brianprop.models.errors import ParameterError
+from brianprop.models.model import Stimuli
+from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, matrices, training_circuit
+from brianprop.models.nbp.model import NBPModel
+from brianprop.models.neurons import ANNEALING, GATED_LIF, dependent, individual
+from brianprop.models.plasticity import coincidence_model, of_targets
+from brianprop.models.simulation import simulator
+from brianprop.models.simulation.replicas import Replicas, ReplicaStimuli
+from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
+from brianprop.models.ssnn_bp.model import initial_weights as initial_ssnn_weights
 
-from models.errors import ParameterError
-from models.model import Stimuli
-from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit
-from models.nbp_model import NBPModel
-from models.neurons import ANNEALING, GATED_LIF, dependent, individual
-from models.plasticity import coincidence_model, of_targets
-from models.replicas import Replicas, ReplicaStimuli
-from models.simulation import simulator
-from models.ssnn_bp import SSNN, SSNNModel
-from models.ssnn_bp import initial_weights as initial_ssnn_weights
 from tests.conftest import DIGITS
 
 #: Of one simulation: what differs between them is set when it runs.

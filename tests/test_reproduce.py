@@ -5,15 +5,14 @@ import dataclasses
 import numpy as np
 import pandas
 import pytest
+from brianprop.analysis import tables
+from brianprop.analysis.runs.run import Run
+from brianprop.experiments import reproduce
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.reproduce import EXPERIMENTS, SIZES, listing
+from brianprop.models.errors import RunError
+from brianprop.models.nbp.circuit import NBP, training_circuit
 from conftest import comparable_metrics
-
-from analysis import tables
-from analysis.runs import Run
-from experiments import reproduce
-from experiments.cli import main
-from experiments.reproduce import EXPERIMENTS, SIZES, listing
-from models.errors import RunError
-from models.nbp import NBP, training_circuit
 
 #: All but those whose data cannot be had everywhere.
 RUNNABLE = [name for name in EXPERIMENTS if name not in ("ssnn-emnist", "ssnn-n-mnist")]

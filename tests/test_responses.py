@@ -6,15 +6,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from brianprop.analysis.figures import sweep as responses
+from brianprop.analysis.figures.output import NothingToShowError
+from brianprop.analysis.figures.sweep import plot_heatmap, plot_importance, plot_learning, plot_parallel, plot_response
+from brianprop.analysis.runs import sweep_directory
+from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.sweeps.description import read_sweep
+from brianprop.experiments.sweeps.run import plan_of
 from conftest import ann_run
-
-from analysis import responses, sweep_directory
-from analysis.output import NothingToShowError
-from analysis.responses import plot_heatmap, plot_importance, plot_learning, plot_parallel, plot_response
-from analysis.sweep_directory import SweepDirectory
-from experiments.axes import read_sweep
-from experiments.cli import main
-from experiments.sweep import plan_of
 
 
 def made(path, axes, score, seeds=2, sample=None, objective="accuracy", left_out=()):

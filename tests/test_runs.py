@@ -15,13 +15,12 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-
-from analysis import runs
-from analysis.runs import FORMAT, Recording, Run, require_vacant
-from experiments.cli import main
-from models.errors import RunError
-from models.files import atomic_write
-from models.nbp import NBP
+from brianprop.analysis.runs import run as runs
+from brianprop.analysis.runs.run import FORMAT, Recording, Run, require_vacant
+from brianprop.experiments.cli.main import main
+from brianprop.models.errors import RunError
+from brianprop.models.files import atomic_write
+from brianprop.models.nbp.circuit import NBP
 
 PARAMETERS = NBP(n_in=6, n_hid=4, n_out=3, w_step=1)
 CONFIG = {"system": "nbp", "parameters": runs.as_json(PARAMETERS), "training": {"epochs": 2, "seed": 0}}
@@ -484,7 +483,7 @@ def test_a_place_that_may_not_be_written_is_refused_before_data_are_read(tmp_pat
     for parent in (tmp_path, *tmp_path.parents[:3]):
         parent.chmod(0o755)
     code = (
-        "import os, sys; from analysis.runs import require_vacant, RunError\n"
+        "import os, sys; from brianprop.analysis.runs.run import require_vacant, RunError\n"
         "os.setgid(65534); os.setuid(65534)\n"
         "try: require_vacant(sys.argv[1])\n"
         "except RunError as error: print(error)"

@@ -2,17 +2,16 @@
 
 import numpy as np
 import pytest
-
-from models.circuit import Circuit, Population, Projection
-from models.errors import ParameterError
-from models.model import Stimuli
-from models.nbp import NBP, initial_weights, matrices, training_circuit
-from models.nbp_model import NBPModel
-from models.replicas import Replicas, ReplicaStimuli
-from models.simulation import simulator
-from models.simulation.simulator import Simulator
-from models.ssnn_bp import SSNN, SSNNModel
-from models.ssnn_bp import initial_weights as initial_ssnn_weights
+from brianprop.models.circuit import Circuit, Population, Projection
+from brianprop.models.errors import ParameterError
+from brianprop.models.model import Stimuli
+from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
+from brianprop.models.nbp.model import NBPModel
+from brianprop.models.simulation import simulator
+from brianprop.models.simulation.replicas import Replicas, ReplicaStimuli
+from brianprop.models.simulation.simulator import Simulator
+from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
+from brianprop.models.ssnn_bp.model import initial_weights as initial_ssnn_weights
 
 PARAMETERS = NBP(n_in=4, n_hid=3, n_out=2)
 MODEL = NBPModel(training_circuit(PARAMETERS), PARAMETERS)

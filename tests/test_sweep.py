@@ -14,20 +14,19 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.sweeps import run as sweeps
+from brianprop.experiments.sweeps.cluster import job_cluster
+from brianprop.experiments.sweeps.description import read_sweep
+from brianprop.experiments.training.commands import train
+from brianprop.models.cache import private_folder
+from brianprop.models.errors import ParameterError, RunError
+from brianprop.models.simulation.compiler import compiler
 from conftest import DIGITS, assert_same_run
 from dask_processes import environment, scheduler, wait_for
 from distributed import LocalCluster
-
-from analysis.runs import Run
-from analysis.sweep_directory import SweepDirectory
-from experiments import sweep as sweeps
-from experiments.axes import read_sweep
-from experiments.cli import main
-from experiments.cluster import job_cluster
-from experiments.train import train
-from models.cache import private_folder
-from models.errors import ParameterError, RunError
-from models.simulation.compiler import compiler
 
 SMALL = {"dataset": "digits", "hidden": DIGITS["n_hid"], "epochs": 2, "samples": 60, "test_samples": 60, "validation": 40}
 AXES = {"eta_plus": [2, 4], "theta": [900, 1024.0]}
@@ -366,7 +365,8 @@ def test_another_sweep_on_the_same_directory_waits_for_a_point_and_takes_it(swep
     directory, (task, *_) = planned(tmp_path / "sweep")
     with directory.lock(task.key), directory.attempt(task.key):
         assert directory.status().running == (task.key,)
-        script = "import pickle, sys; from experiments.sweep import run_point; print(run_point(pickle.load(sys.stdin.buffer)))"
+        script = "import pickle, sys; from brianprop.experiments.sweeps.run import run_point\n"
+        script += "print(run_point(pickle.load(sys.stdin.buffer)))"
         import pickle
 
         other = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -408,7 +408,7 @@ def start(out, *more, base=SMALL, axes=AXES, seeds=1):
         [*words(base, axes, seeds), "--out", str(out)] if not (out / "sweep.json").exists() else ["sweep", "resume", str(out)]
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.cli", *command, *more],
+        [sys.executable, "-m", "brianprop", *command, *more],
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -537,7 +537,7 @@ def test_a_scheduler_that_dies_ends_the_sweep_with_clear_words(tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("experiments.cluster.PATIENCE", 0.5)
+    monkeypatch.setattr("brianprop.experiments.sweeps.cluster.PATIENCE", 0.5)
     assert main([*words(), "--out", str(tmp_path / "sweep"), "--scheduler", "tcp://127.0.0.1:9"]) == 2
     error = capsys.readouterr().err
     assert "The scheduler tcp://127.0.0.1:9 does not answer" in error and "Traceback" not in error
@@ -548,7 +548,7 @@ def test_a_machine_without_workers_ends_the_sweep_with_clear_words(tmp_path, mon
     def empty(workers, scratch):
         return LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0")
 
-    monkeypatch.setattr("experiments.cluster._this_machine", empty)
+    monkeypatch.setattr("brianprop.experiments.sweeps.cluster._this_machine", empty)
     monkeypatch.setattr(sweeps, "DESERTED_AFTER", 0.5)
     assert main([*words(), "--out", str(tmp_path / "sweep")]) == 2
     error = capsys.readouterr().err
@@ -578,7 +578,7 @@ def test_jobs_run_a_sweep_and_a_job_that_ends_is_replaced(swept, tmp_path):
     axes = "\n".join(f"{name} = {json.dumps(values)}" for name, values in AXES.items())
     cluster = f'kind = "processes"\njobs = 1\npython = {json.dumps(sys.executable)}\nlocal_directory = "{tmp_path / "dask"}"'
     file.write_text(f'system = "nbp"\n[base]\n{base}\n[axes]\n{axes}\n[cluster]\n{cluster}\n')
-    command = [sys.executable, "-m", "experiments.cli", "sweep", str(file), "--out", str(out)]
+    command = [sys.executable, "-m", "brianprop", "sweep", str(file), "--out", str(out)]
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
     process = subprocess.Popen(command, env=environment(), **quiet)
     STARTED.append(process)

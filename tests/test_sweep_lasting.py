@@ -12,13 +12,12 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import numpy as np
 import psutil
 import pytest
+from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.experiments.sweeps import run as sweeps
+from brianprop.experiments.sweeps.description import SETTINGS, read_sweep
+from brianprop.experiments.training.ann import ANNSystem
+from brianprop.models.errors import ParameterError
 from dask_processes import environment, wait_for
-
-from analysis.sweep_directory import SweepDirectory
-from experiments import sweep as sweeps
-from experiments.axes import SETTINGS, read_sweep
-from experiments.train_ann import ANNSystem
-from models.errors import ParameterError
 
 SMALL = {"dataset": "digits", "hidden": 3, "epochs": 1, "samples": 20, "test_samples": 10, "validation": 10}
 
@@ -155,7 +154,7 @@ def many_points(path, number, monkeypatch, scratch):
 
 
 def sweeps_learned(weights):
-    from experiments.training import Learned
+    from brianprop.experiments.training.loop import Learned
 
     return Learned(weights, 0.0)
 
@@ -185,7 +184,7 @@ def words(out):
 
 
 def start(arguments, **more):
-    command = [sys.executable, "-m", "experiments.cli", *arguments]
+    command = [sys.executable, "-m", "brianprop", *arguments]
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
     return subprocess.Popen(command, env=environment(**more), **quiet)
 

@@ -6,12 +6,11 @@ import os
 import shutil
 
 import pytest
-
-from analysis.sweep_directory import SweepDirectory
-from experiments import sweep as sweeps
-from experiments.axes import read_sweep
-from experiments.cli import main
-from models.errors import RunError
+from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.sweeps import run as sweeps
+from brianprop.experiments.sweeps.description import read_sweep
+from brianprop.models.errors import RunError
 
 SMALL = {"dataset": "digits", "hidden": 5, "epochs": 1, "samples": 60, "test_samples": 20, "validation": 20}
 COMMANDS = ("status", "table", "figures", "resume")

@@ -3,16 +3,15 @@
 import numpy as np
 import pandas
 import pytest
+from brianprop.analysis.figures.activity import count
+from brianprop.analysis.figures.comparison import plot_activity, plot_length, plot_step, points
+from brianprop.analysis.figures.draw import compare
+from brianprop.analysis.figures.output import NothingToShowError
+from brianprop.analysis.groups import group_runs
+from brianprop.analysis.runs.run import Run
+from brianprop.experiments.cli.main import main
+from brianprop.models.errors import RunError
 from conftest import ann_run, composite_run
-
-from analysis.activity import count
-from analysis.figures import compare
-from analysis.groups import group_runs
-from analysis.output import NothingToShowError
-from analysis.runs import Run
-from analysis.sweeps import plot_activity, plot_length, plot_step, points
-from experiments.cli import main
-from models.errors import RunError
 
 
 @pytest.fixture(scope="module")

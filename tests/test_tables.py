@@ -4,11 +4,10 @@ import shutil
 
 import pandas
 import pytest
+from brianprop.analysis.tables import markdown, summary, table
+from brianprop.experiments.cli.main import main
+from brianprop.models.errors import ParameterError, RunError
 from conftest import ann_run, composite_run
-
-from analysis.tables import markdown, summary, table
-from experiments.cli import main
-from models.errors import ParameterError, RunError
 
 
 def metrics(validation, test):

@@ -7,17 +7,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from brianprop.analysis.runs.run import Run
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.training import lockstep as together
+from brianprop.experiments.training.commands import evaluate, train
+from brianprop.experiments.training.lockstep import run_together
+from brianprop.experiments.training.nbp import TrainNBP
+from brianprop.experiments.training.replicas import train_replicas
+from brianprop.models.errors import ParameterError, RunError
+from brianprop.models.model import Result
 from conftest import DIGITS, assert_same_run, back_to
-
-from analysis.runs import Run
-from experiments import together
-from experiments.cli import main
-from experiments.replicas import train_replicas
-from experiments.together import run_together
-from experiments.train import evaluate, train
-from experiments.train_nbp import TrainNBP
-from models.errors import ParameterError, RunError
-from models.model import Result
 
 OPTIONS = {"hidden": DIGITS["n_hid"], "samples": 200, "epochs": 2}
 SEEDS = (4, 5, 6)

@@ -1,8 +1,7 @@
 """TOML files as users and editors write them."""
 
 import pytest
-
-from analysis.toml_files import DEEPEST, LARGEST, read_toml
+from brianprop.analysis.runs.toml_files import DEEPEST, LARGEST, read_toml
 
 
 def written(tmp_path, content):

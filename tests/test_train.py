@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.training.commands import _origin, evaluate
+from brianprop.experiments.training.loop import load_data
+from brianprop.models import reference
+from brianprop.models.nbp.circuit import NBP
 from conftest import DIGITS, assert_same_run, back_to, restless_weights
-
-from analysis.runs import METRIC_COLUMNS, Run
-from experiments.cli import main
-from experiments.train import _origin, evaluate
-from experiments.training import load_data
-from models import reference
-from models.nbp import NBP
 
 SMALL = ["train", "nbp", "--hidden", str(DIGITS["n_hid"]), "--samples", "300", "--epochs", "3"]
 
@@ -177,13 +176,13 @@ def test_resume_after_each_epoch_equals_uninterrupted(finished, tmp_path, capsys
 
 def test_killed_at_any_moment_a_run_can_be_resumed(finished, tmp_path):
     path = tmp_path / "killed"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
 
     def attempt(length):
         """Train or resume for at most `length` seconds; the seconds it took where it came to its end, else None."""
         begun = ["resume", str(path)] if (path / "config.json").exists() else None
         arguments = begun or [*SMALL, "--seed", "5", "--record-spikes", "--out", str(path)]
-        command = [sys.executable, "-m", "experiments.cli", *arguments]
+        command = [sys.executable, "-m", "brianprop", *arguments]
         start = time.perf_counter()
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             try:
@@ -365,16 +364,16 @@ def test_what_a_killed_creation_left_is_no_run(tmp_path):
 
 
 def test_debug_shows_the_traceback(tmp_path):
-    from models.errors import ParameterError
+    from brianprop.models.errors import ParameterError
 
     with pytest.raises(ParameterError):
         main([*SMALL, "--theta", "nan", "--out", str(tmp_path / "out"), "--debug"])
 
 
 def test_no_compiler_is_one_sentence(tmp_path):
-    environment = os.environ | {"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = os.environ | {"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.cli", *SMALL, "--out", str(tmp_path / "out")],
+        [sys.executable, "-m", "brianprop", *SMALL, "--out", str(tmp_path / "out")],
         env=environment,
         capture_output=True,
         text=True,
@@ -395,12 +394,12 @@ def test_a_full_disk_is_one_sentence(variable, tmp_path):
     ):
         pytest.skip("a small file system can only be mounted by root")
     try:
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
         if variable:
             environment[variable] = str(small)
         out = tmp_path / "out" if variable else small / "out"
         done = subprocess.run(
-            [sys.executable, "-m", "experiments.cli", *SMALL, "--out", str(out)],
+            [sys.executable, "-m", "brianprop", *SMALL, "--out", str(out)],
             env=environment,
             capture_output=True,
             text=True,

@@ -4,17 +4,16 @@ import math
 
 import numpy as np
 import pytest
+from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.data import images as datasets
+from brianprop.experiments.training.ann import ANNSystem, scores
+from brianprop.experiments.training.loop import Part, noise_seed
+from brianprop.models import ann
+from brianprop.models.ann import ANN
+from brianprop.models.reference import softmax
 from conftest import assert_same_run, back_to
 from threadpoolctl import threadpool_info
-
-from analysis.runs import METRIC_COLUMNS, Run
-from experiments import datasets
-from experiments.cli import main
-from experiments.train_ann import ANNSystem, scores
-from experiments.training import Part, noise_seed
-from models import ann
-from models.ann import ANN
-from models.reference import softmax
 
 SMALL = ["train", "ann", "--hidden", "20", "--samples", "300", "--epochs", "3", "--seed", "5"]
 

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from brianprop.analysis.figures.activity import n_presentations
+from brianprop.analysis.figures.raster_ssnn_bp import targets
+from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.data import encoding
+from brianprop.experiments.data import images as datasets
+from brianprop.experiments.training.loop import PROBABILITY_FLOOR, noise_seed
+from brianprop.experiments.training.ssnn_bp import scores
+from brianprop.models.simulation import simulator
+from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
 from conftest import assert_same_run, back_to
-
-from analysis.activity import n_presentations
-from analysis.presentations import targets
-from analysis.runs import METRIC_COLUMNS, Run
-from experiments import datasets, encoding
-from experiments.cli import main
-from experiments.train_ssnn_bp import scores
-from experiments.training import PROBABILITY_FLOOR, noise_seed
-from models.simulation import simulator
-from models.ssnn_bp import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
 
 #: One network for all tests, so that they share builds; its T, sizes of data and rates need none of their own.
 SMALL = ["train", "ssnn-bp", "--hidden", "20", "--steps", "6", "--samples", "300", "--epochs", "3"]
@@ -167,8 +167,8 @@ def test_resume_after_each_epoch_equals_uninterrupted(finished, tmp_path, capsys
 @pytest.mark.parametrize("file", ["config.json", "metrics.csv", "raster.npz", "checkpoints/epoch_0002.npz"])
 def test_killed_as_soon_as_a_file_is_there_a_run_can_be_resumed(file, finished, tmp_path):
     path = tmp_path / "killed"
-    command = [sys.executable, "-m", "experiments.cli", *SMALL, "--seed", "5", "--out", str(path)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-m", "brianprop", *SMALL, "--seed", "5", "--out", str(path)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     while not (path / file).exists():
         assert process.poll() is None
@@ -265,7 +265,9 @@ def test_every_rule_is_an_option(tmp_path, monkeypatch):
             ([f"--{option}"] if value else [f"--no-{option}"]) if isinstance(value, bool) else [f"--{option}", str(value)]
         )
     seen = []
-    monkeypatch.setattr("experiments.train.train", lambda settings: seen.append(settings) or Run(tmp_path, {}, {}))
+    monkeypatch.setattr(
+        "brianprop.experiments.training.commands.train", lambda settings: seen.append(settings) or Run(tmp_path, {}, {})
+    )
     assert main(["train", "ssnn-bp", "--hidden", "30", "20", *options, "--out", str(tmp_path / "out")]) == 0
     assert seen[0].rules == other
     assert seen[0].parameters(64, 10) == SSNN(**dataclasses.asdict(other), n_in=64, hidden=(30, 20), n_out=10)

@@ -6,20 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from experiments import datasets
-from experiments import train as training_commands
-from experiments.axes import SETTINGS, settings_of
-from experiments.train import train
-from experiments.train_ann import ANNSystem, TrainANN
-from experiments.train_nbp import NBPSystem, TrainNBP
-from experiments.train_ssnn_bp import SSNNSystem, TrainSSNN
-from experiments.training import Learned, Part, load_data, noise_seed
-from models import ann, nbp, ssnn_bp
-from models.ann import ANN
-from models.errors import BuildError, ParameterError
-from models.nbp import NBP
-from models.ssnn_bp import SSNN
+from brianprop.experiments.data import images as datasets
+from brianprop.experiments.sweeps.description import SETTINGS, settings_of
+from brianprop.experiments.training import commands as training_commands
+from brianprop.experiments.training.ann import ANNSystem, TrainANN
+from brianprop.experiments.training.commands import train
+from brianprop.experiments.training.loop import Learned, Part, load_data, noise_seed
+from brianprop.experiments.training.nbp import NBPSystem, TrainNBP
+from brianprop.experiments.training.ssnn_bp import SSNNSystem, TrainSSNN
+from brianprop.models import ann
+from brianprop.models.ann import ANN
+from brianprop.models.errors import BuildError, ParameterError
+from brianprop.models.nbp import circuit as nbp
+from brianprop.models.nbp.circuit import NBP
+from brianprop.models.ssnn_bp import model as ssnn_bp
+from brianprop.models.ssnn_bp.model import SSNN
 
 NETWORKS = {"nbp": NBP(n_in=6, n_hid=4, n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
 DRAW = {"nbp": nbp.initial_weights, "ssnn-bp": ssnn_bp.initial_weights, "ann": ann.initial_weights}
@@ -127,7 +128,7 @@ def test_a_circuit_gets_other_noise_in_every_pass(kind, tmp_path, monkeypatch):
     class Skipped(Exception):
         pass
 
-    monkeypatch.setattr("experiments.train_circuit.simulator", Stub)
+    monkeypatch.setattr("brianprop.experiments.training.circuit.simulator", Stub)
     settings = kind(tmp_path / "run", epochs=3, samples=4)
     data, parameters, weights = training_commands.prepared(settings, lambda line: None)
     training = settings.training() | {"epochs": 3, "seed": 0}

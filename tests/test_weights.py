@@ -2,16 +2,17 @@
 
 import numpy as np
 import pytest
-
-from analysis import runs
-from analysis.runs import Run
-from experiments.training import read_weights
-from models import ann, nbp, ssnn_bp
-from models.ann import ANN
-from models.errors import DataError, RunError
-from models.nbp import NBP
-from models.ssnn_bp import SSNN
-from models.weights import layout_fault, value_fault
+from brianprop.analysis.runs import run as runs
+from brianprop.analysis.runs.run import Run
+from brianprop.experiments.training.loop import read_weights
+from brianprop.models import ann
+from brianprop.models.ann import ANN
+from brianprop.models.errors import DataError, RunError
+from brianprop.models.nbp import circuit as nbp
+from brianprop.models.nbp.circuit import NBP
+from brianprop.models.ssnn_bp import model as ssnn_bp
+from brianprop.models.ssnn_bp.model import SSNN
+from brianprop.models.weights import layout_fault, value_fault
 
 NETWORKS = {"nbp": NBP(n_in=6, n_hid=4, n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
 DRAW = {"nbp": nbp.initial_weights, "ssnn-bp": ssnn_bp.initial_weights, "ann": ann.initial_weights}

@@ -11,8 +11,8 @@ runtime.py     Brian2's runtime, for debugging
 scratch.py     temporary folders that go with their process
 """
 
-from models.simulation.builds import keep_sources
-from models.simulation.devices import CODEGENS, DEVICES, build, is_built, require, simulator, sources
-from models.simulation.simulator import Simulator
+from brianprop.models.simulation.builds import keep_sources
+from brianprop.models.simulation.devices import CODEGENS, DEVICES, build, is_built, require, simulator, sources
+from brianprop.models.simulation.simulator import Simulator
 
 __all__ = ["CODEGENS", "DEVICES", "Simulator", "build", "is_built", "keep_sources", "require", "simulator", "sources"]

@@ -21,14 +21,14 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from models.cache import exclusive, private_folder
-from models.errors import BuildError
-from models.files import atomic_write, sync_folder
-from models.model import Model
-from models.simulation import cuda
-from models.simulation.compiler import compile_cpp, compiler, flags, instruction_set, link_flags
-from models.simulation.generate import CUDA, generate
-from models.simulation.scratch import Scratch
+from brianprop.models.cache import exclusive, private_folder
+from brianprop.models.errors import BuildError
+from brianprop.models.files import atomic_write, sync_folder
+from brianprop.models.model import Model
+from brianprop.models.simulation import cuda
+from brianprop.models.simulation.compiler import compile_cpp, compiler, flags, instruction_set, link_flags
+from brianprop.models.simulation.generate import CUDA, generate
+from brianprop.models.simulation.scratch import Scratch
 
 __all__ = ["cached_build", "is_built", "keep_sources", "read_manifest", "sources"]
 

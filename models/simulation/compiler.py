@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from models.errors import BuildError
+from brianprop.models.errors import BuildError
 
 __all__ = [
     "CODE_PER_UNIT",

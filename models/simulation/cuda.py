@@ -14,8 +14,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from models.errors import BuildError
-from models.simulation.compiler import compiler, divide, flags, in_parallel, join
+from brianprop.models.errors import BuildError
+from brianprop.models.simulation.compiler import compiler, divide, flags, in_parallel, join
 
 __all__ = [
     "ARCHITECTURES",
@@ -152,8 +152,8 @@ def preferences(chosen: tuple[str, ...]) -> dict[str, object]:
 
 def add_gpu_sources(folder: Path) -> list[str]:
     """Copy what the project needs beside the generated files into its folder; gives the sources to compile."""
-    sources = Path(__file__).parents[1] / "codegen"
-    for file in (sources / "turns.h", *(sources / "gpu").iterdir()):
+    here = Path(__file__).parent
+    for file in (here / "turns.h", *(here / "gpu").iterdir()):
         shutil.copy(file, folder / file.name)
     return ["stimuli.cu"]
 

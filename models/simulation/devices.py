@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from models.codegen.dense import dense_supported
-from models.errors import ParameterError
-from models.model import Model
-from models.simulation import builds, cuda
-from models.simulation.compiler import compiler
-from models.simulation.generate import CUDA
-from models.simulation.runtime import RuntimeSimulator
-from models.simulation.simulator import Simulator
-from models.simulation.standalone import StandaloneSimulator
+from brianprop.models.dense.generator import dense_supported
+from brianprop.models.errors import ParameterError
+from brianprop.models.model import Model
+from brianprop.models.simulation import builds, cuda
+from brianprop.models.simulation.compiler import compiler
+from brianprop.models.simulation.generate import CUDA
+from brianprop.models.simulation.runtime import RuntimeSimulator
+from brianprop.models.simulation.simulator import Simulator
+from brianprop.models.simulation.standalone import StandaloneSimulator
 
 __all__ = ["CODEGENS", "DEVICES", "build", "is_built", "require", "simulator", "sources"]
 
@@ -36,11 +36,11 @@ def simulator(
     Parameters
     ----------
     model : Model
-        Such as `models.nbp_model.NBPModel` or `models.ssnn_bp.SSNNModel`.
+        Such as `models.nbp.model.NBPModel` or `models.ssnn_bp.model.SSNNModel`.
     device : {"cpp_standalone", "cuda", "cython", "numpy"}
         C++ standalone, a GPU by Brian2CUDA, or Brian2's runtime with either code generation target, for debugging.
     codegen : {"dense", "stock"}
-        Which templates make the C++ code: those of `models.codegen.dense`, which are faster, or Brian2's own. Without random
+        Which templates make the C++ code: those of `models.dense.generator`, which are faster, or Brian2's own. Without random
         numbers spikes and weights are the same, bit for bit. The runtime always uses Brian2's own, a GPU those of Brian2CUDA.
     message : callable
         Called with a line of text before a long build.

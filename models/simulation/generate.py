@@ -7,16 +7,16 @@ import gc
 import itertools
 import logging
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
+from brianprop.models.dense.generator import add_sources, dense_codeobj_class
+from brianprop.models.errors import BuildError
+from brianprop.models.model import Model
+from brianprop.models.simulation import cuda
 
-from models.codegen.dense import add_sources, dense_codeobj_class
-from models.errors import BuildError
-from models.model import Model
-from models.simulation import cuda
-
-__all__ = ["CUDA", "brian2_device", "generate", "stimulus_function"]
+__all__ = ["CUDA", "add_cpp_sources", "brian2_device", "generate", "stimulus_function"]
 
 #: What stands for the templates of `models.simulation.devices.CODEGENS` where Brian2CUDA makes the code.
 CUDA = "cuda"
@@ -228,7 +228,7 @@ def generate(folder: Path, model: Model, codegen: str) -> dict:
             added = cuda.add_gpu_sources(folder)
         else:
             device.insert_code("main", loop)
-            added = add_sources(folder)
+            added = add_cpp_sources(folder)
         device.build(directory=str(folder), compile=False, run=False, with_output=False, additional_source_files=added)
         if codegen == CUDA:
             cuda.mend(folder)
@@ -238,6 +238,12 @@ def generate(folder: Path, model: Model, codegen: str) -> dict:
     # what does nothing, or runs once, needs no optimisation
     hot = [name for name in running if f"_run_{name}" not in idle]
     return {"arrays": arrays, "bytes_per_synapse": per_synapse, "hot": hot}
+
+
+def add_cpp_sources(folder: Path) -> list[str]:
+    """Copy what the project needs beside the generated files into its folder; gives the sources to compile."""
+    shutil.copy(Path(__file__).with_name("turns.h"), folder / "turns.h")
+    return add_sources(folder)
 
 
 #: Where the generated code reads and writes the files of its arrays; it goes on after an error.

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 import numpy as np
-
-from models.simulation.generate import brian2_device, stimulus_function
-from models.simulation.simulator import Simulator
+from brianprop.models.simulation.generate import brian2_device, stimulus_function
+from brianprop.models.simulation.simulator import Simulator
 
 __all__ = ["RuntimeSimulator"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-
-from models.errors import ParameterError
-from models.model import Model, Result, Stimuli, Weights
+from brianprop.models.errors import ParameterError
+from brianprop.models.model import Model, Result, Stimuli, Weights
 
 __all__ = ["Progress", "Simulator"]
 
@@ -44,8 +43,8 @@ class Simulator:
             The learned weights at the start, as the model names them.
         stimuli : Stimuli
         samples : int array of shape (n_turns,)
-            Rows of the stimuli, in the order of their presentation. Of `models.replicas.Replicas` weights are a list, samples
-            have the shape (n_networks, n_turns), and a list of results comes back.
+            Rows of the stimuli, in the order of their presentation. Of `Replicas` weights are a list, samples have the shape
+            (n_networks, n_turns), and a list of results comes back.
         noise_seed : int
             Seed of the random numbers, where the model draws any.
         n_recorded : int

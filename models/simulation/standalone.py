@@ -12,13 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-
-from models.errors import RunError
-from models.model import Model
-from models.simulation.builds import cached_build, read_manifest
-from models.simulation.generate import CUDA
-from models.simulation.scratch import Scratch
-from models.simulation.simulator import Progress, Simulator
+from brianprop.models.errors import RunError
+from brianprop.models.model import Model
+from brianprop.models.simulation.builds import cached_build, read_manifest
+from brianprop.models.simulation.generate import CUDA
+from brianprop.models.simulation.scratch import Scratch
+from brianprop.models.simulation.simulator import Progress, Simulator
 
 __all__ = ["StandaloneSimulator"]
 

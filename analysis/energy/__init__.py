@@ -1,0 +1,1 @@
+"""Energy and latency on Loihi, modelled from recorded spikes."""

@@ -1,0 +1,321 @@
+"""What settings of SSNN-BP do, over many runs: length of the spike trains, size of an update, levels of a weight."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from brianprop.analysis.figures.activity import count, layers_of, n_presentations, signed_streams, words
+from brianprop.analysis.figures.output import NothingToShowError
+from brianprop.analysis.groups import Group, group_runs
+from brianprop.analysis.runs.run import ACCURACIES, Recording, Run
+from brianprop.models.errors import RunError
+from brianprop.models.ssnn_bp.model import SSNN
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Point", "final_scores", "plot_activity", "plot_length", "plot_step", "points", "seeds_in_words", "values"]
+
+#: Readouts of SSNN-BP: column, title, line style and marker.
+READOUTS = (("accuracy_rates", "rates", "-", "o"), ("accuracy_spikes", "spikes", "--", "s"))
+
+#: Bands of the ANN: grey, and others where there are several kinds.
+BAND_COLOURS = ("0.4", "C3", "C4", "C5")
+
+PERCENT = 100
+
+#: The number T of time steps, of the parameters, and what it is called at an axis.
+LENGTH = operator.attrgetter("steps")
+LENGTH_LABEL = "time steps $T$ of a presentation"
+
+#: Mean, sample standard deviation (NaN of a single one, which has none) and number of values.
+Point = tuple[float, float, int]
+
+
+def point(values: Sequence[float]) -> Point:
+    """Summarise one value per run."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan, len(values)
+
+
+def final_scores(run: Run, split: str) -> dict:
+    """The row of metrics after the last epoch.
+
+    Raises
+    ------
+    RunError
+        If the run is not finished or has no such split.
+    """
+    last = run.config["training"]["epochs"]
+    for row in run.metrics():
+        if row["epoch"] == last and row["split"] == split:
+            return row
+    raise RunError(
+        f"{run.path} has no scores of the split {split} after its epoch {last}; use 'brianprop resume {run.path}' if it is not "
+        "finished, or choose another --split."
+    )
+
+
+def points(group: Group, setting: Callable[[SSNN], float], score: Callable[[Run], float]) -> dict[float, Point]:
+    """A score against a setting, over the runs of a group.
+
+    Parameters
+    ----------
+    group : Group
+        Of runs of SSNN-BP that differ in this setting and their seed.
+    setting, score : callable
+        Of the parameters, and of a run.
+
+    Returns
+    -------
+    dict of Point
+        By the value of the setting, in ascending order.
+    """
+    found: dict[float, list[float]] = {}
+    for run in group.runs:
+        found.setdefault(setting(run.parameters()), []).append(score(run))
+    return {value: point(found[value]) for value in sorted(found)}
+
+
+def values(runs: Sequence[Run], split: str) -> pandas.DataFrame:
+    """One row per run: what it was, how well it did, and how many spikes and updates its recorded presentations took.
+
+    Raises
+    ------
+    RunError
+        As `final_scores` does.
+    """
+    import pandas
+
+    rows = []
+    for run in runs:
+        parameters, scores = run.config["parameters"], final_scores(run, split)
+        row = {"system": run.system, "seed": run.config["training"]["seed"], "epochs": run.config["training"]["epochs"]}
+        row |= {name: scores[name] for name in (*ACCURACIES[run.system], "loss")}
+        if run.system == "ssnn-bp":
+            ssnn = run.parameters()
+            row |= {"steps": ssnn.steps, "gain": ssnn.gain, "levels": parameters["levels"], "eta_W1": ssnn.weight_steps[0]}
+            if (recording := run.load_spikes("raster")) is not None:
+                activity = count(recording)
+                row |= {"presentations": n_presentations(recording), "recorded epoch": int(recording.epoch.max())}
+                row |= {f"spikes {name}": found.mean() for name, found in activity.spikes.items()}
+                row |= {f"updates {name}": found.mean() for name, found in activity.updates.items()}
+        rows.append(row)
+    return pandas.DataFrame(rows)
+
+
+def plot_length(runs: Sequence[Run], split: str) -> Figure:
+    """Draw the accuracy after the last epoch against the number T of time steps, with the ANN as a band.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Of SSNN-BP, and of the ANN beside it.
+    split : {"test", "validation", "train"}
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    NothingToShowError
+        If all runs have the same T.
+    RunError
+        As `final_scores` does.
+    """
+    from matplotlib.figure import Figure
+
+    groups = _varied(runs, "steps", LENGTH)
+    figure = Figure(figsize=(4.6, 3.2), layout="constrained")
+    axes = figure.subplots()
+    _draw_accuracy(axes, runs, groups, LENGTH, split)
+    axes.set(xlabel=LENGTH_LABEL, ylabel=f"{split} accuracy (%)")
+    return figure
+
+
+def plot_activity(runs: Sequence[Run]) -> Figure:
+    """Draw the spikes and the weight updates of a presentation against the number T of time steps.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Of SSNN-BP, with raster.npz.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    NothingToShowError
+        If all runs with a recording have the same T.
+    """
+    from matplotlib.figure import Figure
+
+    recordings = {run.path: run.load_spikes("raster") for run in runs if run.system == "ssnn-bp"}
+    recorded = [run for run in runs if recordings.get(run.path) is not None]
+    groups = _varied(recorded, "steps", LENGTH)
+    if len(groups) > 1:
+        raise NothingToShowError("the runs differ in more than T and seed: " + "; ".join(group.label for group in groups))
+    (group,) = groups
+    counted = {path: _activity(recording) for path, recording in recordings.items() if recording is not None}
+    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    for axes, what, ylabel in zip(
+        figure.subplots(1, 2),
+        ("spikes", "updates"),
+        ("spikes per presentation", "weight updates per presentation"),
+        strict=True,
+    ):
+        for number, name in enumerate(counted[group.runs[0].path][what]):
+            found = points(group, LENGTH, lambda run, what=what, name=name: counted[run.path][what][name])
+            steps = np.array(list(found))
+            means, spreads = (np.array([one[place] for one in found.values()]) for place in (0, 1))
+            axes.errorbar(steps, means, spreads, color=f"C{number}", marker="o", capsize=2, linewidth=1.0, label=_symbol(name))
+            # growth in proportion to T from the longest one, where the counts are least noisy
+            axes.plot(steps, means[-1] * steps / steps[-1], ":", color=f"C{number}", linewidth=0.7)
+        axes.set(yscale="log", xlabel=LENGTH_LABEL, ylabel=ylabel)
+        _finish(axes)
+        # below: the lines may run anywhere
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
+    first = recordings[group.runs[0].path]
+    least = min(n_presentations(recordings[run.path]) for run in group.runs)
+    numbers = [number for _, _, number in points(group, LENGTH, lambda run: 0.0).values()]
+    figure.suptitle(
+        f"{seeds_in_words(numbers)}, over the first {least} presentations of epoch {int(first.epoch.max())}; "
+        "dotted: in proportion to $T$"
+    )
+    return figure
+
+
+def plot_step(runs: Sequence[Run], split: str) -> Figure:
+    """Draw the accuracy after the last epoch against the step of an update of W1, and against the levels of a weight.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        Of SSNN-BP with several gains, each with a step of its own, or with several numbers of levels; and of the ANN.
+    split : {"test", "validation", "train"}
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    NothingToShowError
+        If neither differs among runs that are equal otherwise.
+    RunError
+        As `final_scores` does.
+    """
+    from matplotlib.figure import Figure
+
+    continuous = [run for run in runs if run.config["parameters"].get("levels") is None]
+    settings = {
+        "gain": (continuous, lambda parameters: parameters.weight_steps[0], "step $\\eta$ of an update of $W_1$"),
+        "levels": (runs, lambda parameters: parameters.levels or np.inf, "levels of a weight"),
+    }
+    panels = []
+    for name, (chosen, setting, label) in settings.items():
+        try:
+            panels.append((_varied(chosen, name, setting), setting, label))
+        except NothingToShowError:
+            continue
+    if not panels:
+        raise NothingToShowError("the runs of SSNN-BP do not differ in gain or levels alone")
+    figure = Figure(figsize=(3.6 * len(panels) + 0.6, 3.4), layout="constrained")
+    row = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for axes, (groups, setting, label) in zip(row, panels, strict=True):
+        _draw_accuracy(axes, runs, groups, setting, split)
+        axes.set(xlabel=label)
+    figure.axes[0].set_ylabel(f"{split} accuracy (%)")
+    return figure
+
+
+def _activity(recording: Recording) -> dict[str, dict[str, float]]:
+    """Mean spikes by what is drawn and mean updates by matrix; the output fires once in each step and is left out."""
+    activity, layers = count(recording), layers_of(recording)
+    spikes = {words(layer): activity.spikes[layer].mean() for layer in layers[:-1]}
+    for layer in layers[1:]:
+        title = f"{words(layer)} {'error' if layer == layers[-1] else 'gradient'}"
+        spikes[title] = sum(activity.spikes[name].mean() for name in signed_streams(layer))
+    return {"spikes": spikes, "updates": {name: updates.mean() for name, updates in activity.updates.items()}}
+
+
+def _symbol(name: str) -> str:
+    """Weight matrices as in the text."""
+    return f"$W_{name[1:]}$" if name.startswith("W") else name
+
+
+def _varied(runs: Sequence[Run], name: str, setting: Callable[[SSNN], float]) -> list[Group]:
+    """Groups of runs of SSNN-BP that differ in a setting."""
+    groups = group_runs([run for run in runs if run.system == "ssnn-bp"], ignored=(name,))
+    varied = [group for group in groups if len({setting(run.parameters()) for run in group.runs}) > 1]
+    if not varied:
+        raise NothingToShowError(f"no runs of SSNN-BP differ in {name} alone")
+    return varied
+
+
+def _draw_accuracy(
+    axes: Axes, runs: Sequence[Run], groups: Sequence[Group], setting: Callable[[SSNN], float], split: str
+) -> None:
+    """The accuracy of groups of runs of SSNN-BP against a setting, over the bands of the ANN's."""
+    numbers = _draw_bands(axes, runs, split)
+    for number, group in enumerate(groups):
+        for column, title, style, marker in READOUTS:
+            found = points(group, setting, lambda run, column=column: PERCENT * final_scores(run, split)[column])
+            places = _places(list(found))
+            means, spreads, counts = zip(*found.values(), strict=True)
+            numbers += counts
+            label = f"{group.label}: {title}"
+            colour = f"C{number}" if len(groups) > 1 else {"rates": "C0", "spikes": "C1"}[title]
+            axes.errorbar(places, means, spreads, color=colour, linestyle=style, marker=marker, capsize=2, label=label)
+    _finish(axes, any(np.isinf(setting(run.parameters())) for group in groups for run in group.runs))
+    axes.legend(title=seeds_in_words(numbers))
+
+
+def _places(settings: Sequence[float]) -> list[float]:
+    """Places on a logarithmic axis; what is infinite stands one step of the others' ratio behind them."""
+    finite = [value for value in settings if np.isfinite(value)]
+    ratio = max((after / before for before, after in itertools.pairwise(finite)), default=2.0)
+    return [value if np.isfinite(value) else finite[-1] * ratio for value in settings]
+
+
+def _draw_bands(axes: Axes, runs: Sequence[Run], split: str) -> list[int]:
+    """Mean and standard deviation of each kind of ANN over the whole width; gives the numbers of their runs."""
+    groups, numbers = group_runs([run for run in runs if run.system == "ann"]), []
+    for group, colour in zip(groups, BAND_COLOURS, strict=False):
+        mean, spread, number = point([PERCENT * final_scores(run, split)["accuracy"] for run in group.runs])
+        if number > 1:
+            axes.axhspan(mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
+        axes.axhline(mean, color=colour, linewidth=0.8, label=group.label)
+        numbers.append(number)
+    return numbers
+
+
+def seeds_in_words(numbers: Sequence[int], spread: bool = True) -> str:
+    """Of how many seeds the points of a figure are, as text."""
+    least, most = min(numbers), max(numbers)
+    if most == 1:
+        return "one seed"
+    several = f"{most} seeds" if least == most else f"{least} to {most} seeds"
+    return f"mean {'and s.d. ' if spread else ''}over {several}"
+
+
+def _finish(axes: Axes, continuous: bool = False) -> None:
+    """A logarithmic axis with a tick at each place that has a point, the last one for `continuous` weights if asked."""
+    from matplotlib.ticker import NullFormatter, NullLocator
+
+    axes.set_xscale("log")
+    places = sorted({float(x) for container in axes.containers for x in container.lines[0].get_xdata()})
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    labels = [f"{place:g}" for place in places]
+    axes.set_xticks(places, [*labels[:-1], "continuous"] if continuous else labels)
+    axes.grid(True, axis="y")

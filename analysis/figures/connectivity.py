@@ -1,0 +1,324 @@
+"""The circuit as pictures and counts: anatomical and functional connectivity, drawn from the `Circuit`.
+
+In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figures 4 (anatomical) and 2 (functional).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+from brianprop.models.circuit import Circuit, Population, Projection
+from brianprop.models.nbp.circuit import EDGE_ARROWS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+__all__ = ["arriving", "counts", "plot_anatomy", "plot_functional", "symbol"]
+
+#: The paper's symbols as mathematical text.
+SYMBOLS = {
+    "m_x": "$m^x$",
+    "x": "$x$",
+    "h": "$h$",
+    "h_lt": "$h^{<}$",
+    "h_gt": "$h^{>}$",
+    "m_h": "$m^h$",
+    "b_h": "$b^h$",
+    "d1": "$d^1$",
+    "o": "$o$",
+    "o_lt": "$o^{<}$",
+    "o_gt": "$o^{>}$",
+    "oT_neg": "$o^{T-}$",
+    "t": "$t$",
+    "d2_pos": "$d^{2+}$",
+    "d2_neg": "$d^{2-}$",
+}
+
+#: Where each population is drawn: columns from the input to the output, the gating chain in a row below them. The three
+#: copies of a layer stand on a slope, so that the arrows of the gating chain reach each of them from below.
+PLACES = {
+    "input": (0.0, 4.1),
+    "x": (2.0, 4.1),
+    "m_x": (1.2, 1.9),
+    "h_gt": (3.6, 2.9),
+    "h": (4.4, 4.1),
+    "h_lt": (5.2, 5.3),
+    "b_h": (3.6, 6.5),
+    "m_h": (6.3, 3.0),
+    "d1": (4.7, 0.9),
+    "o_lt": (7.8, 5.3),
+    "o": (8.4, 4.1),
+    "o_gt": (9.0, 2.9),
+    "oT_neg": (7.6, 0.9),
+    "d2_pos": (10.8, 5.2),
+    "d2_neg": (11.4, 2.4),
+    "t": (11.6, 6.6),
+    "target": (13.6, 6.6),
+    "kick": (0.0, -0.7),
+}
+#: Height of the gating chain's row, and where its last neuron stands.
+CHAIN_ROW, CHAIN_STOP = -0.7, 13.6
+
+#: How far an arrow bends to its right, in parts of its length; some arrows need another bend to pass a population.
+BEND, BEND_MORE = 0.12, 0.12
+BENDS = {
+    ("h", "o_gt"): -0.1,
+    ("h", "o"): -0.05,
+    ("h", "o_lt"): 0.05,
+    ("b_h", "h_gt"): 0.12,
+    ("b_h", "h_lt"): -0.2,
+    ("h_gt", "b_h"): -0.45,
+    ("o", "d1"): -0.15,
+    ("d2_pos", "oT_neg"): -0.3,
+    ("o_lt", "d2_neg"): -0.2,
+    ("d2_neg", "o_lt"): 0.1,
+}
+
+#: Kinds of arrow that share a colour: title, colour, whether they inhibit.
+FAMILIES = {
+    "plastic": ("learned", "C0", False),
+    "copy": ("copy", "C2", False),
+    "inhibit": ("inhibit", "C1", True),
+    "gate_one": ("gate partner", "C4", False),
+    "gate": ("gate layer", "C3", False),
+    "gate_high": ("gate layer", "C3", False),
+    "lower": ("gate layer", "C3", False),
+    # these move the edges of a box, in either direction
+    **dict.fromkeys(EDGE_ARROWS, ("gate layer", "C3", False)),
+    "chain": ("gating chain", "C7", False),
+    "silence": ("silence", "C5", True),
+}
+OTHER = ("other", "0.5", False)
+
+
+def symbol(name: str) -> str:
+    """The paper's symbol of a population as mathematical text, or the name itself where there is none."""
+    gating = re.fullmatch(r"g(\d+)", name)
+    return f"$g_{{{gating[1]}}}$" if gating else SYMBOLS.get(name, name.replace("$", r"\$"))
+
+
+def counts(circuit: Circuit) -> list[dict]:
+    """Count neurons, projections and synapses.
+
+    Parameters
+    ----------
+    circuit : Circuit
+
+    Returns
+    -------
+    list of dict
+        One row per population, one per kind of projection, and one for the whole, with the keys ``group``
+        (``population``, ``kind`` or ``total``), ``name``, ``neurons``, ``projections`` and ``synapses``. For a
+        population the last two count what ends there; sources count as neurons of their population but not of the
+        whole, since they are not simulated. ``neurons`` is None for a kind.
+    """
+
+    def row(group: str, name: str, neurons: int | None, projections: list[Projection]) -> dict:
+        synapses = sum(circuit.synapse_count(projection) for projection in projections)
+        return {"group": group, "name": name, "neurons": neurons, "projections": len(projections), "synapses": synapses}
+
+    populations, everything = circuit.populations, list(circuit.projections)
+    kinds = dict.fromkeys(projection.kind for projection in everything)
+    return [
+        *(row("population", p.name, p.size, [q for q in everything if q.target == p.name]) for p in populations),
+        *(row("kind", kind, None, [q for q in everything if q.kind == kind]) for kind in kinds),
+        row("total", circuit.name, sum(population.size for population in circuit.neurons), everything),
+    ]
+
+
+def arriving(circuit: Circuit, phase: int) -> tuple[Projection, ...]:
+    """Projections whose spikes arrive in a phase: their source may have fired ``delay + 1`` steps before.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    phase : int
+
+    Returns
+    -------
+    tuple of Projection
+        In the order of the circuit. The start of the chain, which happens once and not in every turn, is left out.
+    """
+    return tuple(
+        projection
+        for projection in circuit.projections
+        if projection.source in circuit.firing.get((phase - projection.delay - 1) % circuit.period, ())
+    )
+
+
+def plot_anatomy(circuit: Circuit) -> Figure:
+    """Draw all populations and all projections of a circuit.
+
+    Parameters
+    ----------
+    circuit : Circuit
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 5.2), layout="constrained")
+    axes = figure.add_subplot()
+    places = _places(circuit, chain_start=1.3)  # to the right of the kick
+    nodes = {p.name: _draw_node(axes, p, places[p.name], size=8, count=True) for p in circuit.populations}
+    parallel: dict[tuple[str, str], int] = {}
+    for projection in circuit.projections:
+        ends = projection.source, projection.target
+        light = circuit[projection.source].role == "gating" and projection.kind != "chain"
+        _draw_arrow(axes, projection, nodes, places, parallel.get(ends, 0), light=light)
+        parallel[ends] = parallel.get(ends, 0) + 1
+    _frame(axes, places)
+    total = counts(circuit)[-1]
+    numbers = [f"{total[unit]:,} {unit}" for unit in ("neurons", "projections", "synapses")]
+    axes.set_title(f"{circuit.name}: {', '.join(numbers)}")
+    figure.legend(handles=_legend(circuit, counted=True), loc="outside lower center", ncols=3)
+    return figure
+
+
+def plot_functional(circuit: Circuit) -> Figure:
+    """Draw one panel per phase: which populations may fire, and which spikes arrive.
+
+    Parameters
+    ----------
+    circuit : Circuit
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    columns = 3 if circuit.period > 4 else 2
+    rows = -(-circuit.period // columns)
+    figure = Figure(figsize=(7.2, 2.0 * rows + 0.4), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    # a source that sends in the lead-in alone, the kick, has no part in a turn
+    idle = {p.name for p in circuit.sources} - {name for names in circuit.firing.values() for name in names}
+    populations = [population for population in circuit.populations if population.name not in idle]
+    places = {name: place for name, place in _places(circuit, chain_start=0.0).items() if name not in idle}
+    for phase, axes in enumerate(panels):
+        if phase >= circuit.period:
+            axes.set_axis_off()
+            continue
+        firing = circuit.firing.get(phase, ())
+        nodes = {p.name: _draw_node(axes, p, places[p.name], size=7, filled=p.name in firing) for p in populations}
+        for projection in arriving(circuit, phase):
+            # spikes that meet a closed population change nothing; silencing is meant for closed ones
+            light = projection.target not in firing and projection.kind != "silence"
+            _draw_arrow(axes, projection, nodes, places, 0, light=light)
+        _frame(axes, places)
+        reinforced = ", $r$ = 1" if phase in circuit.reinforced else ""
+        axes.set_title(f"phase {phase}{reinforced}", pad=2)
+    handles = [
+        *_legend(circuit, counted=False),
+        Line2D([], [], color="0.3", linewidth=0.5, alpha=0.6, label="target is closed"),
+        Patch(facecolor="0.25", label="may fire"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5)
+    return figure
+
+
+def _places(circuit: Circuit, chain_start: float) -> dict[str, tuple[float, float]]:
+    """Where each population is drawn; those without a place of their own stand in a row above all others."""
+    places, strangers = {}, []
+    chain = [population.name for population in circuit.populations if population.role == "gating"]
+    for population in circuit.populations:
+        if population.name in chain:
+            step = (CHAIN_STOP - chain_start) / max(len(chain) - 1, 1)
+            places[population.name] = (chain_start + step * chain.index(population.name), CHAIN_ROW)
+        elif population.name in PLACES:
+            places[population.name] = PLACES[population.name]
+        else:
+            strangers.append(population.name)
+    top = max((y for _, y in places.values()), default=0.0) + 1.5
+    return places | {name: (1.7 * number, top) for number, name in enumerate(strangers)}
+
+
+def _draw_node(
+    axes: Axes,
+    population: Population,
+    place: tuple[float, float],
+    size: float,
+    count: bool = False,
+    filled: bool = False,
+) -> Patch:
+    """A labelled box; returns it, so that arrows can end at its edge.
+
+    Matplotlib measures the box when the label is drawn, which is after the arrows; the layout engine, which draws the
+    figure once beforehand, thus belongs to these figures.
+    """
+    label = symbol(population.name)
+    if count and population.size > 1:
+        label += f"\n{population.size}"
+    style = {"source": "square,pad=0.25", "gated": "round,pad=0.25,rounding_size=0.5", "gating": "round,pad=0.1"}
+    text = axes.annotate(
+        label,
+        place,
+        ha="center",
+        va="center",
+        fontsize=size,
+        linespacing=1.0,
+        color="white" if filled else "black",
+        bbox={
+            "boxstyle": style[population.role],
+            "facecolor": "0.25" if filled else "white",
+            "edgecolor": "0.25",
+            "linewidth": 0.7,
+        },
+        zorder=4,
+    )
+    text.set_in_layout(False)  # it lies within the axes, and measuring hundreds of boxes takes seconds
+    return text.get_bbox_patch()
+
+
+def _draw_arrow(axes: Axes, projection: Projection, nodes, places, number: int, light: bool) -> None:
+    """One projection; the `number`-th parallel one bends more, so that none hides another."""
+    from matplotlib.patches import FancyArrowPatch
+
+    _, colour, inhibits = FAMILIES.get(projection.kind, OTHER)
+    bend = BENDS.get((projection.source, projection.target), BEND)
+    bend += math.copysign(BEND_MORE * number, bend)
+    arrow = FancyArrowPatch(
+        places[projection.source],
+        places[projection.target],
+        patchB=nodes[projection.target],
+        connectionstyle=f"arc3,rad={bend}",
+        arrowstyle="|-|,widthA=0,widthB=2.5" if inhibits else "-|>,head_length=3.2,head_width=1.4",
+        shrinkA=0,  # the source's box lies above the start
+        shrinkB=1,
+        color=colour,
+        linewidth=0.5 if light else 1.0,
+        alpha=0.4 if light else 0.9,
+        zorder=2 if light else 3,
+    )
+    arrow.set_in_layout(False)
+    axes.add_patch(arrow)
+
+
+def _frame(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
+    x, y = zip(*places.values(), strict=True)
+    axes.set(xlim=(min(x) - 1.15, max(x) + 1.15), ylim=(min(y) - 0.6, max(y) + 0.6))
+    axes.set_axis_off()
+
+
+def _legend(circuit: Circuit, counted: bool) -> list:
+    """One entry per family of arrows, with its numbers of projections and synapses where asked."""
+    from matplotlib.lines import Line2D
+
+    members: dict[tuple, list[Projection]] = {}
+    for projection in circuit.projections:
+        members.setdefault(FAMILIES.get(projection.kind, OTHER), []).append(projection)
+    handles = []
+    for (title, colour, _), projections in members.items():
+        synapses = sum(circuit.synapse_count(projection) for projection in projections)
+        label = f"{title}: {len(projections)} proj., {synapses:,} synapses" if counted else title
+        handles.append(Line2D([], [], color=colour, linewidth=1.5, label=label))
+    return handles

@@ -1,0 +1,106 @@
+"""Files that the analysis writes: figures in one style, as PNG and PDF."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from brianprop.models.errors import RunError
+from brianprop.models.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["STYLE", "NothingToShowError", "make_folder", "write_figures"]
+
+#: The Matplotlib style of all figures.
+STYLE = Path(__file__).with_name("style.mplstyle")
+
+#: By file type. The date would make equal figures differ.
+METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+
+
+class NothingToShowError(Exception):
+    """The runs do not hold what a figure shows, or do not differ in it."""
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results where there is none. Raises RunError if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"Cannot make the folder {folder}: {error.strerror}; choose another --out.") from error
+
+
+def _matplotlib_style():
+    """Matplotlib's module of styles. Raises RunError where a setting of the user keeps it from being imported."""
+    try:
+        import matplotlib.style
+    except ValueError:
+        # a backend that is not installed here, such as that of a notebook: figures that go to files need none
+        for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+            del sys.modules[name]  # what the import has left
+        with _without("MPLBACKEND"):
+            try:
+                import matplotlib.style
+            except (ValueError, OSError) as error:
+                reason = " ".join(str(error).split())
+                raise RunError(
+                    f"Matplotlib cannot be imported ({reason}); mend its file matplotlibrc here, at $MATPLOTLIBRC or in "
+                    "~/.config/matplotlib."
+                ) from error
+    return matplotlib.style
+
+
+@contextlib.contextmanager
+def _without(variable: str) -> Iterator[None]:
+    """Take a variable out of the environment for the length of a block."""
+    value = os.environ.pop(variable, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[variable] = value
+
+
+def write_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
+    """Draw figures; a line on standard output names each one that is left out, since there is nothing to show.
+
+    Parameters
+    ----------
+    figures : mapping of callable
+        What draws each figure, by the name of its files; a NothingToShowError leaves it out.
+    folder : pathlib.Path
+        Made where there is none.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written, PNG and PDF of each figure.
+
+    Raises
+    ------
+    RunError
+        If the folder cannot be made or a file cannot be written.
+    """
+    style = _matplotlib_style()
+    make_folder(folder)
+    written = []
+    # without the settings of the user: equal runs give equal figures on every machine
+    with style.context(STYLE, after_reset=True):
+        for name, plot in figures.items():
+            try:
+                figure = plot()
+            except NothingToShowError as error:
+                print(f"{name}: left out, since {error}")
+                continue
+            for kind, metadata in METADATA.items():
+                path = folder / f"{name}.{kind}"
+                atomic_write(path, partial(figure.savefig, format=kind, metadata=metadata))
+                written.append(path)
+    return written

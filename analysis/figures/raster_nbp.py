@@ -1,0 +1,260 @@
+"""Raster of a few turns of the chain, with learning and errors marked from the spikes themselves.
+
+In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figure 5.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from brianprop.analysis.figures.connectivity import symbol
+from brianprop.analysis.runs.run import Recording
+from brianprop.models.circuit import Circuit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Events", "find_events", "plot_raster", "select_turns"]
+
+#: Populations whose spikes are errors of the output, and the one that holds the target while the output is read.
+TOO_LOW, TOO_HIGH, TARGET = "d2_pos", "d2_neg", "t"
+
+#: What they are called, in the legend and above a turn: as published, and with margins in the error layer.
+PUBLISHED_ERRORS = (("false negative", "false neg."), ("false positive", "false pos."))
+MARGIN_ERRORS = (("right, below margin", "below"), ("wrong, above margin", "above"))
+
+#: How the two types of error are marked: marker and colour.
+ERROR_MARKS = (("^", "C2"), ("v", "C4"))
+
+ROLES = ("source", "gated", "gating")
+
+#: Width of the figure, height that the strips do not use, height of the strip of one neuron and of a layer [inches].
+WIDTH, MARGIN, SINGLE_HEIGHT, LAYER_HEIGHT = 7.2, 1.05, 0.125, 0.2
+
+#: Points in an inch.
+POINTS = 72
+
+
+@dataclass(frozen=True)
+class Events:
+    """What the spikes of a recording mean; one boolean per spike, shape (n_spikes,).
+
+    Parameters
+    ----------
+    potentiation, depression : ndarray of bool
+        The spike is the postsynaptic side of at least one coincidence at a learned projection, in a reinforced phase or
+        in any other phase.
+    too_low, too_high : ndarray of bool
+        The spike reports an output whose drive is to rise, or to fall: as published, a target output that was missed, or a
+        wrong one that fired; with margins in the error layer, a right output below its margin, or a wrong one above its own.
+    """
+
+    potentiation: np.ndarray
+    depression: np.ndarray
+    too_low: np.ndarray
+    too_high: np.ndarray
+
+
+def find_events(recording: Recording, circuit: Circuit) -> Events:
+    """Find coincidences and errors in recorded spikes.
+
+    A coincidence is what the learning rule sees: a presynaptic and a postsynaptic neuron of a learned projection fire
+    in the same time step (Renner et al. 2024, Methods: x0 y0 = 1).
+
+    Parameters
+    ----------
+    recording : Recording
+    circuit : Circuit
+        Tells the learned projections and the reinforced phases.
+
+    Returns
+    -------
+    Events
+    """
+    index = {name: number for number, name in enumerate(recording.populations)}
+    members = {name: recording.population == number for name, number in index.items()}
+    silent = np.zeros(len(recording.step), bool)
+    # one number for each time step of each epoch, so that steps of different epochs never coincide
+    step = recording.step - recording.step.min(initial=0)
+    moments = recording.epoch * (step.max(initial=0) + 1) + step
+    coincident = silent.copy()
+    for projection in circuit.projections:
+        if projection.plastic and projection.source in index and projection.target in index:
+            presynaptic = np.unique(moments[members[projection.source]])
+            coincident |= members[projection.target] & np.isin(moments, presynaptic)
+    reinforced = np.isin(recording.step % recording.period, circuit.reinforced)
+    return Events(
+        potentiation=coincident & reinforced,
+        depression=coincident & ~reinforced,
+        too_low=members.get(TOO_LOW, silent),
+        too_high=members.get(TOO_HIGH, silent),
+    )
+
+
+def select_turns(recording: Recording, turns: int = 6) -> tuple[int, int]:
+    """Choose the turns to show: in the last recorded epoch, those with both types of error, then with most errors.
+
+    Parameters
+    ----------
+    recording : Recording
+    turns : int
+        Number of turns in a row.
+
+    Returns
+    -------
+    epoch, first : int
+        The epoch, and the number of its first turn to show.
+    """
+    if not len(recording.step):
+        return 0, 0
+    epoch = int(recording.epoch.max())
+    turn = recording.step // recording.period
+    here = (recording.epoch == epoch) & (turn >= 0)  # the lead-in belongs to no turn
+    if not here.any():
+        return epoch, 0
+    start, stop = int(turn[here].min()), int(turn[here].max()) + 1
+    candidates = np.arange(start, max(stop - turns, start) + 1)
+    score = np.zeros(len(candidates), int)
+    for name in (TOO_LOW, TOO_HIGH):
+        if name in recording.populations:
+            errors = np.zeros(max(stop - start, turns), int)
+            errors[turn[here & (recording.population == recording.populations.index(name))] - start] = 1
+            found = np.convolve(errors, np.ones(turns, int), "valid")
+            # a second type of error counts for more than any number of turns with the first one
+            score += found + (turns + 1) * (found > 0)
+    return epoch, int(candidates[np.argmax(score)])
+
+
+def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figure:
+    """Draw all populations over a few turns of the chain.
+
+    Parameters
+    ----------
+    recording : Recording
+    circuit : Circuit
+        The circuit that was recorded.
+    turns : int
+        Number of turns, or all that were recorded if fewer; `select_turns` chooses which.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure
+
+    period = recording.period
+    epoch, first = select_turns(recording, turns)
+    recorded = int(recording.step[recording.epoch == epoch].max(initial=0)) // period + 1
+    turns = min(turns, recorded - first)
+    boundaries = np.arange(first, first + turns + 1) * period
+    # before the first turn of all, the kick starts the chain
+    begin, end = int(boundaries[0]) - (circuit.lead if first == 0 else 0), int(boundaries[-1])
+    shown = (recording.epoch == epoch) & (recording.step >= begin) & (recording.step < end)
+    columns = ("population", "neuron", "step", "epoch")
+    recording = replace(recording, **{name: getattr(recording, name)[shown] for name in columns})
+    events = find_events(recording, circuit)
+
+    # sources on top, then the layers, then the gating chain; y grows downwards, in inches
+    order = sorted(circuit.populations, key=lambda population: ROLES.index(population.role))
+    heights = np.array([_strip_height(population.size) for population in order])
+    edges = np.concatenate([[0.0], np.cumsum(heights)])
+    strips = {population.name: number for number, population in enumerate(order)}
+
+    figure = Figure(figsize=(WIDTH, edges[-1] + MARGIN), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[:].set_visible(False)
+    for step in range(begin, end):
+        if step % period in circuit.reinforced:
+            axes.axvspan(step - 0.5, step + 0.5, color="C5", alpha=0.3, linewidth=0, zorder=0)
+        elif step % 2:
+            axes.axvspan(step - 0.5, step + 0.5, color="0.94", linewidth=0, zorder=0)
+    axes.hlines(edges, begin - 0.5, end - 0.5, color="0.75", linewidth=0.4, zorder=0.5)
+    axes.vlines(boundaries - 0.5, 0, edges[-1], color="0.3", linewidth=0.9, zorder=1)
+
+    error = events.too_low | events.too_high
+    plain = ~(events.potentiation | events.depression | error)
+    for number, name in enumerate(recording.populations):
+        strip = strips[name]
+        row = heights[strip] / order[strip].size
+        thickness = float(np.clip(0.8 * POINTS * row, 0.35, 4.0))
+        for chosen, colour in ((plain, "0.2"), (events.potentiation, "C0"), (events.depression, "C1")):
+            which = chosen & (recording.population == number)
+            x, y = recording.step[which], edges[strip] + (recording.neuron[which] + 0.5) * row
+            ends = np.stack([np.stack([x - 0.42, y], -1), np.stack([x + 0.42, y], -1)], axis=1)
+            # thousands of marks become pixels in the PDF; everything else stays drawn
+            marks = LineCollection(ends, colors=colour, linewidths=thickness, rasterized=True)
+            marks.set_in_layout(False)
+            axes.add_collection(marks, autolim=False)
+        for chosen, (marker, colour) in zip((events.too_low, events.too_high), ERROR_MARKS, strict=True):
+            which = chosen & (recording.population == number)
+            y = edges[strip] + (recording.neuron[which] + 0.5) * row
+            axes.plot(recording.step[which], y, marker, color=colour, markersize=5, markeredgewidth=0, zorder=3)
+
+    axes.set_yticks((edges[:-1] + edges[1:]) / 2, [symbol(population.name) for population in order])
+    axes.tick_params(axis="y", length=0, pad=2)
+    axes.set_xticks(boundaries)
+    axes.set_xticks(np.arange(begin, end), minor=True)
+    axes.tick_params(axis="x", which="minor", length=1.2, width=0.4)
+    axes.set(xlim=(begin - 0.5, end - 0.5), ylim=(edges[-1], 0.0), xlabel="time step")
+    for boundary in boundaries[:-1]:
+        turn = (recording.step >= boundary) & (recording.step < boundary + period)
+        axes.annotate(
+            _caption(boundary // period, recording, turn, events, circuit),
+            (boundary - 0.5 + period / 2, 0),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=7,
+        )
+    # kept out of the strips: the legend has a line of its own below them
+    figure.legend(handles=_legend(circuit), loc="outside lower center", ncols=6, columnspacing=1.2, handletextpad=0.4)
+    return figure
+
+
+def _error_titles(circuit: Circuit) -> tuple[tuple[str, str], tuple[str, str]]:
+    """What the two types of error are called: with margins, what fires does not decide whether an output errs."""
+    sources = {projection.source for projection in circuit.projections if projection.target in (TOO_LOW, TOO_HIGH)}
+    return MARGIN_ERRORS if sources and circuit.readout not in sources else PUBLISHED_ERRORS
+
+
+def _strip_height(size: int) -> float:
+    """Height of a population's strip [inches]: room for its label, and somewhat more for many neurons."""
+    return SINGLE_HEIGHT if size == 1 else LAYER_HEIGHT * (1.0 + 0.35 * math.log10(size))
+
+
+def _caption(number: int, recording: Recording, turn: np.ndarray, events: Events, circuit: Circuit) -> str:
+    """Number of the turn, target and output of its sample, and its error spikes."""
+    lines = [f"turn {number}"]
+    answers = []
+    for title, name in (("target", TARGET), ("output", circuit.readout)):
+        if name in recording.populations:
+            at_readout = recording.step % recording.period == circuit.readout_phase
+            which = turn & at_readout & (recording.population == recording.populations.index(name))
+            answers.append(f"{title} {', '.join(map(str, recording.neuron[which])) or 'none'}")
+    lines.append("; ".join(answers))
+    counts = [
+        (int((turn & chosen).sum()), title)
+        for chosen, (_, title) in zip((events.too_low, events.too_high), _error_titles(circuit), strict=True)
+    ]
+    lines.append(", ".join(f"{count} {title}" for count, title in counts if count) or "no error spike")
+    return "\n".join(lines)
+
+
+def _legend(circuit: Circuit) -> list:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    errors = zip(ERROR_MARKS, _error_titles(circuit), strict=True)
+    phases = " and ".join(str(phase) for phase in circuit.reinforced)
+    return [
+        Line2D([], [], color="0.2", linewidth=3, label="spike"),
+        Line2D([], [], color="C0", linewidth=3, label="potentiation"),
+        Line2D([], [], color="C1", linewidth=3, label="depression"),
+        *(Line2D([], [], linestyle="", marker=marker, color=colour, label=title) for (marker, colour), (title, _) in errors),
+        Patch(facecolor="C5", alpha=0.3, label=f"reinforced ($r$ = 1, phases {phases})"),
+    ]

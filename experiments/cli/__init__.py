@@ -1,0 +1,1 @@
+"""The command line: streams and signals, and the commands."""

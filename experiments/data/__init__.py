@@ -1,0 +1,1 @@
+"""Data sets, how they are found and downloaded, and how they become spikes."""

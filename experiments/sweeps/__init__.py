@@ -1,0 +1,1 @@
+"""Sweeps over parameters and seeds: description, cluster, run, and presets."""

@@ -1,0 +1,1 @@
+"""Training: options, the loop over epochs, and one file for each system."""

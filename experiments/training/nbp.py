@@ -1,0 +1,154 @@
+"""Training of nBP: a turn of the chain for every sample."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from brianprop.experiments.data import encoding
+from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
+from brianprop.experiments.training.loop import JITTER_STREAM, Learned, Part, recording_of
+from brianprop.models.model import Stimuli, Weights
+from brianprop.models.nbp.circuit import NBP, Rules, inference_circuit, initial_weights, matrices, training_circuit, weights_of
+from brianprop.models.nbp.model import NBPModel, NBPResult
+
+__all__ = ["NBPSystem", "TrainNBP", "scores"]
+
+
+@dataclass(frozen=True)
+class TrainNBP(CircuitOptions):
+    """Train the nBP circuit of Renner et al. 2024."""
+
+    system: ClassVar[str] = "nbp"
+
+    hidden: int = 400
+    """Number of hidden neurons."""
+    crop: int | None = None
+    """Pixels to cut off each side (default: 4 for mnist, 0 for others)."""
+    binarise: tuple[float, ...] = (0.5,)
+    """A pixel spikes if value / 255 exceeds this level; several levels, each with input neurons of its own, make a
+    thermometer code."""
+    jitter: int = 0
+    """Move each training image by up to this number of pixels in both directions, drawn anew for each presentation."""
+    record_spikes: bool = False
+    """Keep every spike of every training turn in spikes.npz."""
+    rules: Rules = dataclasses.field(default_factory=Rules)
+    """Parameters of neurons, weights, learning and noise."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._require_whole(hidden=1, jitter=0)
+
+    def parameters(self, n_in: int, n_out: int) -> NBP:
+        return NBP(**dataclasses.asdict(self.rules), n_in=n_in, n_hid=self.hidden, n_out=n_out)
+
+    def training(self) -> dict:
+        return super().training() | {"record_spikes": self.record_spikes, "jitter": self.jitter}
+
+
+def scores(result: NBPResult, labels: np.ndarray) -> dict[str, float]:
+    """Accuracies and loss of one pass.
+
+    Parameters
+    ----------
+    result : NBPResult
+        Answers to n samples.
+    labels : int array of shape (n,)
+
+    Returns
+    -------
+    dict with
+        ``accuracy_exact``, the share of samples whose output spikes are exactly the one-hot target;
+        ``accuracy_spikes``, argmax of the binary spikes, the first index if none fired;
+        ``accuracy_membrane``, argmax of the drive; and
+        ``loss``, the mean squared error of spikes against target (Renner et al. 2024, Figure 3).
+    """
+    target = encoding.one_hot(labels, result.spikes.shape[1]).astype(bool)
+    return {
+        "accuracy_exact": float(np.mean(np.all(result.spikes == target, axis=1))),
+        "accuracy_spikes": float(np.mean(np.argmax(result.spikes, axis=1) == labels)),
+        "accuracy_membrane": float(np.mean(np.argmax(result.drive, axis=1) == labels)),
+        "loss": float(np.mean(result.spikes != target)),
+    }
+
+
+class NBPSystem(CircuitSystem):
+    """The training circuit and the inference circuit."""
+
+    name = "nbp"
+    grey = False
+    headline = ("accuracy_spikes", "accuracy_membrane")
+    raster_turns = 48
+
+    parameters: NBP
+    scores = staticmethod(scores)
+
+    @staticmethod
+    def initial_weights(parameters: NBP, seed: int) -> Weights:
+        return initial_weights(parameters, seed)
+
+    @staticmethod
+    def memory(parameters: NBP, settings: dict, n_samples: int, learns: bool) -> int:
+        n_in, n_hid, n_out = parameters.n_in, parameters.n_hid, parameters.n_out
+        synapses = 3 * n_in * n_hid + 5 * n_hid * n_out if learns else n_in * n_hid + n_hid * n_out
+        turns = 0 if not learns else n_samples if settings.get("record_spikes") else NBPSystem.raster_turns
+        # some three spikes for two neurons of the layers in a turn of MNIST
+        return circuit_memory(settings, synapses, turns * (n_in + n_hid + n_out) * 3 // 2, n_samples * n_out)
+
+    @staticmethod
+    def shared_code(several: Sequence[NBP]) -> list[NBP]:
+        # code with noise serves those without, and double precision those that need only single: see NBPModel
+        structures = [NBPModel(training_circuit(parameters), parameters).structure() for parameters in several]
+        best: dict[str, tuple[tuple[bool, bool], NBP]] = {}
+        keys = []
+        for parameters, structure in zip(several, structures, strict=True):
+            rank = structure.pop("noisy"), not structure.pop("single_precision")
+            keys.append(json.dumps(structure, sort_keys=True))
+            if keys[-1] not in best or rank > best[keys[-1]][0]:
+                best[keys[-1]] = rank, parameters
+        return [best[key][1] for key in keys]
+
+    @staticmethod
+    def as_loaded(model: NBPModel, weights: Weights) -> Weights:
+        return matrices(model.circuit, weights)
+
+    @staticmethod
+    def stimuli(model: NBPModel, images: np.ndarray, targets: np.ndarray) -> Stimuli:
+        values = {"input": images, "target": targets}
+        return model.stimuli({source.name: values[source.name] for source in model.circuit.sources if source.name in values})
+
+    def model(self, learns: bool) -> NBPModel:
+        circuit = training_circuit if learns else inference_circuit
+        code = self.code and NBPModel(circuit(self.code), self.code)
+        return NBPModel(circuit(self.parameters), self.parameters, self.settings["seed"], code)
+
+    def presented(self, epoch: int) -> Part:
+        train, jitter = self.parts["train"], self.settings.get("jitter", 0)
+        if not jitter:
+            return train
+        rng = np.random.default_rng([self.settings["seed"], JITTER_STREAM, epoch])
+        by = rng.integers(-jitter, jitter, (len(train.labels), 2), endpoint=True)
+        return dataclasses.replace(train, images=encoding.shift(train.images, train.shape, by))
+
+    def learn(self, weights, epoch, order, n_recorded, progress) -> Learned:
+        result, circuit = self.run_learner(weights, epoch, order, n_recorded, progress), self.learner.model.circuit
+        return Learned(
+            weights_of(circuit, result.matrices),
+            result.seconds,
+            scores(result, self.parts["train"].labels[order]),
+            recording_of(result.recorded, [(p.name, p.size) for p in circuit.populations], circuit.period, epoch),
+        )
+
+    def images(self, weights, epoch, first):
+        result, test = self.answers(weights, "test", epoch, first), self.parts["test"]
+        return {
+            "images": test.images[:first],
+            "target": test.labels[:first],
+            "spikes": result.spikes.astype(np.uint8),
+            # net of gate and bias, as the sum of the weights
+            "drive": result.drive - self.parameters.theta / 2,
+        }

@@ -1,0 +1,120 @@
+"""Training of SSNN-BP: T time steps for every sample, and answers from a circuit that does not learn."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from brianprop.analysis.figures.activity import answer
+from brianprop.experiments.data import frames as event_frames
+from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
+from brianprop.experiments.training.loop import Learned, cross_entropy, recording_of
+from brianprop.models.model import Stimuli, Weights
+from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
+
+__all__ = ["SSNNSystem", "TrainSSNN", "scores"]
+
+
+@dataclass(frozen=True)
+class TrainSSNN(CircuitOptions):
+    """Train SSNN-BP, the stochastic composite neurons of Biswas et al. 2023."""
+
+    system: ClassVar[str] = "ssnn-bp"
+
+    hidden: tuple[int, ...] = (200,)
+    """Number of hidden neurons, one for each hidden layer."""
+    rules: SSNNRules = dataclasses.field(default_factory=SSNNRules)
+    """Parameters of neurons, learning, regularisation and weights."""
+
+    def parameters(self, n_in: int, n_out: int) -> SSNN:
+        events = event_frames.is_events(self.dataset)
+        return SSNN(**dataclasses.asdict(self.rules), n_in=n_in, hidden=self.hidden, n_out=n_out, events=events)
+
+    @property
+    def bins(self) -> int:
+        return self.rules.steps
+
+
+def scores(result: SSNNResult, labels: np.ndarray) -> dict[str, float]:
+    """Accuracies and loss of one pass of the network without learning.
+
+    Parameters
+    ----------
+    result : SSNNResult
+        Answers to n samples.
+    labels : int array of shape (n,)
+
+    Returns
+    -------
+    dict with
+        ``accuracy_spikes``, of `analysis.figures.activity.answer`; ``accuracy_rates``, argmax of the mean of softmax(V); and
+        ``loss``, the `cross_entropy` of these means.
+    """
+    return {
+        "accuracy_spikes": float(np.mean(answer(result.counts, result.membrane) == labels)),
+        "accuracy_rates": float(np.mean(np.argmax(result.rates, axis=1) == labels)),
+        "loss": cross_entropy(result.rates, labels),
+    }
+
+
+class SSNNSystem(CircuitSystem):
+    """The network that learns and the one that answers."""
+
+    name = "ssnn-bp"
+    grey = True
+    headline = ("accuracy_spikes", "accuracy_rates")
+    #: Enough for the mean counts of spikes and updates: see `analysis.figures.activity`.
+    raster_turns = 100
+    events = "frames"
+    counts_presentations = True
+    #: Another stream than that of learning, which is "train" too.
+    answering = "answers to "
+
+    parameters: SSNN
+    scores = staticmethod(scores)
+
+    @staticmethod
+    def initial_weights(parameters: SSNN, seed: int) -> Weights:
+        return initial_weights(parameters, seed)
+
+    @staticmethod
+    def memory(parameters: SSNN, settings: dict, n_samples: int, learns: bool) -> int:
+        synapses = sum(n_pre * n_post for n_pre, n_post in itertools.pairwise(parameters.sizes))
+        # in a step, a tenth of all neurons fires, and one output neuron at least
+        spikes = learns * SSNNSystem.raster_turns * parameters.steps * max(1, sum(parameters.sizes) // 10)
+        return circuit_memory(settings, synapses, spikes, n_samples * parameters.n_out)
+
+    @staticmethod
+    def fixed_epochs(parameters: SSNN) -> bool:
+        return parameters.annealed
+
+    @staticmethod
+    def stimuli(model: SSNNModel, images: np.ndarray, targets: np.ndarray) -> Stimuli:
+        return model.stimuli(images, targets)
+
+    def model(self, learns: bool) -> SSNNModel:
+        n_train = len(self.parts["train"].labels) if learns else 1
+        return SSNNModel(self.parameters, learns, self.settings["epochs"] * n_train)
+
+    def learn(self, weights, epoch, order, n_recorded, progress) -> Learned:
+        result, model = self.run_learner(weights, epoch, order, n_recorded, progress), self.learner.model
+        # no scores: while a sample is presented, the weights adapt to its label
+        return Learned(
+            result.weights,
+            result.seconds,
+            recording=recording_of(result.recorded, model.populations, self.parameters.steps, epoch),
+        )
+
+    def images(self, weights, epoch, first):
+        result, test = self.answers(weights, "test", epoch, first), self.parts["test"]
+        images = test.images[:first]
+        return {
+            "images": event_frames.rates(images, self.parameters.steps) if self.parameters.events else images,
+            "target": test.labels[:first],
+            "counts": result.counts,
+            "membrane": result.membrane,
+            "rates": result.rates,
+        }

@@ -1,1 +1,0 @@
-"""What the generated C++ needs beside Brian2's own templates."""
