@@ -17,7 +17,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +39,7 @@ from models.model import Model, Result
 from models.nbp import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
 from models.nbp_model import NBPModel, NBPResult
 from models.simulation import Simulator, simulator
+from models.simulation.scratch import Scratch
 
 __all__ = ["BenchmarkNBP", "benchmark", "group", "profile", "synapses_touched"]
 
@@ -326,11 +326,11 @@ def profile(
     with (
         _environment(BRIANPROP_PROFILE="1"),
         simulator(model, message=message) as profiled,
-        tempfile.TemporaryDirectory(prefix="brianprop-") as folder,
+        Scratch() as folder,
     ):
-        result, _ = observe(profiled, run, Path(folder))
+        result, _ = observe(profiled, run, folder)
         try:
-            rows = list(csv.reader((Path(folder) / "profile.csv").read_text().splitlines()))
+            rows = list(csv.reader((folder / "profile.csv").read_text().splitlines()))
         except FileNotFoundError:
             return {}
     return group({name: float(seconds) for name, seconds, _ in rows}, result.seconds, patterns)
@@ -569,8 +569,8 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
     small = peak_memory(simulated, lambda: simulated.run(start, bench.stimuli["training"], everything))
     if small:
         add("peak memory", small / 2**20, "MiB")
-    with tempfile.TemporaryDirectory(prefix="brianprop-") as folder:
-        _, sizes = observe(simulated, lambda one: one.run(start, bench.stimuli["training"], everything[:1]), Path(folder))
+    with Scratch() as folder:
+        _, sizes = observe(simulated, lambda one: one.run(start, bench.stimuli["training"], everything[:1]), folder)
     held = sum(size for name, size in sizes.items() if re.match(r"_(dynamic_)?array_plastic_", name))
     add("state per plastic synapse", held / plastic_synapses(circuit), "bytes")
     if settings.scaling and small:
@@ -587,7 +587,7 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
         growth = peak[other] - peak[simulated]
         add("growth of memory per plastic synapse", growth / (plastic_synapses(grown) - plastic_synapses(circuit)), "bytes")
     message("Measuring the build and the start-up ...")
-    with tempfile.TemporaryDirectory(prefix="brianprop-") as folder, _environment(BRIANPROP_CACHE=folder):
+    with Scratch() as folder, _environment(BRIANPROP_CACHE=str(folder)):
         for kind, one in bench.circuits.items():
             with simulator(NBPModel(one, bench.parameters, settings.seed)) as built:
                 add("build", built.build_seconds, "s", kind)
@@ -611,11 +611,11 @@ def _startup(settings: BenchmarkNBP, dataset: str) -> float:
     root = str(Path(__file__).resolve().parent.parent)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)])}
     times = []
-    with tempfile.TemporaryDirectory(prefix="brianprop-") as folder:
+    with Scratch() as folder:
         for trial in range(4):
             start = time.perf_counter()
             done = subprocess.run(
-                [*command, "--out", str(Path(folder, str(trial)))], env=environment, capture_output=True, text=True
+                [*command, "--out", str(folder / str(trial))], env=environment, capture_output=True, text=True
             )
             times.append(time.perf_counter() - start)
             if done.returncode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from experiments.kernels import SSNNKernel
 from models.errors import ParameterError, RunError
 from models.reference import scaling
 from models.simulation import simulator
+from models.simulation.scratch import Scratch
 from models.ssnn_bp import SSNN, SSNNModel, SSNNRules, initial_weights
 
 __all__ = ["BenchmarkSSNN", "benchmark"]
@@ -224,8 +224,8 @@ def _resources(bench: Bench, weights: dict, n_epoch: int) -> list[dict]:
     peak = peak_memory(dense, lambda: dense.run(weights, bench.stimuli["training"], np.arange(n_epoch)))
     if peak:
         found.append({"quantity": "peak memory", "circuit": "training", "value": peak / 2**20, "unit": "MiB"})
-    with tempfile.TemporaryDirectory(prefix="brianprop-") as folder:
-        _, sizes = observe(dense, lambda one: one.run(weights, bench.stimuli["training"], np.arange(1)), Path(folder))
+    with Scratch() as folder:
+        _, sizes = observe(dense, lambda one: one.run(weights, bench.stimuli["training"], np.arange(1)), folder)
     names = tuple(f"_dynamic_array_{name}_" for name in bench.models["training"].learned)
     held = sum(size for name, size in sizes.items() if name.startswith(names))
     synapses = sum(weights[name].size for name in bench.models["training"].learned)

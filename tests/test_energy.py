@@ -412,7 +412,7 @@ def test_runs_without_what_is_counted_are_refused(tmp_path, training):
     with pytest.raises(RunError, match="steps: The recording is not of a network"):
         account([run.path])
     nothing = replace(recording, **{name: [] for name in ("population", "neuron", "step", "epoch")})
-    with pytest.raises(RunError, match="no spikes of a whole turn"):
+    with pytest.raises(RunError, match="empty holds no recorded spikes"):
         account([run_of(tmp_path / "empty", parameters, nothing).path])
 
 
