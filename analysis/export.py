@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
 from brianprop.analysis.runs.run import TITLES, Recording, Run
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.files import cannot_write

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
 from brianprop.models.errors import ParameterError
 from brianprop.models.parameters import Checked
 from brianprop.models.weights import Array

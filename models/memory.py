@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import psutil
+
 from brianprop.models.errors import ParameterError
 
 __all__ = ["available", "in_words", "require_memory"]

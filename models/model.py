@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from brianprop.models.errors import ParameterError
 
 __all__ = ["Model", "Recorded", "Result", "Stimuli", "Weights", "recorded_spikes"]

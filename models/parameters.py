@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+
 from brianprop.models.errors import ParameterError
 
 __all__ = ["Checked", "fits_single"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+
 from brianprop.models.errors import ParameterError
 from brianprop.models.parameters import LARGEST
 

@@ -1,8 +1,9 @@
 """Spikes and updates of SSNN-BP, counted from planted spikes, and its answer."""
 
 import numpy as np
-from brianprop.analysis.figures.activity import answer, count, layers_of, n_presentations, signed_streams, words
 from conftest import composite_recording
+
+from brianprop.analysis.figures.activity import answer, count, layers_of, n_presentations, signed_streams, words
 
 SIZES = {"input": 4, "hidden1": 3, "output": 2}
 

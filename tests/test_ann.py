@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.errors import ParameterError

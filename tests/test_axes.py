@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from brianprop.analysis.runs.run import as_json
 from brianprop.experiments.sweeps import description as axes
 from brianprop.experiments.sweeps.description import (

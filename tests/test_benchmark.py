@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import DIGITS, restless_weights
+
 from brianprop.analysis.figures.speed import CHIP, Spread, affine, draw, plot_profile, plot_scaling, plot_speed, ratio, slope
 from brianprop.experiments.benchmarks.kernels import Kernel
 from brianprop.experiments.benchmarks.nbp import (
@@ -30,7 +32,6 @@ from brianprop.models.nbp.circuit import NBP, initial_weights, training_circuit
 from brianprop.models.nbp.model import NBPResult
 from brianprop.models.reference import infer, train_turn
 from brianprop.models.simulation.compiler import compiler
-from conftest import DIGITS, restless_weights
 
 
 def oracle(parameters, weights, images, targets, samples):

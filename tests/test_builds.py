@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from brianprop.models.cache import private_folder
 from brianprop.models.errors import BuildError, RunError
 from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit

@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 
 import pytest
+
 from brianprop.models.circuit import Circuit, Population, Projection, arrows
 from brianprop.models.errors import ParameterError
 from brianprop.models.nbp.circuit import NBP, inference_circuit, training_circuit

@@ -13,6 +13,8 @@ from pathlib import Path
 import dask
 import psutil
 import pytest
+from dask_processes import environment, scheduler
+
 from brianprop.analysis.runs.sweep_directory import SweepDirectory
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.sweeps import cluster
@@ -20,7 +22,6 @@ from brianprop.experiments.sweeps import run as sweep
 from brianprop.experiments.sweeps.cluster import KINDS, connected, require_usable, runs_programs
 from brianprop.experiments.sweeps.description import read_sweep
 from brianprop.models.errors import ParameterError, RunError
-from dask_processes import environment, scheduler
 
 SMALL = {"dataset": "digits", "hidden": 5, "epochs": 1, "samples": 60, "test_samples": 20, "validation": 20}
 WORDS = ["ann", "--set", *(f"{name}={value}" for name, value in SMALL.items()), "--axis", "rate_out=0.1,0.2"]

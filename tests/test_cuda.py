@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import assert_same_run
+
 from brianprop.analysis.runs.run import Run
 from brianprop.experiments.benchmarks.cuda_check import check_nbp, check_ssnn_bp
 from brianprop.experiments.benchmarks.cuda_check import main as cuda_check
@@ -20,7 +22,6 @@ from brianprop.models.simulation.generate import CUDA, generate
 from brianprop.models.simulation.replicas import Replicas
 from brianprop.models.simulation.standalone import StandaloneSimulator
 from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
-from conftest import assert_same_run
 
 EMULATOR = Path(__file__).parent / "cuda_emulator"
 SMALL_SSNN = SSNN(n_in=8, hidden=(6, 5), n_out=3, steps=5, biases=True)

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pooch
 import pytest
+
 from brianprop.experiments.data import downloads
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.images import Dataset, find, load, split

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import DIGITS
+from scipy import stats
+
 from brianprop.models import reference
 from brianprop.models.dense import dense
 from brianprop.models.errors import BuildError
@@ -16,8 +19,6 @@ from brianprop.models.nbp.network import plastic_blocks
 from brianprop.models.simulation import simulator
 from brianprop.models.simulation.compiler import compile_cpp, compiler
 from brianprop.models.simulation.generate import add_cpp_sources, brian2_device
-from conftest import DIGITS
-from scipy import stats
 
 
 def build_and_run(device, folder):

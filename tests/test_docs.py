@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from brianprop.experiments.cli.main import SWEEP_COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[1]

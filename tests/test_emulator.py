@@ -5,12 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
+
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.emulator import Camera, _thresholds, emulate, emulate_all
 from brianprop.experiments.data.events import SIDE, bin_events, encode, read
 from brianprop.experiments.data.images import Dataset
 from brianprop.models.errors import DataError, ParameterError
-from scipy.ndimage import map_coordinates
 
 #: Equal pixels and no noise.
 IDEAL = Camera(mismatch=0, noise=0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from brianprop.experiments.data.encoding import binarise, crop, default_crop, grey, one_hot, shift
 from brianprop.models.errors import DataError, ParameterError
 

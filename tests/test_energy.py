@@ -7,6 +7,8 @@ from dataclasses import asdict, fields, replace
 import numpy as np
 import pandas
 import pytest
+from conftest import DIGITS, ann_run, composite_recording, composite_run, restless_weights
+
 from brianprop.analysis.energy.report import (
     COUNTED,
     PARTS,
@@ -38,7 +40,6 @@ from brianprop.models.nbp.circuit import NBP, inference_circuit, matrices, train
 from brianprop.models.nbp.model import NBPModel
 from brianprop.models.simulation import simulator
 from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, initial_weights
-from conftest import DIGITS, ann_run, composite_recording, composite_run, restless_weights
 
 N_TURNS = 40
 
@@ -412,7 +413,7 @@ def test_runs_without_what_is_counted_are_refused(tmp_path, training):
     with pytest.raises(RunError, match="steps: The recording is not of a network"):
         account([run.path])
     nothing = replace(recording, **{name: [] for name in ("population", "neuron", "step", "epoch")})
-    with pytest.raises(RunError, match="no spikes of a whole turn"):
+    with pytest.raises(RunError, match="empty holds no recorded spikes"):
         account([run_of(tmp_path / "empty", parameters, nothing).path])
 
 
@@ -509,8 +510,9 @@ def test_the_table_adds_up_to_the_model(drawn):
 
 
 def test_bars_add_up_and_no_label_lies_on_another(drawn):
-    from brianprop.analysis.figures.output import STYLE
     from matplotlib.style import context
+
+    from brianprop.analysis.figures.output import STYLE
 
     accounts, _ = drawn
     with context(STYLE):

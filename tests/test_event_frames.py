@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from conftest import assert_same_run, back_to
+
 from brianprop.analysis.runs.run import Run
 from brianprop.experiments import reproduce
 from brianprop.experiments.cli.main import main
@@ -12,7 +14,6 @@ from brianprop.experiments.data.events import bin_events, encode
 from brianprop.experiments.training.loop import SHUFFLE_STREAM, load_data
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
 from brianprop.models.ssnn_bp.model import SSNNRules, unpack
-from conftest import assert_same_run, back_to
 
 #: The steps and sizes of the other tests of training.
 SMALL = ["--samples", "60", "--validation", "20", "--test-samples", "20", "--epochs", "2", "--seed", "3"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from brianprop.experiments.data.events import SIDE, TIME_LIMIT, Events, Recordings, bin_events, encode, read
 from brianprop.models.errors import DataError, ParameterError
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import composite_recording, composite_run
+
 from brianprop.analysis.export import export, trains
 from brianprop.analysis.runs.run import Run
 from brianprop.experiments.cli.main import main
 from brianprop.models.errors import RunError
-from conftest import composite_recording, composite_run
 
 SIZES = {"input": 16, "hidden1": 5, "output": 3}
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ann_run, composite_recording, composite_run
+
 from brianprop.analysis.figures.accuracy import plot_accuracy
 from brianprop.analysis.figures.connectivity import arriving, counts, plot_anatomy, plot_functional, symbol
 from brianprop.analysis.figures.draw import circuit_of, draw
@@ -19,7 +21,6 @@ from brianprop.analysis.runs.run import Recording, Run
 from brianprop.models.circuit import Circuit, Population, Projection
 from brianprop.models.errors import RunError
 from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, training_circuit
-from conftest import ann_run, composite_recording, composite_run
 
 PARAMETERS = NBP(n_in=16, n_hid=6, n_out=3)
 NAMES = ["raster", "accuracy", "functional", "anatomy", "weights", "images"]
@@ -250,8 +251,9 @@ def test_symbols():
 @pytest.mark.parametrize("plot", [plot_anatomy, plot_functional])
 @pytest.mark.parametrize("make", [training_circuit, inference_circuit])
 def test_no_label_lies_on_another(plot, make):
-    from brianprop.analysis.figures.output import STYLE
     from matplotlib.style import context
+
+    from brianprop.analysis.figures.output import STYLE
 
     with context(STYLE):
         figure = plot(make(NBP(n_in=3136, n_hid=1000, n_out=26)))
@@ -337,10 +339,11 @@ def test_draw_writes_every_figure_twice(drawn):
 
 def test_arrows_end_at_the_boxes_in_the_file(drawn):
     """Measured boxes are those of the file's resolution: drawing once more with all of them known changes nothing."""
-    from brianprop.analysis.figures.output import STYLE
     from matplotlib import rcParams
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.style import context
+
+    from brianprop.analysis.figures.output import STYLE
 
     run, _ = drawn
     with context(STYLE):

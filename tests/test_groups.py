@@ -1,9 +1,10 @@
 """Runs that differ in their seed only belong together; labels say in what the others differ."""
 
 import pytest
+from conftest import ann_run, composite_run
+
 from brianprop.analysis.groups import group_runs
 from brianprop.analysis.runs.run import Run
-from conftest import ann_run, composite_run
 
 
 def labels(groups):

@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.experiments.cli.main import main
 from brianprop.models.errors import BuildError

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from brianprop.analysis.runs.run import Recording, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training import commands as training_commands

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+
 from brianprop.experiments.benchmarks.kernels import Kernel, SSNNKernel
 from brianprop.models.errors import ParameterError
 from brianprop.models.nbp.circuit import NBP

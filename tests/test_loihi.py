@@ -14,12 +14,13 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+from conftest import DIGITS, restless_weights
+
 from brianprop.models import reference
 from brianprop.models.circuit import Circuit, Population, Projection
 from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, matrices, training_circuit
 from brianprop.models.nbp.model import NBPModel
 from brianprop.models.simulation import simulator
-from conftest import DIGITS, restless_weights
 
 #: The emulator's generators send before the synapses of a step, so what they send arrives in that step; the spike of a
 #: neuron arrives in the next. A source must therefore send one emulated step later than its own step.

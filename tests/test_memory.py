@@ -1,6 +1,7 @@
 """What does not fit into memory is refused with its estimate, before anything is built or written."""
 
 import pytest
+
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training.commands import train
 from brianprop.experiments.training.nbp import TrainNBP

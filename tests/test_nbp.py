@@ -4,12 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from conftest import DIGITS, restless_weights
+
 from brianprop.experiments.training.nbp import NBPSystem
 from brianprop.models import reference, simulation
 from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
 from brianprop.models.nbp.model import NBPModel
 from brianprop.models.simulation import builds, simulator
-from conftest import DIGITS, restless_weights
 
 
 def simulate(parameters, weights, images, targets, device="cpp_standalone", seed=0, **options):

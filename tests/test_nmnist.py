@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+
 from brianprop.experiments.data import nmnist
 from brianprop.experiments.data.events import Events, bin_events, encode
 from brianprop.experiments.data.frames import frames

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from brianprop.analysis.runs.npz import DamagedError, read_npz
 from brianprop.models import memory
 from brianprop.models.errors import ParameterError

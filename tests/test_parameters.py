@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.errors import ParameterError

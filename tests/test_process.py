@@ -9,13 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import ann_run
+
 from brianprop.analysis.runs.run import Run
 from brianprop.experiments.cli import main as cli
 from brianprop.experiments.cli import process
 from brianprop.experiments.cli.main import main
 from brianprop.models.cache import cache_root
 from brianprop.models.errors import DataError
-from conftest import ann_run
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAIN = [

@@ -7,8 +7,9 @@ import itertools
 
 import numpy as np
 import pytest
-from brianprop.models.reference import Presentation, Scaling, clipped_relu_gradient, equivalent_ann, present, scaling, softmax
 from scipy import stats
+
+from brianprop.models.reference import Presentation, Scaling, clipped_relu_gradient, equivalent_ann, present, scaling, softmax
 
 THETA = 2.0
 

@@ -4,6 +4,7 @@ import contextlib
 
 import numpy as np
 import pytest
+
 from brianprop.models.errors import ParameterError
 from brianprop.models.model import Stimuli
 from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, matrices, training_circuit
@@ -14,7 +15,6 @@ from brianprop.models.simulation import simulator
 from brianprop.models.simulation.replicas import Replicas, ReplicaStimuli
 from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
 from brianprop.models.ssnn_bp.model import initial_weights as initial_ssnn_weights
-
 from tests.conftest import DIGITS
 
 #: Of one simulation: what differs between them is set when it runs.

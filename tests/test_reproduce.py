@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pandas
 import pytest
+from conftest import comparable_metrics
+
 from brianprop.analysis import tables
 from brianprop.analysis.runs.run import Run
 from brianprop.experiments import reproduce
@@ -12,7 +14,6 @@ from brianprop.experiments.cli.main import main
 from brianprop.experiments.reproduce import EXPERIMENTS, SIZES, listing
 from brianprop.models.errors import RunError
 from brianprop.models.nbp.circuit import NBP, training_circuit
-from conftest import comparable_metrics
 
 #: All but those whose data cannot be had everywhere.
 RUNNABLE = [name for name in EXPERIMENTS if name not in ("ssnn-emnist", "ssnn-n-mnist")]

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import ann_run
+
 from brianprop.analysis.figures import sweep as responses
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.figures.sweep import plot_heatmap, plot_importance, plot_learning, plot_parallel, plot_response
@@ -14,7 +16,6 @@ from brianprop.analysis.runs.sweep_directory import SweepDirectory
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.sweeps.description import read_sweep
 from brianprop.experiments.sweeps.run import plan_of
-from conftest import ann_run
 
 
 def made(path, axes, score, seeds=2, sample=None, objective="accuracy", left_out=()):

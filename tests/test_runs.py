@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+
 from brianprop.analysis.runs import run as runs
 from brianprop.analysis.runs.run import FORMAT, Recording, Run, require_vacant
 from brianprop.experiments.cli.main import main

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from brianprop.models.circuit import Circuit, Population, Projection
 from brianprop.models.errors import ParameterError
 from brianprop.models.model import Stimuli

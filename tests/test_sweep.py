@@ -14,6 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from conftest import DIGITS, assert_same_run
+from dask_processes import environment, scheduler, wait_for
+from distributed import LocalCluster
+
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.sweep_directory import SweepDirectory
 from brianprop.experiments.cli.main import main
@@ -24,9 +28,6 @@ from brianprop.experiments.training.commands import train
 from brianprop.models.cache import private_folder
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.simulation.compiler import compiler
-from conftest import DIGITS, assert_same_run
-from dask_processes import environment, scheduler, wait_for
-from distributed import LocalCluster
 
 SMALL = {"dataset": "digits", "hidden": DIGITS["n_hid"], "epochs": 2, "samples": 60, "test_samples": 60, "validation": 40}
 AXES = {"eta_plus": [2, 4], "theta": [900, 1024.0]}

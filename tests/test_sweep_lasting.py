@@ -12,12 +12,13 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import numpy as np
 import psutil
 import pytest
+from dask_processes import environment, wait_for
+
 from brianprop.analysis.runs.sweep_directory import SweepDirectory
 from brianprop.experiments.sweeps import run as sweeps
 from brianprop.experiments.sweeps.description import SETTINGS, read_sweep
 from brianprop.experiments.training.ann import ANNSystem
 from brianprop.models.errors import ParameterError
-from dask_processes import environment, wait_for
 
 SMALL = {"dataset": "digits", "hidden": 3, "epochs": 1, "samples": 20, "test_samples": 10, "validation": 10}
 

@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+
 from brianprop.analysis.runs.sweep_directory import SweepDirectory
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.sweeps import run as sweeps

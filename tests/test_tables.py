@@ -4,10 +4,11 @@ import shutil
 
 import pandas
 import pytest
+from conftest import ann_run, composite_run
+
 from brianprop.analysis.tables import markdown, summary, table
 from brianprop.experiments.cli.main import main
 from brianprop.models.errors import ParameterError, RunError
-from conftest import ann_run, composite_run
 
 
 def metrics(validation, test):

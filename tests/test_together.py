@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import DIGITS, assert_same_run, back_to
+
 from brianprop.analysis.runs.run import Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training import lockstep as together
@@ -16,7 +18,6 @@ from brianprop.experiments.training.nbp import TrainNBP
 from brianprop.experiments.training.replicas import train_replicas
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.model import Result
-from conftest import DIGITS, assert_same_run, back_to
 
 OPTIONS = {"hidden": DIGITS["n_hid"], "samples": 200, "epochs": 2}
 SEEDS = (4, 5, 6)

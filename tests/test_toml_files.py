@@ -1,6 +1,7 @@
 """TOML files as users and editors write them."""
 
 import pytest
+
 from brianprop.analysis.runs.toml_files import DEEPEST, LARGEST, read_toml
 
 

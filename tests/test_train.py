@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import DIGITS, assert_same_run, back_to, restless_weights
+
 from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training.commands import _origin, evaluate
 from brianprop.experiments.training.loop import load_data
 from brianprop.models import reference
 from brianprop.models.nbp.circuit import NBP
-from conftest import DIGITS, assert_same_run, back_to, restless_weights
 
 SMALL = ["train", "nbp", "--hidden", str(DIGITS["n_hid"]), "--samples", "300", "--epochs", "3"]
 

@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from conftest import assert_same_run, back_to
+from threadpoolctl import threadpool_info
+
 from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import images as datasets
@@ -12,8 +15,6 @@ from brianprop.experiments.training.loop import Part, noise_seed
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.reference import softmax
-from conftest import assert_same_run, back_to
-from threadpoolctl import threadpool_info
 
 SMALL = ["train", "ann", "--hidden", "20", "--samples", "300", "--epochs", "3", "--seed", "5"]
 

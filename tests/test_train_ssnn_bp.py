@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import assert_same_run, back_to
+
 from brianprop.analysis.figures.activity import n_presentations
 from brianprop.analysis.figures.raster_ssnn_bp import targets
 from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
@@ -21,7 +23,6 @@ from brianprop.experiments.training.loop import PROBABILITY_FLOOR, noise_seed
 from brianprop.experiments.training.ssnn_bp import scores
 from brianprop.models.simulation import simulator
 from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
-from conftest import assert_same_run, back_to
 
 #: One network for all tests, so that they share builds; its T, sizes of data and rates need none of their own.
 SMALL = ["train", "ssnn-bp", "--hidden", "20", "--steps", "6", "--samples", "300", "--epochs", "3"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.sweeps.description import SETTINGS, settings_of
 from brianprop.experiments.training import commands as training_commands

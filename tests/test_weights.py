@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from brianprop.analysis.runs import run as runs
 from brianprop.analysis.runs.run import Run
 from brianprop.experiments.training.loop import read_weights

@@ -48,6 +48,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from brianprop.analysis.energy.chip import CHIP_CORES, CORES, TILE_CORES, TILE_ROWS
 from brianprop.analysis.figures import activity
 from brianprop.analysis.figures.connectivity import symbol

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+
 from brianprop.analysis.runs.run import Recording
 
 __all__ = ["Activity", "answer", "count", "layers_of", "n_presentations", "signed_streams", "words"]

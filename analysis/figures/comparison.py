@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from brianprop.analysis.figures.activity import count, layers_of, n_presentations, signed_streams, words
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.groups import Group, group_runs

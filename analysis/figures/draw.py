@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from brianprop.analysis.figures import accuracy, connectivity, images, weights
 from brianprop.analysis.figures import comparison as sweeps
 from brianprop.analysis.figures import raster_nbp as raster

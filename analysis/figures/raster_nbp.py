@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from brianprop.analysis.figures.connectivity import symbol
 from brianprop.analysis.runs.run import Recording
 from brianprop.models.circuit import Circuit

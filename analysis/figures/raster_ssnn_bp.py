@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from brianprop.analysis.figures.activity import count, layers_of, n_presentations, signed_streams, words
 from brianprop.analysis.runs.run import Recording
 

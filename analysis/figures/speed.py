@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from brianprop.analysis.figures.output import write_figures
 from brianprop.models.errors import RunError
 

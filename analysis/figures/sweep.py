@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from brianprop.analysis.figures.comparison import seeds_in_words
 from brianprop.analysis.figures.output import NothingToShowError, write_figures
 from brianprop.analysis.groups import SYMBOLS

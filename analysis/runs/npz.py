@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
+
 from brianprop.models.errors import BrianpropError
 from brianprop.models.memory import require_memory
 

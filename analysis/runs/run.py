@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from brianprop.analysis.runs.npz import DamagedError, Header, read_npz
 from brianprop.models.ann import ANN
 from brianprop.models.errors import ParameterError, RunError

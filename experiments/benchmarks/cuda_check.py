@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+
 from brianprop.experiments.benchmarks.replicas import BenchmarkReplicas, SystemName, benchmark
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets

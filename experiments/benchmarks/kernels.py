@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from brianprop.models.cache import private_folder
 from brianprop.models.errors import ParameterError
 from brianprop.models.nbp.circuit import NBP

@@ -17,15 +17,15 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import brianprop
 import numpy as np
+
+import brianprop
 from brianprop.analysis.figures.speed import CHIP, Spread, affine, draw, ratio, slope
 from brianprop.analysis.runs.run import as_json
 from brianprop.experiments.benchmarks.kernels import Kernel
@@ -41,6 +41,7 @@ from brianprop.models.model import Model, Result
 from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
 from brianprop.models.nbp.model import NBPModel, NBPResult
 from brianprop.models.simulation import Simulator, simulator
+from brianprop.models.simulation.scratch import Scratch
 
 __all__ = ["BenchmarkNBP", "benchmark", "group", "profile", "synapses_touched"]
 
@@ -327,11 +328,11 @@ def profile(
     with (
         _environment(BRIANPROP_PROFILE="1"),
         simulator(model, message=message) as profiled,
-        tempfile.TemporaryDirectory(prefix="brianprop-") as folder,
+        Scratch() as folder,
     ):
-        result, _ = observe(profiled, run, Path(folder))
+        result, _ = observe(profiled, run, folder)
         try:
-            rows = list(csv.reader((Path(folder) / "profile.csv").read_text().splitlines()))
+            rows = list(csv.reader((folder / "profile.csv").read_text().splitlines()))
         except FileNotFoundError:
             return {}
     return group({name: float(seconds) for name, seconds, _ in rows}, result.seconds, patterns)
@@ -570,8 +571,8 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
     small = peak_memory(simulated, lambda: simulated.run(start, bench.stimuli["training"], everything))
     if small:
         add("peak memory", small / 2**20, "MiB")
-    with tempfile.TemporaryDirectory(prefix="brianprop-") as folder:
-        _, sizes = observe(simulated, lambda one: one.run(start, bench.stimuli["training"], everything[:1]), Path(folder))
+    with Scratch() as folder:
+        _, sizes = observe(simulated, lambda one: one.run(start, bench.stimuli["training"], everything[:1]), folder)
     held = sum(size for name, size in sizes.items() if re.match(r"_(dynamic_)?array_plastic_", name))
     add("state per plastic synapse", held / plastic_synapses(circuit), "bytes")
     if settings.scaling and small:
@@ -588,7 +589,7 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
         growth = peak[other] - peak[simulated]
         add("growth of memory per plastic synapse", growth / (plastic_synapses(grown) - plastic_synapses(circuit)), "bytes")
     message("Measuring the build and the start-up ...")
-    with tempfile.TemporaryDirectory(prefix="brianprop-") as folder, _environment(BRIANPROP_CACHE=folder):
+    with Scratch() as folder, _environment(BRIANPROP_CACHE=str(folder)):
         for kind, one in bench.circuits.items():
             with simulator(NBPModel(one, bench.parameters, settings.seed)) as built:
                 add("build", built.build_seconds, "s", kind)
@@ -612,11 +613,11 @@ def _startup(settings: BenchmarkNBP, dataset: str) -> float:
     root = str(Path(brianprop.__file__).parent.parent)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)])}
     times = []
-    with tempfile.TemporaryDirectory(prefix="brianprop-") as folder:
+    with Scratch() as folder:
         for trial in range(4):
             start = time.perf_counter()
             done = subprocess.run(
-                [*command, "--out", str(Path(folder, str(trial)))], env=environment, capture_output=True, text=True
+                [*command, "--out", str(folder / str(trial))], env=environment, capture_output=True, text=True
             )
             times.append(time.perf_counter() - start)
             if done.returncode:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
 from brianprop.analysis.figures.speed import Spread, affine
 from brianprop.analysis.runs.run import as_json, require_vacant
 from brianprop.experiments.benchmarks.nbp import default_dataset

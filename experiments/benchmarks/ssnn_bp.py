@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from brianprop.analysis.runs.run import as_json
 from brianprop.experiments.benchmarks.kernels import SSNNKernel
 from brianprop.experiments.benchmarks.nbp import (
@@ -30,6 +30,7 @@ from brianprop.experiments.environment import describe
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.reference import scaling
 from brianprop.models.simulation import simulator
+from brianprop.models.simulation.scratch import Scratch
 from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNRules, initial_weights
 
 __all__ = ["BenchmarkSSNN", "benchmark"]
@@ -224,8 +225,8 @@ def _resources(bench: Bench, weights: dict, n_epoch: int) -> list[dict]:
     peak = peak_memory(dense, lambda: dense.run(weights, bench.stimuli["training"], np.arange(n_epoch)))
     if peak:
         found.append({"quantity": "peak memory", "circuit": "training", "value": peak / 2**20, "unit": "MiB"})
-    with tempfile.TemporaryDirectory(prefix="brianprop-") as folder:
-        _, sizes = observe(dense, lambda one: one.run(weights, bench.stimuli["training"], np.arange(1)), Path(folder))
+    with Scratch() as folder:
+        _, sizes = observe(dense, lambda one: one.run(weights, bench.stimuli["training"], np.arange(1)), folder)
     names = tuple(f"_dynamic_array_{name}_" for name in bench.models["training"].learned)
     held = sum(size for name, size in sizes.items() if name.startswith(names))
     synapses = sum(weights[name].size for name in bench.models["training"].learned)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
 from brianprop.analysis.energy.chip import CORES
 from brianprop.experiments.benchmarks.nbp import BenchmarkNBP
 from brianprop.experiments.benchmarks.replicas import BenchmarkReplicas

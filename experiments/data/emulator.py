@@ -23,6 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+
 from brianprop.experiments.data.events import SIDE, EventDataset, Events, Recordings
 from brianprop.experiments.data.images import Dataset
 from brianprop.models.errors import DataError, ParameterError

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+
 from brianprop.models.errors import DataError, ParameterError
 
 __all__ = ["binarise", "crop", "default_crop", "grey", "one_hot", "shift"]

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from brianprop.models.errors import DataError, ParameterError
 
 __all__ = ["SIDE", "EventDataset", "Events", "Recordings", "bin_events", "encode", "read"]

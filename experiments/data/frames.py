@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data import nmnist
 from brianprop.experiments.data.emulator import Camera, emulate_all

@@ -29,6 +29,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
+
 from brianprop.experiments.data.downloads import INNER, data_folder, download, download_folder, locate, readable, retrieve
 from brianprop.models.cache import cache_root, folder_of
 from brianprop.models.errors import DataError, ParameterError

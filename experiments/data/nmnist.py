@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
 from brianprop.experiments.data.downloads import download, download_folder, locate, names_in, readable, retrieve
 from brianprop.experiments.data.events import EventDataset, Events, Recordings, read
 from brianprop.models.errors import DataError

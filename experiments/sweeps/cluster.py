@@ -23,7 +23,6 @@ import shlex
 import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -34,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from brianprop.models.errors import ParameterError, RunError
+from brianprop.models.simulation.scratch import Scratch
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -193,7 +193,7 @@ def connected(
         return
     # what a killed worker leaves in its folder of temporary files goes with the cluster
     with (
-        tempfile.TemporaryDirectory(prefix="brianprop-sweep-", ignore_cleanup_errors=True) as scratch,
+        Scratch() as scratch,
         _this_machine(workers, scratch) as machine,
         Client(machine, set_as_default=False) as client,
     ):
@@ -392,7 +392,7 @@ def _uninterrupted_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _this_machine(workers: int | None, scratch: str):
+def _this_machine(workers: int | None, scratch: Path):
     """One worker for each core, one thread in each: what a point computes runs in a process of its own anyway."""
     import dask
     from dask.system import CPU_COUNT

@@ -50,6 +50,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
+
 from brianprop.analysis.runs.run import ACCURACIES, INFINITE, as_json
 from brianprop.analysis.runs.sweep_directory import SAMPLE, SEED
 from brianprop.analysis.runs.toml_files import read_toml

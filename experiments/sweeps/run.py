@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from distributed import KilledWorker, WorkerPlugin, as_completed
+
 from brianprop.analysis.runs.run import Run, as_json
 from brianprop.analysis.runs.sweep_directory import PointStore, SweepDirectory, has_links, misfit
 from brianprop.experiments.data import frames as event_frames
@@ -39,7 +41,6 @@ from brianprop.models.files import atomic_write, write_text
 from brianprop.models.model import Model
 from brianprop.models.simulation import is_built, keep_sources, simulator, sources
 from brianprop.models.simulation.replicas import Replicas, common_constants
-from distributed import KilledWorker, WorkerPlugin, as_completed
 
 __all__ = ["Batch", "Outcome", "Task", "plan_of", "resume_sweep", "run_batch", "run_point", "sweep", "write_table"]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from brianprop.experiments.training.loop import Learned, System, TrainOptions, cross_entropy
 from brianprop.models import ann
 from brianprop.models.ann import ANN

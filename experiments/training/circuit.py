@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import ClassVar, Literal
 
 import numpy as np
+
 from brianprop.experiments.data import encoding
 from brianprop.experiments.training.loop import Part, System, TrainOptions
 from brianprop.models.errors import ParameterError

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from brianprop.models.errors import RunError
 from brianprop.models.model import Model, Result
 from brianprop.models.simulation import Simulator, simulator

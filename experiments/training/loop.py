@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+
 from brianprop.analysis.runs.npz import DamagedError, read_npz
 from brianprop.analysis.runs.run import Recording, Run
 from brianprop.experiments.data import encoding

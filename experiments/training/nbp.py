@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from brianprop.experiments.data import encoding
 from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
 from brianprop.experiments.training.loop import JITTER_STREAM, Learned, Part, recording_of

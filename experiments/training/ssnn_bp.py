@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+
 from brianprop.analysis.figures.activity import answer
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory

@@ -41,6 +41,7 @@ from importlib import metadata
 from pathlib import Path
 
 import numpy as np
+
 from brianprop.models.errors import BuildError
 
 __all__ = [

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+
 from brianprop.models.circuit import Circuit, Population, arrows
 from brianprop.models.gating import LEAD, chain_arrows, chain_populations
 from brianprop.models.parameters import Checked

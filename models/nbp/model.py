@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.model import Model, Recorded, Result, Stimuli, recorded_spikes

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
+
 from brianprop.models import neurons as equations
 from brianprop.models.circuit import Circuit, Projection
 from brianprop.models.dense.generator import any_order, dense_codeobj_class, may_rest, only_where

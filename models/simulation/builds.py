@@ -88,7 +88,7 @@ def cached_build(model: Model, codegen: str, message: Message = lambda text: Non
                 sync_folder(builds)
     except OSError as error:
         raise BuildError(
-            f"Cannot write the build cache {error.filename or builds} ({error.strerror or error}); free space or set "
+            f"Cannot write the build cache {builds} ({error.strerror or error}); free space or set "
             "$BRIANPROP_CACHE to another folder."
         ) from error
     return folder

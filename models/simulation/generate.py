@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+
 from brianprop.models.dense.generator import add_sources, dense_codeobj_class
 from brianprop.models.errors import BuildError
 from brianprop.models.model import Model

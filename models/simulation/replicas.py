@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
+
 from brianprop.models.errors import ParameterError
 from brianprop.models.model import Model, Result, Stimuli, Weights
 

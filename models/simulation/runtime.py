@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+
 from brianprop.models.simulation.generate import brian2_device, stimulus_function
 from brianprop.models.simulation.simulator import Simulator
 

@@ -14,7 +14,7 @@ from pathlib import Path
 __all__ = ["Scratch"]
 
 #: How the names of scratch folders begin; and those that are not locked yet, or cannot be, which nobody else removes.
-PREFIX, UNLOCKED = "brianprop-", ".new-"
+PREFIX, UNLOCKED = "brianprop-scratch-", ".new-"
 
 
 class Scratch:

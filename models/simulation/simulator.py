@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+
 from brianprop.models.errors import ParameterError
 from brianprop.models.model import Model, Result, Stimuli, Weights
 

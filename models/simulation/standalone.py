@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
 from brianprop.models.errors import RunError
 from brianprop.models.model import Model
 from brianprop.models.simulation.builds import cached_build, read_manifest

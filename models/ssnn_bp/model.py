@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+
 from brianprop.models import neurons as equations
 from brianprop.models.dense.generator import any_order, dense_codeobj_class, only_where, silent_where_zero
 from brianprop.models.errors import ParameterError
