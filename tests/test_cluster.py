@@ -164,7 +164,7 @@ def test_a_scheduler_with_certificates(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("lacks", "words"), [("worker", "The worker tcp://127.0.0.1:"), ("scheduler", "The scheduler")])
 def test_what_cannot_import_the_program_is_named_before_it_gets_a_point(lacks, words, tmp_path, capsys):
     (tmp_path / "without").mkdir()
-    (tmp_path / "without" / "experiments.py").write_text("raise ModuleNotFoundError(\"No module named 'experiments'\")\n")
+    (tmp_path / "without" / "brianprop.py").write_text("raise ModuleNotFoundError(\"No module named 'brianprop'\")\n")
     without = {"PYTHONPATH": str(tmp_path / "without")}
     own = {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
     everywhere, worker = ({}, without) if lacks == "worker" else (without, own)

@@ -11,7 +11,7 @@ from conftest import DIGITS
 from scipy import stats
 
 from brianprop.models import reference
-from brianprop.models.dense import dense
+from brianprop.models.dense import generator as dense
 from brianprop.models.errors import BuildError
 from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
 from brianprop.models.nbp.model import NBPModel

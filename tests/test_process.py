@@ -79,7 +79,8 @@ def test_a_full_disk_behind_standard_output_is_one_sentence(command):
 
 
 def test_a_file_never_gets_the_number_of_a_closed_stream(tmp_path):
-    script = "import os; from brianprop.experiments.cli import process; process.take_streams(); print(os.open(os.devnull, os.O_RDONLY) > 2)"
+    script = "import os; from brianprop.experiments.cli import process; process.take_streams()\n"
+    script += "print(os.open(os.devnull, os.O_RDONLY) > 2)"
     done = shell(f'{sys.executable} -c "{script}" <&- 2>&-')
     assert done.stdout == "True\n"
 
@@ -223,7 +224,8 @@ def test_children_of_children_end_too(tmp_path):
 def test_a_thread_that_waits_for_a_program_does_not_keep_the_process():
     """As a simulation of several networks does, which a thread runs."""
     script = (
-        "import os, signal, subprocess, sys, threading; from brianprop.experiments.cli import process; process.raise_on_signals()\n"
+        "import os, signal, subprocess, sys, threading\n"
+        "from brianprop.experiments.cli import process; process.raise_on_signals()\n"
         "program = threading.Thread(target=lambda: subprocess.run(['sleep', '60']))\n"
         "program.start()\n"
         "threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
