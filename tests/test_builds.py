@@ -66,7 +66,12 @@ def assert_same(one, other):
 
 
 def names(word):
-    return lambda folder: next((folder / "static_arrays").glob(f"*{word}*"))
+    def find(folder):
+        for path in (folder / "static_arrays").glob(f"*{word}*"):
+            return path
+        return pytest.skip(f"this version of Brian2 keeps no file {word}")
+
+    return find
 
 
 FILES = {word: names(word) for word in ("fixed_targets", "fixed_delay", "sources_send_phase", "stimulus_targets")} | {

@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 #: Brian2 versions (major, minor) whose templates these extend, each tested.
-SUPPORTED = ((2, 9), (2, 10))
+SUPPORTED = ((2, 9), (2, 10), (2, 11))
 
 #: Random functions that `random.h` draws, and those that stay Brian2's.
 COUNTED = {"_rand": "uniform", "_randn": "normal"}
