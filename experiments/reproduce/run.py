@@ -121,20 +121,20 @@ def _run(settings: TrainOptions, message: Message) -> Run:
 
 def _require_same(run: Run, settings: TrainOptions) -> None:
     """Raise RunError where a run has other settings, data or parameters than the experiment needs."""
-    found = {"system": run.system}
+    stored = {"system": run.system}
     wanted = {"system": settings.system}
-    if found == wanted:
+    if stored == wanted:
         parameters = as_json(run.parameters())
         data, training = run.config["dataset"], run.config["training"]
-        found |= parameters | {name: training[name] for name in ("epochs", "seed")}
-        found |= {"binarise": data["binarise"], "jitter": training.get("jitter", 0)}
+        stored |= parameters | {name: training[name] for name in ("epochs", "seed")}
+        stored |= {"binarise": data["binarise"], "jitter": training.get("jitter", 0)}
         wanted |= as_json(settings.parameters(parameters["n_in"], parameters["n_out"]))
         wanted |= {"epochs": settings.epochs, "seed": settings.seed}
         wanted |= {"binarise": stored_levels(settings.binarise), "jitter": settings.training().get("jitter", 0)}
     for name, value in wanted.items():
-        if found[name] != value:
+        if stored[name] != value:
             raise RunError(
-                f"{run.path} holds a run with {name} = {found[name]!r}, but the experiment needs {value!r}; remove it or "
+                f"{run.path} holds a run with {name} = {stored[name]!r}, but the experiment needs {value!r}; remove it or "
                 "choose another --out."
             )
 
@@ -171,12 +171,12 @@ def _row_of_table_1(runs: Sequence[Run]) -> pandas.DataFrame:
     theirs = {"spikes (%)": "96.3", "membrane (%)": "97.5"}
     for entry in energy.account([run.path for run in runs]):
         mode = entry.counts.mode
-        for row, found, joules in (
+        for row, modelled, joules in (
             (ours, entry.energy, entry.energy.total),
             (theirs, energy.PUBLISHED[mode], energy.PUBLISHED[mode].energy),
         ):
             row[f"{mode} (mJ)"] = f"{1e3 * joules:.3g}"
-            row[f"{mode} (ms)"] = f"{1e3 * found.latency:.3g}"
+            row[f"{mode} (ms)"] = f"{1e3 * modelled.latency:.3g}"
     rows = {"simulated; energy and time by the model": ours}
     if runs[0].config["dataset"]["name"] == "mnist":
         rows["Renner et al. 2024; measured on Loihi"] = theirs

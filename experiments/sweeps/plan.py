@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from brianprop.analysis.runs.run import as_json
-from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.sweeps.description import Sweep, named_point
-from brianprop.experiments.training.data import dataset_name, load_data
+from brianprop.experiments.training.data import data_options, dataset_name, load_data
 from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.experiments.training.systems import SYSTEMS
 from brianprop.experiments.training.values import as_values
@@ -79,19 +78,10 @@ def _with_absolute_paths(settings: TrainOptions) -> TrainOptions:
 def _data_summary(settings: TrainOptions, loaded: dict[str, dict], message: Message) -> dict[str, Any]:
     """Sizes and digest of the data of a point. `loaded` keeps them for points with the same data."""
     system = SYSTEMS[settings.system]
-    options = {
-        "samples": settings.samples,
-        "validation": settings.validation,
-        "test_samples": settings.test_samples,
-        "crop": settings.crop,
-        "binarise": settings.binarise,
-        "steps": settings.bins if event_frames.is_events(settings.dataset) else None,
-    }
-    key = json.dumps([settings.dataset, str(settings.data_dir), options])
+    options = data_options(settings)
+    key = repr(options)
     if key not in loaded:
-        data = load_data(
-            settings.dataset, settings.data_dir, grey=system.grey, events=system.events, message=message, **options
-        )
+        data = load_data(grey=system.grey, events=system.events, message=message, **options)
         loaded[key] = {
             "sha256": data.digest,
             "n_in": data.n_in,

@@ -157,9 +157,9 @@ def _expanded(name: str, value: Any, hint: Any) -> Any:
     path = name == "dataset" or hint is Path or Path in get_args(hint)
     if not path or not isinstance(value, str):
         return value
-    for found in re.findall(r"\$(\w+|\{[^}]*\})", value):
-        if found.strip("{}") not in os.environ:
-            raise ParameterError(f"Parameter {name} = {value!r} names ${found}, which the environment has not; set it.")
+    for variable in re.findall(r"\$(\w+|\{[^}]*\})", value):
+        if variable.strip("{}") not in os.environ:
+            raise ParameterError(f"Parameter {name} = {value!r} names ${variable}, which the environment lacks; set it.")
     text = os.path.expanduser(os.path.expandvars(value))
     if value.startswith("~") and text.startswith("~"):
         raise ParameterError(f"Parameter {name} = {value!r} names the home of an unknown user; write the whole path.")

@@ -40,12 +40,12 @@ class CircuitOptions(TrainOptions):
     device: Device = "cpp_standalone"
     """C++ standalone, a GPU by Brian2CUDA, or Brian2's runtime, which is slow and serves debugging."""
     codegen: Codegen = "dense"
-    """Templates for the C++ code: dense ones, which are faster, or Brian2's own. The results are the same, bit for bit, but for
-    the random numbers that some circuits draw."""
+    """Templates for the C++ code: dense ones, which are faster, or Brian2's own. Results are equal bit for bit, except where
+    circuits draw random numbers."""
     replicas: int = 1
-    """Train so many networks in one simulation, with seeds from --seed on, each in a run directory of its own in --out."""
+    """Number of networks to train in one simulation. Their seeds count up from --seed; each has a run directory in --out."""
     processes: int = 1
-    """Divide the replicas among so many simulations that run side by side, each on a core of its own."""
+    """Number of simulations that run side by side, each on a core of its own. The replicas are divided among them."""
 
     def __post_init__(self):
         super().__post_init__()

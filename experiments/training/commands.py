@@ -11,7 +11,7 @@ from brianprop.analysis.runs.run import Run, as_json, require_vacant
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.environment import describe
-from brianprop.experiments.training.data import Data, Part, dataset_name, load_data
+from brianprop.experiments.training.data import Data, Part, data_options, dataset_name, load_data
 from brianprop.experiments.training.loop import Training
 from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.experiments.training.system import System, metrics_row
@@ -48,20 +48,7 @@ def prepared(
     """
     system = SYSTEMS[settings.system]
     require_vacant(settings.out)  # Run.create looks again; this spares the user the loading of a data set
-    data = _load(
-        member,
-        name=settings.dataset,
-        data_dir=settings.data_dir,
-        samples=settings.samples,
-        validation=settings.validation,
-        test_samples=settings.test_samples,
-        crop=settings.crop,
-        binarise=settings.binarise,
-        grey=system.grey,
-        steps=settings.bins,
-        events=system.events,
-        message=message,
-    )
+    data = _load(member, message, grey=system.grey, events=system.events, **data_options(settings))
     parameters = settings.parameters(data.n_in, len(data.classes))
     _require_fit(system, parameters, settings.training() | {"epochs": settings.epochs}, data.parts, replicas)
     require(settings.training().get("device", "none"))
@@ -125,7 +112,7 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, me
             "test_samples": len(data.parts["test"].labels),
             "crop": data.crop,
             "binarise": stored_levels(settings.binarise),
-            "steps": settings.bins if event_frames.is_events(settings.dataset) else None,
+            "steps": data_options(settings)["steps"],
             "classes": data.classes,
             "image_shape": list(data.image_shape),
             "sha256": data.digest,

@@ -7,21 +7,18 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
+from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.models.errors import ParameterError
 from brianprop.models.memory import require_memory
 
-if TYPE_CHECKING:
-    pass
-from brianprop.experiments.training.options import Message
-
-__all__ = ["Data", "EventInput", "Part", "dataset_name", "load_data"]
+__all__ = ["Data", "EventInput", "Part", "data_options", "dataset_name", "load_data"]
 
 #: Copies of the encoded images that are in memory at once: the images, the rows that the sources send, and a temporary copy.
 ENCODED = 3
@@ -173,6 +170,20 @@ def _load_events(name, data_dir, samples, validation, test_samples, steps, event
     classes = [int(label) for label in found.classes]
     n_in = event_frames.SHAPE[0] * event_frames.SHAPE[1]
     return Data(parts, classes, event_frames.SHAPE, n_in, 0, found.origin, digest.hexdigest())
+
+
+def data_options(settings: TrainOptions) -> dict[str, Any]:
+    """Arguments of `load_data` that the options of a training give; ``grey`` and ``events`` are those of its system."""
+    return {
+        "name": settings.dataset,
+        "data_dir": settings.data_dir,
+        "samples": settings.samples,
+        "validation": settings.validation,
+        "test_samples": settings.test_samples,
+        "crop": settings.crop,
+        "binarise": settings.binarise,
+        "steps": settings.bins if event_frames.is_events(settings.dataset) else None,
+    }
 
 
 def dataset_name(name: str) -> str:

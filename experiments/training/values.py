@@ -57,13 +57,13 @@ def settings_of(kind: type[Options], values: Mapping[str, Any], out: Path | None
     ParameterError
         Where a name is unknown, or a value has the wrong type or is out of range.
     """
-    types_ = option_types(kind)
+    hints = option_types(kind)
     fields = {item.name for item in dataclasses.fields(kind)}
     options = {}
     for name, value in values.items():
         if name != SEED:
-            require_option(kind, name, types_)
-        options[name] = option_value(name, value, int if name == SEED else types_[name])
+            require_option(kind, name, hints)
+        options[name] = option_value(name, value, int if name == SEED else hints[name])
     rules = _rules_of(kind)
     nested = {"rules": rules(**{name: value for name, value in options.items() if name not in fields})} if rules else {}
     return kind(Path() if out is None else Path(out), **{name: options[name] for name in options if name in fields}, **nested)
@@ -79,11 +79,11 @@ def as_values(settings: TrainOptions) -> dict[str, Any]:
 def option_types(kind: type[TrainOptions]) -> dict[str, Any]:
     """The types of all options of a system that a sweep may set, by name."""
     hints = typing.get_type_hints(kind)
-    found = {item.name: hints[item.name] for item in dataclasses.fields(kind)}
+    options = {item.name: hints[item.name] for item in dataclasses.fields(kind)}
     if rules := _rules_of(kind):
         hints = typing.get_type_hints(rules)
-        found |= {item.name: hints[item.name] for item in dataclasses.fields(rules)}
-    return {name: hint for name, hint in found.items() if name not in EXCLUDED}
+        options |= {item.name: hints[item.name] for item in dataclasses.fields(rules)}
+    return {name: hint for name, hint in options.items() if name not in EXCLUDED}
 
 
 def _rules_of(kind: type[TrainOptions]) -> type | None:

@@ -31,14 +31,13 @@ class Figures:
 
 @dataclass(frozen=True)
 class Compare:
-    """Draw what settings do, over many runs of SSNN-BP, with runs of the ANN as a band.
+    """Draw the effect of settings over many runs of SSNN-BP, with runs of the ANN as a band.
 
     Written to --out, as PNG, PDF and a table of all values (compare.csv):
     length, the accuracy against the number T of time steps;
-    activity, the spikes and weight updates of a presentation against T, from the first presentations of one epoch;
+    activity, the spikes and weight updates per sample against T, from the first samples of one epoch;
     step, the accuracy against the size of an update and against the number of levels of a weight.
-    A figure needs at least two values of what it shows, and is left out otherwise. Runs that differ in something else besides
-    the seed get lines of their own.
+    A figure that would show fewer than two values is left out. Runs that differ in more than the seed get lines of their own.
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
@@ -46,7 +45,7 @@ class Compare:
     out: Path
     """Folder for the figures."""
     split: Literal["train", "validation", "test"] = "test"
-    """Images that the accuracy after the last epoch is of."""
+    """Images for the accuracy after the last epoch."""
 
     def __call__(self) -> None:
         from brianprop.analysis.figures.draw import compare

@@ -13,10 +13,10 @@ __all__ = ["Reproduce"]
 
 @dataclass(frozen=True)
 class Reproduce:
-    """Run experiments of the two papers and draw their figures and tables; what is finished already is kept."""
+    """Run experiments of the two papers, and write their figures and tables. Finished runs are kept."""
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Experiments of the list, or all."""
+    """Names of experiments (see --list), or all."""
     only_list: Annotated[bool, tyro.conf.arg(name="list")] = False
     """Only show the experiments: what each shows, on which data, and how long it takes."""
     quick: bool = False

@@ -26,7 +26,7 @@ class RunSweep:
     """Run a sweep: every point of a grid or of a sample of parameters, for several seeds, on all cores or on a cluster.
 
     Axes are written NAME=A,B,C (a list), NAME=LOW..HIGH/N (N values), NAME=LOW..HIGH/N/log, or NAME=LOW..HIGH and
-    NAME=LOW..HIGH/log, which are sampled (--sample). What is finished in --out already is not run again.
+    NAME=LOW..HIGH/log, which are sampled (--sample). Points that are finished in --out are not run again.
     """
 
     source: tyro.conf.Positional[str]
@@ -34,9 +34,9 @@ class RunSweep:
     out: Path
     """Sweep directory."""
     set: tuple[str, ...] = ()
-    """Options of 'brianprop train', each as NAME=VALUE with underscores; they replace those of the file."""
+    """Options of 'brianprop train', each as NAME=VALUE, with underscores in NAME. They replace those of the file."""
     axis: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """One more axis, or another in the place of one of the file."""
+    """An axis to add, or to replace the axis of this name in the file."""
     sample: str | None = None
     """How axes without N are sampled: latin-hypercube:N or random:N."""
     seeds: int | None = None
@@ -54,7 +54,7 @@ class RunSweep:
     replicas: int = 1
     """Points that a worker trains in one simulation, such as many on a GPU."""
     device: Device | None = None
-    """Where to simulate; short for --set device=..."""
+    """Where to simulate. Short for --set device=..."""
 
     def __call__(self) -> None:
         from brianprop.experiments.sweeps.reading import read_sweep
@@ -75,7 +75,7 @@ class RunSweep:
 
 @dataclass(frozen=True)
 class ResumeSweep:
-    """Go on with a sweep: run what is not finished, what has failed and what is damaged."""
+    """Go on with a sweep: run all points that are not finished, have failed or are damaged."""
 
     directory: tyro.conf.Positional[Path]
     """Sweep directory."""
@@ -99,9 +99,9 @@ class ResumeSweep:
 
 @dataclass(frozen=True)
 class SweepStatus:
-    """Show what of a sweep is finished, runs, was interrupted, has failed and why, or waits; and its best places.
+    """Show which points of a sweep are finished, running, interrupted, failed (and why) or waiting, and the best points.
 
-    Places are ranked by the mean of the objective over their seeds; those that lack seeds come last.
+    Points are ranked by the mean of the objective over their seeds. Those of which seeds are missing come last.
     """
 
     directory: tyro.conf.Positional[Path]

@@ -41,12 +41,12 @@ class Train:
 
 @dataclass(frozen=True)
 class Resume:
-    """Go on with a run that was interrupted; it ends with the weights that it would have had."""
+    """Go on with a run that was interrupted. It ends with the weights that it would have had without the interruption."""
 
     run: tyro.conf.Positional[Path]
     """Run directory, or a folder of replicas."""
     epochs: int | None = None
-    """Go on up to this number of epochs, also after the end of the run; not where learning rates fall over the epochs."""
+    """Go on up to this number of epochs, also with a finished run. Not possible where learning rates fall over the epochs."""
 
     def __call__(self) -> None:
         from brianprop.experiments.training.commands import resume
@@ -62,7 +62,7 @@ class Resume:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Accuracy and loss of a run's weights through the inference circuit."""
+    """Let the inference circuit answer with the weights of a run, and print accuracy and loss."""
 
     run: tyro.conf.Positional[Path]
     """Run directory."""
