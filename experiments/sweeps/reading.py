@@ -92,43 +92,46 @@ def read_sweep(
     ParameterError
         When the file does not exist, is not TOML, or does not describe a sweep.
     """
+    content = _content(source, small)
+    content |= {name: value for name, value in changes.items() if value is not None}
+    for name in ("base", "axes", "cluster"):
+        if not isinstance(content.setdefault(name, {}), dict):
+            raise ParameterError(
+                f"{source}: {name} = {brief(content[name])} must be a table; write [{name}] and lines below it."
+            )
+    if "system" not in content:
+        raise ParameterError(f"{source} names no system; write system = one of {', '.join(OPTIONS)}.")
+    require_one_of("The system", content["system"], OPTIONS)
+    kind, given = OPTIONS[content["system"]], base or {}
+    types = option_types(kind)
+    values = {**content["base"], **content["small"], **given}
+    # an option that is given a value for the whole sweep loses its axis
+    described = {
+        name: value for name, value in {**content["axes"], **(axes or {})}.items() if value is not None and name not in given
+    }
+    return Sweep(
+        system=content["system"],
+        base={name: _expanded(name, value, types.get(name)) for name, value in values.items()},
+        axes=tuple(_axis(name, value, kind, types) for name, value in described.items()),
+        seeds=_seeds(content.get("seeds", 1)),
+        objective=_objective(content.get("objective", {})),
+        sample=_sample(content.get("sample")),
+        cluster=content["cluster"],
+    )
+
+
+def _content(source: str, small: bool) -> dict[str, Any]:
+    """The contents of a file or preset. Its table ``small`` is empty unless `small`; seeds in it replace those of the file."""
     content: dict[str, Any] = {"system": source} if source in OPTIONS else _read(source)
-    known = ("system", "seeds", "objective", "base", "axes", "sample", "small", "cluster")
-    require_known(source, content, known)
+    require_known(source, content, ("system", "seeds", "objective", "base", "axes", "sample", "small", "cluster"))
     if small and "small" not in content:
         raise ParameterError(f"{source} has no table [small]; leave --small away.")
     if not isinstance(content.get("small", {}), dict):
         raise ParameterError(f"{source}: small = {brief(content['small'])} must be a table; write [small] and lines below it.")
-    smaller = dict(content.pop("small", {}))
-    if not small:
-        smaller = {}
-    if "seeds" in smaller:
-        content["seeds"] = smaller.pop("seeds")
-    content |= {name: value for name, value in changes.items() if value is not None}
-    for name in ("base", "axes", "cluster"):
-        if not isinstance(content.get(name, {}), dict):
-            raise ParameterError(
-                f"{source}: {name} = {brief(content[name])} must be a table; write [{name}] and lines below it."
-            )
-    content["base"] = {**content.get("base", {}), **smaller, **(base or {})}
-    described = {**content.get("axes", {}), **(axes or {})}
-    if "system" not in content:
-        raise ParameterError(f"{source} names no system; write system = one of {', '.join(OPTIONS)}.")
-    require_one_of("The system", content["system"], OPTIONS)
-    kind = OPTIONS[content["system"]]
-    options = option_types(kind)
-    content["base"] = {name: _expanded(name, value, options.get(name)) for name, value in content["base"].items()}
-    # an option that is given a value for the whole sweep loses its axis
-    described = {name: value for name, value in described.items() if value is not None and name not in (base or {})}
-    return Sweep(
-        content["system"],
-        content["base"],
-        tuple(_axis(name, value, kind, options) for name, value in described.items()),
-        _seeds(content.get("seeds", 1)),
-        _objective(content.get("objective", {})),
-        _sample(content.get("sample")),
-        content.get("cluster", {}),
-    )
+    content["small"] = dict(content["small"]) if small else {}
+    if "seeds" in content["small"]:
+        content["seeds"] = content["small"].pop("seeds")
+    return content
 
 
 def preset_names() -> list[str]:
