@@ -13,7 +13,7 @@ import pytest
 from brianprop.analysis.runs.run import Recording, Run, as_json
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
-from brianprop.experiments.training.loop import load_data
+from brianprop.experiments.training.data import load_data
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.nbp.circuit import NBP, initial_weights

@@ -26,7 +26,7 @@ from brianprop.experiments.benchmarks.nbp import (
     synapses_touched,
 )
 from brianprop.experiments.data.encoding import one_hot
-from brianprop.experiments.training.loop import Part
+from brianprop.experiments.training.data import Part
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.nbp.circuit import NBP, initial_weights, training_circuit
 from brianprop.models.nbp.model import NBPResult

@@ -194,7 +194,7 @@ def test_a_training_on_emulated_cuda_is_that_on_a_core(emulated, tmp_path, copie
         found, expected = (Run.open(run / name) for run in (runs["cuda"], runs["cpp_standalone"]))
         assert_same_run(found, expected)
     # the images of an evaluation are divided among copies of the network
-    evaluated = [evaluate(runs["cuda"] / names[0], device=device, copies=4) for device in runs]
+    evaluated = [evaluate(runs["cuda"] / names[0], device=device, replicas=4) for device in runs]
     assert {**evaluated[0], "seconds": 0} == {**evaluated[1], "seconds": 0}
 
 

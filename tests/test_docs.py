@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from brianprop.experiments.cli.main import SWEEP_COMMANDS, main
+from brianprop.experiments.cli.commands.sweeps import SWEEP_COMMANDS
+from brianprop.experiments.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])

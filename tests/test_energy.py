@@ -33,7 +33,7 @@ from brianprop.analysis.runs.run import Recording, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
-from brianprop.experiments.training.loop import recording_of
+from brianprop.experiments.training.system import recording_of
 from brianprop.models import reference
 from brianprop.models.errors import DataError, ParameterError, RunError
 from brianprop.models.nbp.circuit import NBP, inference_circuit, matrices, training_circuit

@@ -11,8 +11,9 @@ from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.emulator import Camera, emulate_all
 from brianprop.experiments.data.events import bin_events, encode
-from brianprop.experiments.training.loop import SHUFFLE_STREAM, load_data
+from brianprop.experiments.training.data import load_data
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
+from brianprop.experiments.training.system import SHUFFLE_STREAM
 from brianprop.models.ssnn_bp.model import SSNNRules, unpack
 
 #: The steps and sizes of the other tests of training.

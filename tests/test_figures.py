@@ -489,7 +489,7 @@ def test_many_groups_show_one_readout_of_the_test_images_each(tmp_path):
 
 def test_the_command_line_starts_without_the_heavy_libraries():
     code = """
-import sys, brianprop.analysis.figures.draw, brianprop.experiments.cli.main, brianprop.experiments.cli.commands
+import sys, brianprop.analysis.figures.draw, brianprop.experiments.cli.main, brianprop.experiments.cli.parser
 print([name for name in ('matplotlib', 'pandas', 'brian2', 'brianprop.analysis.energy.report') if name in sys.modules])
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -11,10 +11,10 @@ import pytest
 
 from brianprop.analysis.runs.run import Recording, Run
 from brianprop.experiments.cli.main import main
-from brianprop.experiments.training import commands as training_commands
 from brianprop.experiments.training.commands import resume, train
-from brianprop.experiments.training.loop import Learned
 from brianprop.experiments.training.nbp import NBPSystem, TrainNBP
+from brianprop.experiments.training.system import Learned
+from brianprop.experiments.training.systems import SYSTEMS
 from brianprop.models.errors import RunError
 from brianprop.models.nbp.circuit import training_circuit
 
@@ -68,7 +68,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def arithmetic(monkeypatch):
-    monkeypatch.setitem(training_commands.SYSTEMS, "nbp", Arithmetic)
+    monkeypatch.setitem(SYSTEMS, "nbp", Arithmetic)
 
 
 def silent(line):

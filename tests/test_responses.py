@@ -14,8 +14,8 @@ from brianprop.analysis.figures.sweep import plot_heatmap, plot_importance, plot
 from brianprop.analysis.runs import sweep_directory
 from brianprop.analysis.runs.sweep_directory import SweepDirectory
 from brianprop.experiments.cli.main import main
-from brianprop.experiments.sweeps.description import read_sweep
-from brianprop.experiments.sweeps.run import plan_of
+from brianprop.experiments.sweeps.plan import plan_of
+from brianprop.experiments.sweeps.reading import read_sweep
 
 
 def made(path, axes, score, seeds=2, sample=None, objective="accuracy", left_out=()):

@@ -10,7 +10,10 @@ import pytest
 from brianprop.analysis.runs.sweep_directory import SweepDirectory
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.sweeps import run as sweeps
-from brianprop.experiments.sweeps.description import read_sweep
+from brianprop.experiments.sweeps.plan import plan_of
+from brianprop.experiments.sweeps.reading import read_sweep
+from brianprop.experiments.sweeps.tasks import tasks_of
+from brianprop.experiments.sweeps.worker import Outcome, run_point
 from brianprop.models.errors import RunError
 
 SMALL = {"dataset": "digits", "hidden": 5, "epochs": 1, "samples": 60, "test_samples": 20, "validation": 20}
@@ -21,9 +24,9 @@ COMMANDS = ("status", "table", "figures", "resume")
 def finished(tmp_path_factory):
     """A finished sweep of two points and two seeds."""
     described = read_sweep("ann", base=SMALL, axes={"rate_out": [0.1, 0.2]}, seeds=2)
-    directory = SweepDirectory.create(tmp_path_factory.mktemp("sweep") / "sweep", sweeps.plan_of(described))
-    for task in sweeps._tasks(directory, None):
-        assert sweeps.run_point(task) == sweeps.Outcome()
+    directory = SweepDirectory.create(tmp_path_factory.mktemp("sweep") / "sweep", plan_of(described))
+    for task in tasks_of(directory, None):
+        assert run_point(task) == Outcome()
     return directory
 
 
@@ -182,7 +185,7 @@ def test_figures_are_not_drawn_through_a_link(copied, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["metrics.csv", "checkpoints", "lock", "."])
 def test_a_run_with_links_is_begun_anew_and_leaves_their_ends_alone(name, copied, tmp_path):
-    task = sweeps._tasks(copied, True)[0]
+    task = tasks_of(copied, True)[0]
     run = copied.unfinished(task.key)
     run.parent.mkdir(exist_ok=True)
     shutil.move(copied.finished(task.key), run)
@@ -190,23 +193,23 @@ def test_a_run_with_links_is_begun_anew_and_leaves_their_ends_alone(name, copied
     if name == ".":
         shutil.move(run, victim)
         run.symlink_to(victim)
-        assert "is a symbolic link" in sweeps.run_point(task).failure["reason"]
+        assert "is a symbolic link" in run_point(task).failure["reason"]
         assert (victim / "metrics.csv").is_file()
         return
     shutil.move(run / name, victim)
     (run / name).symlink_to(victim)
     before = sorted(victim.iterdir()) if victim.is_dir() else victim.read_bytes()
-    assert sweeps.run_point(task) == sweeps.Outcome()
+    assert run_point(task) == Outcome()
     assert (sorted(victim.iterdir()) if victim.is_dir() else victim.read_bytes()) == before
     assert copied.damage(task.key) is None
 
 
 def test_a_run_of_other_settings_is_not_gone_on_with(copied):
-    task, other = sweeps._tasks(copied, True)[:2]
+    task, other = tasks_of(copied, True)[:2]
     copied.unfinished("x").parent.mkdir(exist_ok=True)
     shutil.rmtree(copied.finished(task.key))
     shutil.copytree(copied.finished(other.key), copied.unfinished(task.key), ignore=shutil.ignore_patterns("weights.npz"))
-    assert sweeps.run_point(task) == sweeps.Outcome()
+    assert run_point(task) == Outcome()
     assert copied.damage(task.key) is None
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from brianprop.analysis.runs import run as runs
 from brianprop.analysis.runs.run import Run
-from brianprop.experiments.training.loop import read_weights
+from brianprop.experiments.training.weights import read_weights
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.errors import DataError, RunError

@@ -32,7 +32,7 @@ from brianprop.experiments.benchmarks.kernels import Kernel
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.environment import describe
-from brianprop.experiments.training.loop import Part, load_data
+from brianprop.experiments.training.data import Part, load_data
 from brianprop.experiments.training.nbp import NBPSystem
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import ParameterError, RunError
@@ -655,7 +655,7 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
     RunError
         If the folder holds files, cannot be written, or the variants disagree.
     DataError, ParameterError, BuildError
-        As `experiments.training.loop.load_data` and `models.simulation.simulator` do.
+        As `experiments.training.data.load_data` and `models.simulation.simulator` do.
     """
     out = settings.out
     prepare(out)

@@ -19,7 +19,7 @@ from brianprop.analysis.runs.run import as_json, require_vacant
 from brianprop.experiments.benchmarks.nbp import default_dataset
 from brianprop.experiments.data import encoding
 from brianprop.experiments.environment import describe
-from brianprop.experiments.training.loop import Part, load_data
+from brianprop.experiments.training.data import Part, load_data
 from brianprop.models.errors import ParameterError
 from brianprop.models.files import write_text
 from brianprop.models.model import Model, Stimuli, Weights

@@ -1,1 +1,7 @@
-"""The command line: streams and signals, and the commands."""
+"""The command line.
+
+main.py     the program: signals, exit status, errors as one sentence
+process.py  standard streams that may fail, and signals that end the process
+parser.py   from words to a command; the list of commands
+commands/   the commands, one file for each family
+"""

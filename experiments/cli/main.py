@@ -1,6 +1,7 @@
-"""The program ``brianprop``: streams, signals and exit statuses around the commands of `experiments.cli.commands`.
+"""The program ``brianprop``: streams, signals, exit statuses, and errors as one sentence.
 
-Nothing that takes long to import is imported here, so that an interruption during the imports ends like any other.
+Only modules that load fast are imported at the top. The commands are imported once signals are handled, so that Ctrl-C during
+their import ends the program like any other.
 """
 
 from __future__ import annotations
@@ -13,12 +14,9 @@ from pathlib import Path
 from brianprop.experiments.cli import process
 from brianprop.models.errors import BrianpropError, ParameterError
 
-__all__ = ["SWEEP_COMMANDS", "main"]
+__all__ = ["main"]
 
-#: What may follow on "sweep"; anything else is the source of a sweep to run.
-SWEEP_COMMANDS = ("run", "resume", "status", "table", "figures", "presets")
-
-#: An argument, or the value of one, that begins with a home folder: ~/runs, --out=~/runs, emulated-~/images.
+#: An argument that begins with a home folder, or whose value does: ~/runs, --out=~/runs, emulated-~/images.
 HOME = re.compile(r"((?:[^=/~]*=)?(?:emulated-)?)(~[^/]*)(.*)", re.DOTALL)
 
 
@@ -28,13 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
     Parameters
     ----------
     arguments : list of str, optional
-        By default those of the process, whose streams and signals are then looked after, see `experiments.cli.process`.
+        Default: those of the process. Its streams and signals are then handled, see `experiments.cli.process`.
 
     Returns
     -------
     int
-        The exit status: 0; 2 for bad input; 74 if standard output could not be written; 128 and the number of the signal
-        that ended it, so 130 after Ctrl-C.
+        The exit status: 0; 2 for bad input; 74 if standard output could not be written; 128 plus the number of the signal that
+        ended the program, so 130 after Ctrl-C.
     """
     if arguments is not None:
         return _run(list(arguments))
@@ -42,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     output = process.take_streams()
     try:
         status = _run(sys.argv[1:])
-    except SystemExit as end:  # of the parser: help was shown, or an option is unknown
+    except SystemExit as end:  # raised by the parser: help was shown, or an option is unknown
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     return status or output.status()
 
@@ -50,11 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
-    if arguments[:1] == ["sweep"] and arguments[1:] and not {arguments[1]} & {*SWEEP_COMMANDS, "--help", "-h"}:
-        arguments.insert(1, "run")
     try:
         arguments = [_expanded(argument) for argument in arguments]
-        from brianprop.experiments.cli.commands import parse
+        from brianprop.experiments.cli.parser import parse
 
         parse(arguments)()
     except BaseException as error:
@@ -71,17 +67,17 @@ def _run(arguments: list[str]) -> int:
 
 
 def _expanded(argument: str) -> str:
-    """Put the home folder in the place of ~, as a shell does where it is not quoted.
+    """Replace ~ by the home folder, as a shell does for words without quotes.
 
     Raises
     ------
     ParameterError
         When there is no such home folder.
     """
-    found = HOME.fullmatch(argument)
-    if not found:
+    match = HOME.fullmatch(argument)
+    if not match:
         return argument
-    before, home, rest = found.groups()
+    before, home, rest = match.groups()
     try:
         return f"{before}{Path(home).expanduser()}{rest}"
     except RuntimeError as error:
@@ -91,13 +87,13 @@ def _expanded(argument: str) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    """What to say of an error that is the user's or the machine's, in one line."""
+    """An error that the user can remedy, as one line."""
     if isinstance(error, MemoryError):
         return "The memory is used up; take fewer samples or a smaller network, or free memory."
     if isinstance(error, OSError):
-        place = error.filename or "a file or connection"
+        what = error.filename or "a file or connection"
         return (
-            f"Cannot use {place} ({error.strerror or error}); check that it is there, permitted, and on a disk with free space."
+            f"Cannot use {what} ({error.strerror or error}); check that it is there, permitted, and on a disk with free space."
         )
     return " ".join(str(error).split("\n"))
 

@@ -1,4 +1,4 @@
-"""The process around a command: standard streams that may fail, and signals that end it."""
+"""The process that runs a command: standard streams that may fail, and signals that end it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import sys
 
 __all__ = ["Output", "Stopped", "end", "raise_on_signals", "signal_behind", "take_streams"]
 
-#: Signals that end a process but let it clean up.
+#: Signals that ask a process to end, and after which it can clean up.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-#: Seconds after which an exception that a signal raised, and that got lost, is raised again.
+#: Seconds after which the exception of a signal is raised again if something has swallowed it.
 PATIENCE = 0.5
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal has asked the process to end. Libraries that clean up after Ctrl-C do so after this too.
+    """Raised when a signal asks the process to end. Libraries that clean up after Ctrl-C also do so after this.
 
     Parameters
     ----------
     number : int
-        Of the signal.
+        Number of the signal.
     """
 
     def __init__(self, number: int):
@@ -33,10 +33,10 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
-#: Signals that came.
+#: Numbers of the signals that have been received.
 _received: list[int] = []
 
-#: Processes that this one had started, and those that they had started, when the last signal came.
+#: Child processes, and their child processes, at the time of the last signal.
 _descendants: list = []
 
 
@@ -49,7 +49,7 @@ def raise_on_signals() -> None:
 
 def _stop(number: int, _frame) -> None:
     _received.append(number)
-    # now, since the children of a child that is killed cannot be found later
+    # at once, since the children of a killed child could not be found later
     with contextlib.suppress(Exception):
         import psutil
 
@@ -60,9 +60,9 @@ def _stop(number: int, _frame) -> None:
 
 
 def _insist(_number: int, _frame) -> None:
-    """Raise `Stopped` again where it was swallowed, as in a destructor.
+    """Raise `Stopped` again if something has swallowed it, such as a destructor.
 
-    While it is on its way out, what it waits for is ended instead, such as a simulation that another thread runs.
+    If it is still being handled, end the child processes instead: the handling may wait for a simulation in another thread.
     """
     error = sys.exception()
     while error is not None:
@@ -74,9 +74,9 @@ def _insist(_number: int, _frame) -> None:
 
 
 def signal_behind(error: BaseException) -> int | None:
-    """The signal that an exception comes from, or None.
+    """The number of the signal that caused an exception, or None.
 
-    Any exception after a signal counts: what `Stopped` interrupts, such as an import, may raise another in its place.
+    Any exception after a signal counts, since what `Stopped` interrupts, such as an import, may raise another one.
     """
     if _received:
         return _received[0]
@@ -84,8 +84,8 @@ def signal_behind(error: BaseException) -> int | None:
 
 
 def end() -> None:
-    """End what the process has started when a signal came, and take no further one: all that is left to do is to exit."""
-    if not _received:  # Ctrl-C in a program that uses ours and keeps its signals
+    """End the child processes after a signal, and ignore further signals. The only thing left to do is to exit."""
+    if not _received:  # Ctrl-C in a program that calls `main` and handles signals itself
         return
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number in SIGNALS:
@@ -100,7 +100,7 @@ def _end_descendants() -> None:
 
 
 class _Stream(io.FileIO):
-    """A standard stream that drops what cannot be written, and keeps the first error."""
+    """A standard stream that drops what cannot be written and remembers the first error."""
 
     error: OSError | None = None
 
@@ -113,29 +113,29 @@ class _Stream(io.FileIO):
             else:
                 if written is not None:
                     return written
-                select.select([], [self], [])  # set not to block by another program, and full
+                select.select([], [self], [])  # full, and another program has made it non-blocking: wait
         return memoryview(data).nbytes
 
 
 class Output:
-    """What becomes of standard output.
+    """Standard output, as far as the exit status depends on it.
 
     Parameters
     ----------
     stream : _Stream, optional
-        None where it is not that of the process.
+        None if a caller has replaced standard output.
     """
 
     def __init__(self, stream: _Stream | None):
         self._stream = stream
 
     def status(self) -> int:
-        """The exit status that output asks for: 0, also if its reader has gone, or `os.EX_IOERR` if it could not be written."""
+        """The exit status: 0, also if the reader of a pipe has closed it, or `os.EX_IOERR` if output could not be written."""
         if self._stream is None:
             return 0
         sys.stdout.flush()
         error = self._stream.error
-        # whoever closes a pipe, as head does, has read enough
+        # a reader that closes the pipe, as head does, has read enough
         if error is None or error.errno == errno.EPIPE:
             return 0
         print(
@@ -147,10 +147,10 @@ class Output:
 
 
 def take_streams() -> Output:
-    """Let no command end because standard output or standard error is closed, full, or of few characters.
+    """Keep commands running when standard output or standard error is closed or full, or cannot encode a character.
 
-    What cannot be written is dropped, and a character that the stream's encoding lacks becomes a question mark. Streams that a
-    caller has put in the place of those of the process stay.
+    What cannot be written is dropped, and a character that the encoding lacks becomes a question mark. Streams that a caller
+    has replaced are left alone.
     """
     _open_closed()
     taken = {}
@@ -166,7 +166,7 @@ def take_streams() -> Output:
 
 
 def _open_closed() -> None:
-    """Open a closed standard stream on the null device: else the next file to be opened would get its number and its output."""
+    """Open closed standard streams on the null device. Otherwise the next file to be opened would receive their output."""
     for number in range(3):
         try:
             os.fstat(number)

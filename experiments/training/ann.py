@@ -1,4 +1,4 @@
-"""Training of the ANN beside SSNN-BP: the same data, sizes, initial weights and regularisation."""
+"""The ANN that SSNN-BP is compared with: the same data, sizes, initial weights and regularisation."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from brianprop.experiments.training.loop import Learned, System, TrainOptions, cross_entropy
+from brianprop.experiments.training.options import TrainOptions
+from brianprop.experiments.training.system import Learned, System, cross_entropy
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.model import Weights
 from brianprop.models.reference import softmax
+from brianprop.models.simulation.simulator import Progress
 
 __all__ = ["ANNSystem", "TrainANN", "scores"]
 
-#: Memory of a weight: drawn in double precision, kept before and after an epoch; and of an answer of one output neuron.
+#: Memory [bytes] of a weight, which is drawn in double precision and kept before and after an epoch; and of the answer of one
+#: output neuron.
 WEIGHT_BYTES, ANSWER_BYTES = 24, 24
 
 
@@ -31,22 +34,22 @@ class TrainANN(TrainOptions):
 
     hidden: tuple[int, ...] = (200,)
     """Number of hidden neurons, one for each hidden layer."""
-    # SSNN-BP's own rates are too large here: 5 epochs of MNIST, seed 0, give 97.5 % with those and 98.5 % with these on the
-    # validation images
+    # the learning rates of SSNN-BP are too large here: after 5 epochs of MNIST, seed 0, accuracy on validation images is 97.5 %
+    # with them and 98.5 % with these
     rate_hidden: float = 0.025
     """Learning rate of the hidden layers; it falls linearly to 0 over the whole training."""
     rate_out: float = 0.025
-    """The same of the output layer."""
+    """The same for the output layer."""
     clip: float = math.inf
-    """Upper bound of a hidden activation: theta of the SSNN-BP that it stands beside, or inf for plain rectified units."""
+    """Upper bound of a hidden activation: theta of the SSNN-BP that it is compared with, or inf for plain rectified units."""
     dropout: float = 0.0
-    """Share of the hidden neurons left out of a presentation."""
+    """Share of the hidden neurons that are left out while a sample is presented."""
     weight_decay: float = 0.0
     """Weight decay, once per sample: w falls by the learning rate times this times w."""
     biases: bool = False
     """Whether neurons have biases."""
     steps: int = 20
-    """Time steps into which events are binned; the ANN sees the share of steps with an event."""
+    """Number of time steps into which events are binned. The input is the share of steps with an event."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -70,28 +73,31 @@ class TrainANN(TrainOptions):
 
 
 def _one_thread() -> AbstractContextManager:
-    """Keep BLAS to one thread: products of one vector are too small for more, which wait for each other.
+    """Limit BLAS to one thread. Products with a single vector are too small for more: threads would only wait for each other.
 
-    Where other programs run too they wait longest: 20 times as long was seen. One thread also gives the same sums on every
-    number of cores, and so the same weights.
+    On a busy machine this made training up to 20 times slower. With one thread, sums are also the same whatever the number of
+    cores, and so are the weights.
     """
-    import scipy.linalg.blas  # noqa: F401  its BLAS is another than that of NumPy, and must be there to be limited
+    import scipy.linalg.blas  # noqa: F401  has a BLAS of its own, which must be loaded to be limited
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, user_api="blas")
 
 
 def scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Accuracy and cross-entropy of answers.
+    """Accuracy and cross-entropy of the answers to samples.
 
     Parameters
     ----------
     logits : float array of shape (n, n_out)
     labels : int array of shape (n,)
+        Class indices.
 
     Returns
     -------
-    dict with ``accuracy`` and ``loss``, the `experiments.training.loop.cross_entropy` of the softmax
+    dict with
+        ``accuracy``, where the answer is the argmax; and
+        ``loss``, the `experiments.training.system.cross_entropy` of the softmax.
     """
     return {
         "accuracy": float(np.mean(np.argmax(logits, axis=1) == labels)),
@@ -100,7 +106,7 @@ def scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 class ANNSystem(System):
-    """The network with its splits."""
+    """The ANN as a system that can be trained."""
 
     name = "ann"
     grey = True
@@ -125,7 +131,7 @@ class ANNSystem(System):
     def prepare(self) -> None:
         """There is nothing to build."""
 
-    def learn(self, weights, epoch, order, n_recorded, progress) -> Learned:
+    def learn(self, weights: Weights, epoch: int, order: np.ndarray, n_recorded: int, progress: Progress) -> Learned:
         train = self.parts["train"]
         start = time.perf_counter()
         with _one_thread():
@@ -140,17 +146,17 @@ class ANNSystem(System):
                 np.random.default_rng(self.noise_seed(epoch, "train")),
                 progress,
             )
-        # scored without dropout on a part of the training images, as SSNN-BP is, to be comparable
+        # without scores: like SSNN-BP, it is scored afterwards, on some training images and without dropout
         return Learned(learned, time.perf_counter() - start)
 
-    def score(self, weights, split, epoch, first=None):
+    def score(self, weights: Weights, split: str, epoch: int, first: int | None = None) -> tuple[dict[str, float], float]:
         start = time.perf_counter()
         with _one_thread():
             logits = ann.infer(self.parameters, weights, self.parts[split].images[:first])
         seconds = time.perf_counter() - start
         return scores(logits, self.parts[split].labels[:first]), seconds
 
-    def images(self, weights, epoch, first):
+    def images(self, weights: Weights, epoch: int, first: int) -> dict[str, np.ndarray]:
         test = self.parts["test"]
         rates = softmax(ann.infer(self.parameters, weights, test.images[:first]).astype(float))
         return {"images": test.images[:first], "target": test.labels[:first], "rates": rates}

@@ -1,41 +1,51 @@
-"""What the training of nBP and of SSNN-BP shares: a circuit that learns and one that answers, each run by a simulator."""
+"""What the spiking systems share: options, and a system made of a circuit that learns and a circuit that answers."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
 
 import numpy as np
 
 from brianprop.experiments.data import encoding
-from brianprop.experiments.training.loop import Part, System, TrainOptions
+from brianprop.experiments.training.data import Part
+from brianprop.experiments.training.options import TrainOptions
+from brianprop.experiments.training.system import System
 from brianprop.models.errors import ParameterError
 from brianprop.models.model import Model, Result, Stimuli, Weights
 from brianprop.models.simulation import Simulator, simulator
 from brianprop.models.simulation.replicas import Parallel, Replicas
+from brianprop.models.simulation.simulator import Progress
 
-__all__ = ["CircuitOptions", "CircuitSystem", "circuit_memory"]
+__all__ = ["CircuitOptions", "CircuitSystem", "Codegen", "Device", "circuit_memory"]
 
-#: Memory of a learned synapse, in dense code, with its values as they are passed on and read; and in Brian2's own code, which
-#: keeps both ends and the delays of each. Then, that of a spike that is recorded, and of an answer of one output neuron.
+#: Values of ``--device`` and of ``--codegen``, see `models.simulation`.
+Device = Literal["cpp_standalone", "cuda", "cython", "numpy"]
+Codegen = Literal["dense", "stock"]
+
+M = TypeVar("M", bound=Model)
+R = TypeVar("R", bound=Result)
+
+#: Memory [bytes] of a learned synapse in dense code, with the arrays that its weight passes through; of the same in Brian2's
+#: own code, which also stores both ends and the delay of each synapse; of a recorded spike; of the answer of one output neuron.
 DENSE_SYNAPSE, STOCK_SYNAPSE, SPIKE, ANSWER = 32, 64, 48, 64
 
 
 @dataclass(frozen=True)
 class CircuitOptions(TrainOptions):
-    """Options of all circuits."""
+    """Options of all spiking systems."""
 
-    device: Literal["cpp_standalone", "cuda", "cython", "numpy"] = "cpp_standalone"
+    device: Device = "cpp_standalone"
     """C++ standalone, a GPU by Brian2CUDA, or Brian2's runtime, which is slow and serves debugging."""
-    codegen: Literal["dense", "stock"] = "dense"
-    """Templates for the C++ code: dense ones, which are faster, or Brian2's own. The results are the same, bit for bit, but for
-    the random numbers that some circuits draw."""
+    codegen: Codegen = "dense"
+    """Templates for the C++ code: dense ones, which are faster, or Brian2's own. Results are equal bit for bit, except where
+    circuits draw random numbers."""
     replicas: int = 1
-    """Train so many networks in one simulation, with seeds from --seed on, each in a run directory of its own in --out."""
+    """Number of networks to train in one simulation. Their seeds count up from --seed; each has a run directory in --out."""
     processes: int = 1
-    """Divide the replicas among so many simulations that run side by side, each on a core of its own."""
+    """Number of simulations that run side by side, each on a core of its own. The replicas are divided among them."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -55,61 +65,69 @@ class CircuitOptions(TrainOptions):
 
 
 def circuit_memory(settings: dict, synapses: int, spikes: int, answers: int) -> int:
-    """Estimate of the bytes that a network takes; the code and the data that all networks share are left out.
+    """Estimate of the memory [bytes] of one network, without code and without data that all networks share.
 
     Parameters
     ----------
     settings : dict
-        ``training`` of config.json.
-    synapses, spikes, answers : int
-        Learned synapses, spikes that are recorded, and answers times output neurons.
+        The table ``training`` of config.json.
+    synapses : int
+        Number of learned synapses.
+    spikes : int
+        Number of recorded spikes.
+    answers : int
+        Number of answers times that of output neurons.
     """
     dense = settings["codegen"] == "dense" and settings["device"] in ("cpp_standalone", "cuda")
     return synapses * (DENSE_SYNAPSE if dense else STOCK_SYNAPSE) + spikes * SPIKE + answers * ANSWER
 
 
-class CircuitSystem(System):
-    """A network of Brian2; its circuits are built when they are first used, and then run on every split.
+class CircuitSystem(System, Generic[M, R]):
+    """A network that Brian2 simulates. Each of its two circuits is built on first use and then serves every split.
 
     Attributes
     ----------
     answering : str
-        What stands before the name of a split in the purpose of the noise of answers, see `noise_seed`.
+        Prefix of the split in the purpose of the noise of answers, see `experiments.training.system.noise_seed`.
     """
 
     answering: ClassVar[str] = ""
 
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **options)
+        self._simulators: dict[bool, Simulator | Parallel] = {}
+
     @abstractmethod
-    def model(self, learns: bool) -> Model:
-        """The circuit that learns from the training samples, or the one that answers."""
+    def model(self, learns: bool) -> M:
+        """The circuit that learns, or the one that answers."""
 
     @staticmethod
     @abstractmethod
-    def stimuli(model: Model, images: np.ndarray, targets: np.ndarray) -> Stimuli:
-        """What a circuit sees of images (n, n_in) and one-hot targets (n, n_out); only one that learns sees the targets."""
+    def stimuli(model: Any, images: np.ndarray, targets: np.ndarray) -> Stimuli:
+        """The input of a circuit, from images (n, n_in) and one-hot targets (n, n_out), which only learning uses."""
 
     @staticmethod
     @abstractmethod
-    def scores(result: Result, labels: np.ndarray) -> dict[str, float]:
-        """Accuracies and loss of answers to samples of the classes `labels` (n,)."""
+    def scores(result: Any, labels: np.ndarray) -> dict[str, float]:
+        """Accuracies and loss of the answers to samples with the class indices `labels` (n,)."""
 
     def presented(self, epoch: int) -> Part:
-        """The training samples as an epoch presents them."""
+        """The training samples of an epoch; systems that augment the images override this."""
         return self.parts["train"]
 
     @staticmethod
-    def as_loaded(model: Model, weights: Weights) -> Weights:
-        """The weights of a checkpoint as a circuit takes them."""
+    def as_loaded(model: Any, weights: Weights) -> Weights:
+        """The weights of a checkpoint, in the form in which a circuit takes them."""
         return weights
 
     @property
     def learner(self) -> Simulator:
-        """Runs the circuit that learns."""
+        """The simulator of the circuit that learns."""
         return self._simulator(learns=True)
 
     @property
-    def answerer(self) -> Simulator:
-        """Runs the circuit that answers."""
+    def answerer(self) -> Simulator | Parallel:
+        """The simulator of the circuit that answers."""
         return self._simulator(learns=False)
 
     def models(self) -> tuple[Model, ...]:
@@ -118,13 +136,13 @@ class CircuitSystem(System):
     def prepare(self) -> None:
         _ = self.learner, self.answerer
 
-    def run_learner(self, weights: Weights, epoch: int, order: np.ndarray, n_recorded: int, progress) -> Result:
-        """One epoch of learning; see `experiments.training.loop.System.learn`."""
+    def run_learner(self, weights: Weights, epoch: int, order: np.ndarray, n_recorded: int, progress: Progress) -> R:
+        """Run one epoch of learning; see `experiments.training.system.System.learn`."""
         part = self.presented(epoch)
-        same = part is self.parts["train"]
-        stimuli = self._training_stimuli if same else self._seen(self.learner, part)
+        unchanged = part is self.parts["train"]
+        stimuli = self._training_stimuli if unchanged else self._stimuli_of(self.learner, part)
         try:
-            return self.learner.run(
+            result = self.learner.run(
                 self.as_loaded(self.learner.model, weights),
                 stimuli,
                 order,
@@ -133,50 +151,53 @@ class CircuitSystem(System):
                 first=(epoch - 1) * len(order),
                 progress=progress,
             )
+            return cast(R, result)
         finally:
-            if not same:  # the next epoch has others
+            if not unchanged:  # the next epoch presents other images
                 stimuli.discard()
 
-    def answers(self, weights: Weights, split: str, epoch: int, first: int | None) -> Result:
-        """Answers to a split or its first images."""
-        return self.answerer.run(
+    def answers(self, weights: Weights, split: str, epoch: int, first: int | None) -> R:
+        """Answers to a split, or to its first samples."""
+        result = self.answerer.run(
             self.as_loaded(self.answerer.model, weights),
-            self._stimuli[split],
+            self._answer_stimuli[split],
             np.arange(len(self.parts[split].labels[:first])),
             noise_seed=self.noise_seed(epoch, self.answering + split),
         )
+        return cast(R, result)
 
-    def score(self, weights, split, epoch, first=None):
+    def score(self, weights: Weights, split: str, epoch: int, first: int | None = None) -> tuple[dict[str, float], float]:
         result = self.answers(weights, split, epoch, first)
         return self.scores(result, self.parts[split].labels[:first]), result.seconds
 
-    def _simulator(self, learns: bool) -> Simulator:
-        # no cached_property: up to Python 3.11 its lock is that of all systems, which wait for one another here
-        simulators = self.__dict__.setdefault("_simulators", {})
-        if learns not in simulators:
-            simulators[learns] = self._new_simulator(learns)
-        return simulators[learns]
+    def _simulator(self, learns: bool) -> Any:
+        # not a cached_property: up to Python 3.11 its lock is shared by all instances, and trainings in lockstep would deadlock
+        if learns not in self._simulators:
+            self._simulators[learns] = self._new_simulator(learns)
+        return self._simulators[learns]
 
-    def _new_simulator(self, learns: bool) -> Simulator:
+    def _new_simulator(self, learns: bool) -> Simulator | Parallel:
         options = {"device": self.settings["device"], "codegen": self.settings["codegen"], "message": self.message}
-        model, copies = self.model(learns), self.settings.get("copies", 1)
-        if self.seat is not None:
-            return self.seat.simulator(model, **options)
-        if copies > 1 and not learns:
-            return Parallel(simulator(Replicas([model] * copies), **options))
+        model, replicas = self.model(learns), self.settings.get("replicas", 1)
+        if self.member is not None:
+            return self.member.simulator(model, **options)
+        if replicas > 1 and not learns:
+            return Parallel(simulator(Replicas([model] * replicas), **options))
         return simulator(model, **options)
 
-    def _seen(self, simulated: Simulator, part: Part) -> Stimuli:
-        def make():
-            return self.stimuli(simulated.model, part.images, encoding.one_hot(part.labels, self.parameters.n_out))
+    def _stimuli_of(self, simulator: Simulator | Parallel, part: Part) -> Stimuli:
+        def make() -> Stimuli:
+            return self.stimuli(simulator.model, part.images, encoding.one_hot(part.labels, self.parameters.n_out))
 
-        shared = self.seat is not None and any(part is other for other in self.parts.values())
-        return self.seat.shared(("stimuli", simulated is self.learner, id(part)), make) if shared else make()
+        # in a lockstep all members have the same splits; augmented images are each member's own
+        if self.member is not None and any(part is split for split in self.parts.values()):
+            return self.member.shared(("stimuli", simulator is self.learner, id(part)), make)
+        return make()
 
     @cached_property
     def _training_stimuli(self) -> Stimuli:
-        return self._seen(self.learner, self.parts["train"])
+        return self._stimuli_of(self.learner, self.parts["train"])
 
     @cached_property
-    def _stimuli(self) -> dict[str, Stimuli]:
-        return {name: self._seen(self.answerer, part) for name, part in self.parts.items()}
+    def _answer_stimuli(self) -> dict[str, Stimuli]:
+        return {name: self._stimuli_of(self.answerer, part) for name, part in self.parts.items()}

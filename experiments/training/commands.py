@@ -11,21 +11,12 @@ from brianprop.analysis.runs.run import Run, as_json, require_vacant
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.environment import describe
-from brianprop.experiments.training.ann import ANNSystem
-from brianprop.experiments.training.loop import (
-    Data,
-    Message,
-    Part,
-    System,
-    Training,
-    TrainOptions,
-    dataset_name,
-    load_data,
-    metrics_row,
-    read_weights,
-)
-from brianprop.experiments.training.nbp import NBPSystem
-from brianprop.experiments.training.ssnn_bp import SSNNSystem
+from brianprop.experiments.training.data import Data, Part, data_options, dataset_name, load_data
+from brianprop.experiments.training.loop import Training
+from brianprop.experiments.training.options import Message, TrainOptions
+from brianprop.experiments.training.system import System, metrics_row
+from brianprop.experiments.training.systems import SYSTEMS
+from brianprop.experiments.training.weights import read_weights
 from brianprop.models.errors import DataError, ParameterError, RunError
 from brianprop.models.memory import require_memory
 from brianprop.models.model import Weights
@@ -33,25 +24,22 @@ from brianprop.models.parameters import LARGEST_INT
 from brianprop.models.simulation import require
 
 if TYPE_CHECKING:
-    from brianprop.experiments.training.lockstep import Seat
+    from brianprop.experiments.training.lockstep import Member
 
-__all__ = ["SYSTEMS", "evaluate", "prepared", "resume", "stored_levels", "train"]
-
-#: By the name that config.json holds.
-SYSTEMS: dict[str, type[System]] = {system.name: system for system in (NBPSystem, SSNNSystem, ANNSystem)}
+__all__ = ["evaluate", "prepared", "resume", "stored_levels", "train"]
 
 
 def prepared(
-    settings: TrainOptions, message: Message = print, seat: Seat | None = None, copies: int = 1
+    settings: TrainOptions, message: Message = print, member: Member | None = None, replicas: int = 1
 ) -> tuple[Data, Any, Weights]:
-    """Data, parameters and initial weights of a training, with all checks that it needs before anything is written or built.
+    """Data, parameters and initial weights of a training. Whatever can be wrong is checked before anything is written or built.
 
     Parameters
     ----------
-    settings, message, seat
+    settings, message, member
         See `train`.
-    copies : int
-        Networks that are to fit into memory together.
+    replicas : int
+        Number of such networks that must fit into memory together.
 
     Raises
     ------
@@ -60,63 +48,51 @@ def prepared(
     """
     system = SYSTEMS[settings.system]
     require_vacant(settings.out)  # Run.create looks again; this spares the user the loading of a data set
-    data = _loaded(
-        seat,
-        name=settings.dataset,
-        data_dir=settings.data_dir,
-        samples=settings.samples,
-        validation=settings.validation,
-        test_samples=settings.test_samples,
-        crop=settings.crop,
-        binarise=settings.binarise,
-        grey=system.grey,
-        steps=settings.bins,
-        events=system.events,
-        message=message,
-    )
+    data = _load(member, message, grey=system.grey, events=system.events, **data_options(settings))
     parameters = settings.parameters(data.n_in, len(data.classes))
-    _require_fit(system, parameters, settings.training() | {"epochs": settings.epochs}, data.parts, copies)
+    _require_fit(system, parameters, settings.training() | {"epochs": settings.epochs}, data.parts, replicas)
     require(settings.training().get("device", "none"))
-    return data, parameters, _first_weights(system, parameters, settings.seed, settings.init_weights)
+    return data, parameters, _initial_weights(system, parameters, settings.seed, settings.init_weights)
 
 
 def _require_fit(
-    system: type[System], parameters: Any, settings: dict, parts: Mapping[str, Part], copies: int = 1, learns: bool = True
+    system: type[System], parameters: Any, settings: dict, parts: Mapping[str, Part], replicas: int = 1, learns: bool = True
 ) -> None:
-    """Raise a ParameterError where a training, or answers to one split, need more than there is."""
+    """Raise ParameterError where a training, or answers to one split, need more memory than there is."""
     n_samples = max(len(part.labels) for part in parts.values())
     if learns:
         _require_length(system, settings["epochs"], len(parts["train"].labels))
     else:
-        n_samples = -(-n_samples // copies)
-    n_bytes = copies * system.memory(parameters, settings, n_samples, learns)
-    what = "The network" if copies == 1 else f"{copies} networks in one simulation"
-    remedy = "set fewer --hidden or --steps" + ("" if copies == 1 else ", or fewer --replicas")
+        n_samples = -(-n_samples // replicas)
+    n_bytes = replicas * system.memory(parameters, settings, n_samples, learns)
+    what = "The network" if replicas == 1 else f"{replicas} networks in one simulation"
+    remedy = "set fewer --hidden or --steps" + ("" if replicas == 1 else ", or fewer --replicas")
     require_memory(n_bytes, what, remedy)
 
 
 def _require_length(system: type[System], epochs: int, n_train: int) -> None:
-    """Raise a ParameterError where a training has more epochs, or presentations in all, than 32 bits count."""
-    if epochs * (n_train if system.counts_presentations else 1) > LARGEST_INT:
+    """Raise ParameterError where a training has more epochs, or more samples in all, than 32 bits can count."""
+    if epochs * (n_train if system.counts_samples else 1) > LARGEST_INT:
         raise ParameterError(
             f"Parameter epochs = {epochs} gives {epochs} times {n_train} presentations, but the count ends at {LARGEST_INT}; "
             "set fewer --epochs or --samples."
         )
 
 
-def train(settings: TrainOptions, message: Message = print, code: Any = None, seat: Seat | None = None) -> Run:
-    """Make a run directory and train in it. Everything that can be wrong is checked before the first epoch.
+def train(settings: TrainOptions, message: Message = print, code: Any = None, member: Member | None = None) -> Run:
+    """Make a run directory and train in it. Whatever can be wrong is checked before the first epoch.
 
     Parameters
     ----------
     settings : TrainOptions
-        Those of a system, such as `experiments.training.nbp.TrainNBP`.
+        Options of a system, such as `experiments.training.nbp.TrainNBP`.
     message : callable
         Called with a line of text after each epoch and before a long build.
     code : parameters of the system, optional
-        Those whose generated code is used, see `experiments.training.loop.System.shared_code`; the result is the same.
-    seat : brianprop.experiments.training.lockstep.Seat, optional
-        Where other networks are trained in the same simulation.
+        Other parameters whose generated code is used, see `experiments.training.system.System.shared_code`. The result does not
+        depend on it.
+    member : brianprop.experiments.training.lockstep.Member, optional
+        The membership in a lockstep, if several networks are trained in one simulation.
 
     Raises
     ------
@@ -124,7 +100,7 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, se
         One sentence that names the value, the place and the remedy.
     """
     system = SYSTEMS[settings.system]
-    data, parameters, weights = prepared(settings, message, seat)
+    data, parameters, weights = prepared(settings, message, member)
     config = {
         "system": system.name,
         "dataset": {
@@ -136,7 +112,7 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, se
             "test_samples": len(data.parts["test"].labels),
             "crop": data.crop,
             "binarise": stored_levels(settings.binarise),
-            "steps": settings.bins if event_frames.is_events(settings.dataset) else None,
+            "steps": data_options(settings)["steps"],
             "classes": data.classes,
             "image_shape": list(data.image_shape),
             "sha256": data.digest,
@@ -153,19 +129,21 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, se
     run = Run.create(settings.out, config, describe())
     with run.lock():
         run.save_checkpoint(0, weights)
-        Training(run, _system(run, data.parts, message, code, seat), message).go()
+        Training(run, _system(run, data.parts, message, code, member), message).go()
     return run
 
 
-def resume(path: Path, epochs: int | None = None, message: Message = print, code: Any = None, seat: Seat | None = None) -> Run:
-    """Go on with an interrupted run; with `epochs`, go on with a finished one up to that number of epochs.
+def resume(
+    path: Path, epochs: int | None = None, message: Message = print, code: Any = None, member: Member | None = None
+) -> Run:
+    """Go on with an interrupted run; with `epochs`, go on up to this number of epochs, also with a finished run.
 
-    `message`, `code` and `seat` are those of `train`.
+    For `message`, `code` and `member` see `train`.
 
     Raises
     ------
     ParameterError
-        When `epochs` differs from that of a run whose learning rates fall to 0 over the whole training.
+        When `epochs` is given for a run whose learning rates fall to 0 over the whole training.
     DataError, RunError, BuildError
         One sentence that names the value, the place and the remedy.
     """
@@ -185,13 +163,14 @@ def resume(path: Path, epochs: int | None = None, message: Message = print, code
         if run.finished:
             message(f"{path} is finished: {settings['epochs']} epochs.")
             return run
-        data = _stored_data(run, message, seat)
+        data = _load_again(run, message, member)
         _require_fit(system, parameters, settings, data.parts)
         if not run.checkpoints:
-            # killed between the making of the directory and its first checkpoint
-            given = settings["init_weights"]
-            run.save_checkpoint(0, _first_weights(system, parameters, settings["seed"], given and Path(given)))
-        Training(run, _system(run, data.parts, message, code, seat), message).go()
+            # killed after the directory was made and before the first checkpoint was written
+            path_of_weights = settings["init_weights"]
+            weights = _initial_weights(system, parameters, settings["seed"], path_of_weights and Path(path_of_weights))
+            run.save_checkpoint(0, weights)
+        Training(run, _system(run, data.parts, message, code, member), message).go()
     return run
 
 
@@ -201,9 +180,9 @@ def evaluate(
     epoch: int | None = None,
     message: Message = print,
     device: str | None = None,
-    copies: int = 1,
-) -> dict:
-    """Metrics of a run's final weights, or of the checkpoint of an epoch, on a whole split, without learning.
+    replicas: int = 1,
+) -> dict[str, Any]:
+    """Answer to a whole split with the final weights of a run, or with those of an epoch, without learning.
 
     Parameters
     ----------
@@ -211,47 +190,53 @@ def evaluate(
         See `resume`.
     split : {"train", "validation", "test"}
     epoch : int, optional
+        Epoch of the checkpoint (default: the final weights).
     device : str, optional
-        Where to answer (default: where the run learned).
-    copies : int
-        Copies of the network in one simulation, which answer to a part of the images each.
+        Where to simulate (default: where the run was trained).
+    replicas : int
+        Number of copies of the network in one simulation; each answers to a part of the images.
+
+    Returns
+    -------
+    dict
+        A row as in metrics.csv, see `experiments.training.system.metrics_row`.
 
     Raises
     ------
     ParameterError
-        When the run has no images of the split, or is of no circuit and asked for copies or a device.
+        When the run has no images of the split, or when a device or replicas are asked for and the system is not simulated.
     DataError, RunError, BuildError
         One sentence that names the value, the place and the remedy.
     """
     run = Run.open(path)
     weights = run.load_weights() if epoch is None else run.load_checkpoint(epoch)[1]
     parameters = run.parameters()
-    part = _stored_data(run, message).parts[split]
+    part = _load_again(run, message).parts[split]
     if not len(part.labels):
         raise ParameterError(f"The run {path} has no {split} images; choose another --split.")
     epoch = run.config["training"]["epochs"] if epoch is None else epoch
     settings = run.config["training"]
-    if device is not None or copies != 1:
+    if device is not None or replicas != 1:
         if "device" not in settings:
             raise ParameterError(
                 f"The run {path} is of the system {run.system}, which no device simulates; leave --device and --replicas away."
             )
-        if copies < 1:
-            raise ParameterError(f"Parameter replicas = {copies!r} must be at least 1; set --replicas.")
-        if copies > len(part.labels):
+        if replicas < 1:
+            raise ParameterError(f"Parameter replicas = {replicas!r} must be at least 1; set --replicas.")
+        if replicas > len(part.labels):
             raise ParameterError(
-                f"Parameter replicas = {copies!r} exceeds the {len(part.labels)} {split} images, of which each copy answers to "
-                "one at least; set a smaller --replicas."
+                f"Parameter replicas = {replicas!r} exceeds the {len(part.labels)} {split} images, of which each copy answers "
+                "to one at least; set a smaller --replicas."
             )
-        settings |= {"device": device or settings["device"], "copies": copies}
-    _require_fit(SYSTEMS[run.system], parameters, settings, {split: part}, copies, learns=False)
+        settings |= {"device": device or settings["device"], "replicas": replicas}
+    _require_fit(SYSTEMS[run.system], parameters, settings, {split: part}, replicas, learns=False)
     system = SYSTEMS[run.system](parameters, settings, {split: part}, message)
     scores, seconds = system.score(weights, split, epoch)
     return metrics_row(epoch, split, scores, len(part.labels), seconds)
 
 
 def _origin(origin: str, name: str) -> str:
-    """Where data came from, without a path unless that is how they were named: a configuration may be published."""
+    """Where data came from, for config.json, which may be published: no path, unless the user named the data by one."""
     images = name.removeprefix(event_frames.EMULATED)
     if images not in datasets.SHA256:
         return f"a folder {images}" if Path(origin).is_absolute() and Path(images).name == images else origin
@@ -260,7 +245,7 @@ def _origin(origin: str, name: str) -> str:
 
 
 def stored_levels(levels: Sequence[float] | None) -> float | list[float] | None:
-    """Levels as config.json holds them: a number where there is one, as before there could be several."""
+    """Grey levels in the form that config.json holds: a single level is a number, since older versions knew only one."""
     return None if levels is None else levels[0] if len(levels) == 1 else list(levels)
 
 
@@ -268,24 +253,24 @@ def _levels_of(stored: float | list[float] | None) -> Sequence[float] | None:
     return stored if stored is None or isinstance(stored, list) else (stored,)
 
 
-def _system(run: Run, parts: dict, message: Message, code: Any = None, seat: Seat | None = None) -> System:
+def _system(run: Run, parts: dict, message: Message, code: Any = None, member: Member | None = None) -> System:
     system = SYSTEMS[run.system]
-    return system(run.parameters(), run.config["training"], parts, message, code, seat)
+    return system(run.parameters(), run.config["training"], parts, message, code, member)
 
 
-def _loaded(seat: Seat | None, message: Message, **options) -> Data:
-    """Data as `experiments.training.loop.load_data` gives them; all at one table have the same, where they ask for the same."""
-    if seat is None:
+def _load(member: Member | None, message: Message, **options) -> Data:
+    """Load data by `experiments.training.data.load_data`. In a lockstep, data with the same options are loaded once."""
+    if member is None:
         return load_data(message=message, **options)
-    return seat.shared(("data", repr(sorted(options.items()))), lambda: load_data(message=message, **options))
+    return member.shared(("data", repr(sorted(options.items()))), lambda: load_data(message=message, **options))
 
 
-def _first_weights(system: type[System], parameters, seed: int, path: Path | None) -> Weights:
+def _initial_weights(system: type[System], parameters: Any, seed: int, path: Path | None) -> Weights:
     return system.initial_weights(parameters, seed) if path is None else read_weights(path, parameters)
 
 
 def _require_begun(run: Run) -> None:
-    """Raise RunError where a run was trained but its checkpoints are gone: to begin anew would overwrite what is left of it."""
+    """Raise RunError where a run was trained but its checkpoints are gone: a fresh start would overwrite its results."""
     left = [name for name in ("metrics.csv", "weights.npz", "images.npz", "raster.npz") if (run.path / name).exists()]
     if left and not run.checkpoints:
         raise RunError(
@@ -294,11 +279,11 @@ def _require_begun(run: Run) -> None:
         )
 
 
-def _stored_data(run: Run, message: Message = print, seat: Seat | None = None) -> Data:
-    """Load the data of a run again and make sure that they are the same. Raises DataError where they are not."""
+def _load_again(run: Run, message: Message = print, member: Member | None = None) -> Data:
+    """Load the data of a run again. Raises DataError where they differ from those that it was trained with."""
     stored = run.config["dataset"]
-    data = _loaded(
-        seat,
+    data = _load(
+        member,
         name=stored["name"],
         data_dir=stored["data_dir"] and Path(stored["data_dir"]),
         grey=SYSTEMS[run.system].grey,

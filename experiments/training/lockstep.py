@@ -1,7 +1,8 @@
-"""Several trainings whose networks run in one simulation, see `models.simulation.replicas`.
+"""Several trainings in lockstep: threads that train one network each and meet where a simulation of all of them runs.
 
-Each training is a thread of its own and knows nothing of the others. Where it would run a simulator it waits, until every
-training that is still going on waits too; then one simulation runs for all of them, and each goes on with its own result.
+A training in a lockstep is written as if it were alone. Where it would build or run a simulator, its thread waits until all
+other trainings of the lockstep wait too. Then one simulation runs for all of them (see `models.simulation.replicas`), and each
+thread goes on with the result of its own network.
 """
 
 from __future__ import annotations
@@ -21,67 +22,88 @@ from brianprop.models.model import Model, Result
 from brianprop.models.simulation import Simulator, simulator
 from brianprop.models.simulation.replicas import Replicas, ReplicaStimuli
 
-__all__ = ["Seat", "own_constants", "padded", "run_together"]
-
-Message = Callable[[str], None]
-
-
-def own_constants(models: Sequence[Model]) -> frozenset[str]:
-    """Constants that differ between some networks of the same code."""
-    return Replicas(models).own
+__all__ = ["Lockstep", "Member", "padded", "train_in_lockstep"]
 
 
 def padded(items: Sequence, size: int) -> list:
-    """Some items and, up to a number of them, the first again."""
+    """A list of `size` items: those given, followed by repetitions of the first."""
     return [*items, *[items[0]] * (size - len(items))]
 
 
 @dataclass
-class _Call:
-    """What one training waits for: a build, or a run of what was built."""
+class _Request:
+    """What a thread waits for: the build of a simulator, or a run of one that was built.
 
-    seat: Seat
-    number: int  # of the simulator, in the order in which each training asks for its own
+    Attributes
+    ----------
+    member : Member
+        Who asks.
+    number : int
+        Number of the simulator, in the order in which each member asks for its own.
+    model : Model
+        The network of this member.
+    options : dict
+        Of a build: keyword arguments for `models.simulation.simulator`.
+    run : dict
+        Of a run: arguments for `Simulator.run`. Empty for a build.
+    result, error
+        The answer; None until there is one.
+    """
+
+    member: Member
+    number: int
     model: Model
-    options: dict[str, Any]  # of the simulator
-    run: dict[str, Any] | None = None  # arguments; None for a build
+    options: dict[str, Any]
+    run: dict[str, Any] = field(default_factory=dict)
     result: Any = None
     error: Exception | None = None
 
     @property
-    def alike(self) -> tuple:
-        """Equal for what one simulation can do."""
+    def kind(self) -> tuple:
+        """Equal for all requests that one build or one simulation can answer."""
         run = self.run
-        return (self.number,) if run is None else (self.number, len(run["samples"]), run["first"], run["n_recorded"])
+        if not run:
+            return ("build", self.number)
+        return ("run", self.number, len(run["samples"]), run["first"], run["n_recorded"])
 
 
-class Seat:
-    """What one training uses in place of `models.simulation.simulator`."""
+class Member:
+    """One training in a lockstep. It takes the place of `models.simulation.simulator`.
 
-    def __init__(self, table: _Table, place: int):
-        self.place = place
-        self._table, self._simulators = table, 0
+    Attributes
+    ----------
+    rank : int
+        Position of the training in its lockstep.
+    """
+
+    def __init__(self, lockstep: Lockstep, rank: int):
+        self.rank = rank
+        self._lockstep, self._n_simulators = lockstep, 0
 
     def simulator(self, model: Model, **options) -> Simulator:
         """A simulator of the network of this training; see `models.simulation.simulator`."""
-        number = self._simulators
-        self._simulators += 1
-        self._table.wait_for(_Call(self, number, model, options))
-        return _Together(self, number, model)
+        number = self._n_simulators
+        self._n_simulators += 1
+        self.wait_for(_Request(self, number, model, options))
+        return _MemberSimulator(self, number, model)
 
     def shared(self, key: tuple, make: Callable[[], Any]) -> Any:
-        """What the trainings have in common, such as data: made by the first that asks for it."""
-        return self._table.share(key, make)
+        """An object that all trainings of the lockstep use, such as data. The first that asks for `key` makes it."""
+        return self._lockstep.shared(key, make)
+
+    def wait_for(self, request: _Request) -> Any:
+        """Wait until the lockstep has answered a request, and return the result or raise the error."""
+        return self._lockstep.wait_for(request)
 
 
-class _Together(Simulator):
-    """The part of one training in simulators of several networks."""
+class _MemberSimulator(Simulator):
+    """Looks like the simulator of one network; runs as a part of the simulation of all members."""
 
-    def __init__(self, seat: Seat, number: int, model: Model):
+    def __init__(self, member: Member, number: int, model: Model):
         super().__init__(model, "dense")
-        self._seat, self._number = seat, number
+        self._member, self._number = member, number
 
-    def run(self, weights, stimuli, samples, *, noise_seed=0, n_recorded=0, first=0, progress=None):
+    def run(self, weights, stimuli, samples, *, noise_seed=0, n_recorded=0, first=0, progress=None) -> Result:
         arguments = {
             "weights": weights,
             "stimuli": stimuli,
@@ -91,205 +113,221 @@ class _Together(Simulator):
             "first": first,
             "progress": progress,
         }
-        return self._seat._table.wait_for(_Call(self._seat, self._number, self.model, {}, arguments))
+        return self._member.wait_for(_Request(self._member, self._number, self.model, {}, arguments))
 
 
-@dataclass
-class _Table:
-    """The trainings of one simulation.
+class Lockstep:
+    """The trainings that share one simulation.
 
-    Attributes
+    Parameters
     ----------
     size : int
-        Networks that the simulation holds; where fewer are trained, the rest repeats one of them.
-    own : sequence of collections of str, or None
-        For each simulator, constants that are each network's own (default: those that differ).
+        Number of networks that the simulation holds. Where fewer are trained, the rest repeats one of them.
+    per_network : sequence of collections of str, or None
+        For each simulator, the constants that each network has a value of its own for (default: those that differ).
     ready : queue.Queue
-        Where it says that all its trainings wait.
+        The lockstep puts itself here when all its members wait.
     """
 
-    size: int
-    own: Sequence[Collection[str]] | None
-    ready: queue.Queue
-    seats: list[Seat] = field(default_factory=list)
-    calls: list[_Call] = field(default_factory=list)
-    simulators: dict[int, tuple[Simulator, list[Seat]]] = field(default_factory=dict)
-
-    def __post_init__(self):
+    def __init__(self, size: int, per_network: Sequence[Collection[str]] | None, ready: queue.Queue):
+        self.size, self.per_network, self.ready = size, per_network, ready
+        self.members: list[Member] = []
+        self._requests: list[_Request] = []
+        # simulators of `Replicas`, which take and return lists, with the members that their networks belong to
+        self._simulators: dict[int, tuple[Any, list[Member]]] = {}
         self._changed = threading.Condition()
-        self._shared: dict[tuple, Any] = {}
+        self._objects: dict[tuple, Any] = {}
         self._sharing = threading.Lock()
         self._stopped = False
 
-    def join(self) -> Seat:
-        seat = Seat(self, len(self.seats))
-        self.seats.append(seat)
-        return seat
+    def join(self) -> Member:
+        """Add a member. All must have joined before the first of them runs."""
+        member = Member(self, len(self.members))
+        self.members.append(member)
+        return member
 
-    def leave(self, seat: Seat) -> None:
+    def leave(self, member: Member) -> None:
+        """Remove a member whose training has ended: the others wait for it no longer."""
         with self._changed:
-            self.seats.remove(seat)
-            self._look()
+            self.members.remove(member)
+            self._announce()
 
     def stop(self) -> None:
-        """Let whoever waits, or will, give up."""
+        """Let every member that waits, now or later, give up with RunError."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
-    def share(self, key: tuple, make: Callable[[], Any]) -> Any:
+    def shared(self, key: tuple, make: Callable[[], Any]) -> Any:
+        """See `Member.shared`."""
         with self._sharing:
-            if key not in self._shared:
-                self._shared[key] = make()
-            return self._shared[key]
+            if key not in self._objects:
+                self._objects[key] = make()
+            return self._objects[key]
 
-    def wait_for(self, call: _Call) -> Any:
+    def wait_for(self, request: _Request) -> Any:
+        """See `Member.wait_for`."""
         with self._changed:
-            self.calls.append(call)
-            self._look()
-            while call.result is None and call.error is None:
+            self._requests.append(request)
+            self._announce()
+            while request.result is None and request.error is None:
                 if self._stopped:
                     raise RunError("The simulation was stopped; go on with 'brianprop resume'.")
                 self._changed.wait()
-        if call.error is not None:
-            raise call.error
-        return call.result
+        if request.error is not None:
+            raise request.error
+        return request.result
 
-    def _look(self) -> None:
-        if self.calls and len(self.calls) == len(self.seats):
+    def _announce(self) -> None:
+        """Say so if all members wait."""
+        if self._requests and len(self._requests) == len(self.members):
             self.ready.put(self)
 
     @property
-    def builds(self) -> bool:
-        """Whether anything is to be built, for which Brian2 may be needed."""
-        return any(call.run is None for call in self.calls)
+    def has_builds(self) -> bool:
+        """Whether a member waits for a build, which may need Brian2."""
+        return any(not request.run for request in self._requests)
 
-    def serve(self) -> None:
-        """Do all that is waited for, as few simulations as can."""
-        # in the order of the trainings, not in that of their coming: it decides which random numbers are whose
-        calls, self.calls = sorted(self.calls, key=lambda call: call.seat.place), []
-        groups: dict[tuple, list[_Call]] = {}
-        for call in calls:
-            groups.setdefault((call.run is None, *call.alike), []).append(call)
+    def answer(self) -> None:
+        """Answer all requests, with as few simulations as possible."""
+        # in the order of the members, not of their requests: the position decides which random numbers a network draws
+        requests, self._requests = sorted(self._requests, key=lambda request: request.member.rank), []
+        groups: dict[tuple, list[_Request]] = {}
+        for request in requests:
+            groups.setdefault(request.kind, []).append(request)
         for group in groups.values():
             try:
-                self._build(group) if group[0].run is None else self._run(group)
+                self._run(group) if group[0].run else self._build(group)
             except Exception as error:
-                for call in group:
-                    call.error = error
+                for request in group:
+                    request.error = error
         with self._changed:
             self._changed.notify_all()
 
-    def _build(self, group: list[_Call]) -> None:
+    def _build(self, group: list[_Request]) -> None:
         first = group[0]
-        models = padded([call.model for call in group], self.size)
-        own = () if self.own is None else self.own[first.number]
-        ready = simulator(Replicas(models, own), **first.options)
-        self.simulators[first.number] = ready, [call.seat for call in group]
-        for call in group:
-            call.result = True
+        models = padded([request.model for request in group], self.size)
+        per_network = () if self.per_network is None else self.per_network[first.number]
+        built = simulator(Replicas(models, per_network), **first.options)
+        self._simulators[first.number] = built, [request.member for request in group]
+        for request in group:
+            request.result = True
 
-    def _run(self, group: list[_Call]) -> None:
-        ready, seats = self.simulators[group[0].number]
-        calls = {call.seat: call for call in group}
-        # whoever does not take part now is represented by another, with samples of the other and numbers of its own
-        present = [calls.get(seat, group[0]) for seat in seats]
-        arguments = padded([call.run for call in present], self.size)
-        seeds = np.random.SeedSequence([run["noise_seed"] for run in arguments])
-        stimuli = ReplicaStimuli([run["stimuli"] for run in arguments])
+    def _run(self, group: list[_Request]) -> None:
+        built, members = self._simulators[group[0].number]
+        requests = {request.member: request for request in group}
+        # The simulation always holds all networks. One that nobody asks for runs the samples of the first request, and its
+        # result is dropped.
+        runs = padded([requests.get(member, group[0]).run for member in members], self.size)
+        seeds = np.random.SeedSequence([run["noise_seed"] for run in runs])
+        stimuli = ReplicaStimuli([run["stimuli"] for run in runs])
+
+        def progress(done: int) -> None:
+            for request in group:
+                if request.run["progress"]:
+                    request.run["progress"](done)
+
         try:
-            results = ready.run(
-                [run["weights"] for run in arguments],
+            results = built.run(
+                [run["weights"] for run in runs],
                 stimuli,
-                np.array([run["samples"] for run in arguments]),
+                np.array([run["samples"] for run in runs]),
                 noise_seed=int(seeds.generate_state(1)[0] >> 1),
-                n_recorded=arguments[0]["n_recorded"],
-                first=arguments[0]["first"],
-                progress=lambda done: [call.run["progress"](done) for call in group if call.run["progress"]],
+                n_recorded=runs[0]["n_recorded"],
+                first=runs[0]["first"],
+                progress=progress,
             )
         finally:
             stimuli.close()
-        for place, seat in enumerate(seats):
-            if seat in calls:
-                result: Result = results[place]
-                # the wall time of the simulation, divided among those that it was for
-                calls[seat].result = dataclasses.replace(result, seconds=result.seconds / len(group))
+        for position, member in enumerate(members):
+            if member in requests:
+                result: Result = results[position]
+                # the wall time of the simulation is divided among the networks that it ran for
+                requests[member].result = dataclasses.replace(result, seconds=result.seconds / len(group))
 
     def close(self) -> None:
-        for ready, _ in self.simulators.values():
-            ready.close()
+        """Remove the temporary files of all simulators."""
+        for built, _ in self._simulators.values():
+            built.close()
 
 
-def run_together(
-    jobs: Sequence[Callable[[Seat], Any]],
+def train_in_lockstep(
+    trainings: Sequence[Callable[[Member], Any]],
     size: int | None = None,
     processes: int = 1,
-    own: Sequence[Collection[str]] | None = None,
+    per_network: Sequence[Collection[str]] | None = None,
 ) -> list[Any]:
     """Run trainings side by side, with their networks in common simulations.
 
-    Builds happen in the calling thread, since Brian2 can only be imported in the main thread.
+    Builds run in the calling thread, since Brian2 can only be imported in the main thread.
 
     Parameters
     ----------
-    jobs : sequence of callables
-        Each trains one network, with a `Seat` in place of `models.simulation.simulator`.
+    trainings : sequence of callables
+        Each trains one network, and uses the `Member` that it is called with in place of `models.simulation.simulator`.
     size : int, optional
-        Networks that each simulation holds (default: as few as will do).
+        Number of networks that each simulation holds (default: as few as possible).
     processes : int
-        Simulations side by side, each a process of its own, among which the networks are divided.
-    own : sequence of collections of str, optional
-        See `_Table`.
+        Number of simulations that run side by side, each in a process of its own. The networks are divided among them.
+    per_network : sequence of collections of str, optional
+        For each simulator, the names of the constants that each network has a value of its own for, see
+        `models.simulation.replicas.Replicas` (default: those that differ).
 
     Returns
     -------
     list
-        What each job returned, or the exception that ended it.
+        What each training returned, or the exception that ended it.
+
+    Raises
+    ------
+    RunError
+        When the system does not allow a thread for each training.
     """
     ready: queue.Queue = queue.Queue()
-    outcomes: list[Any] = [None] * len(jobs)
-    shares = [list(share) for share in np.array_split(np.arange(len(jobs)), min(processes, len(jobs)))]
+    outcomes: list[Any] = [None] * len(trainings)
+    shares = [share.tolist() for share in np.array_split(np.arange(len(trainings)), min(processes, len(trainings)))]
     size = size or max(map(len, shares))
-    tables = [_Table(size, own, ready) for _ in shares]
+    locksteps = [Lockstep(size, per_network, ready) for _ in shares]
 
-    def work(table: _Table, number: int, seat: Seat) -> None:
+    def work(lockstep: Lockstep, number: int, member: Member) -> None:
         try:
-            outcomes[number] = jobs[number](seat)
+            outcomes[number] = trainings[number](member)
         except Exception as error:
             outcomes[number] = error
         finally:
-            table.leave(seat)
-            ready.put(None)  # one less
+            lockstep.leave(member)
+            ready.put(None)  # one training has ended
 
     threads = []
-    for table, share in zip(tables, shares, strict=True):
-        for number, seat in [(int(number), table.join()) for number in share]:
-            threads.append(threading.Thread(target=work, args=(table, number, seat), daemon=True))
-    left = len(threads)
+    for lockstep, share in zip(locksteps, shares, strict=True):
+        # all members join before any thread starts
+        for number, member in [(number, lockstep.join()) for number in share]:
+            threads.append(threading.Thread(target=work, args=(lockstep, number, member), daemon=True))
+    running = len(threads)
     started = []
-    with ThreadPoolExecutor(len(tables)) as pool:
+    with ThreadPoolExecutor(len(locksteps)) as pool:
         try:
             for thread in threads:
                 try:
                     thread.start()
-                except RuntimeError as error:  # the system gives no more threads
+                except RuntimeError as error:  # the system allows no more threads
                     raise RunError(
                         f"{len(threads)} networks need a thread each, but the system gives {len(started)}; train fewer at once."
                     ) from error
                 started.append(thread)
-            while left:
-                table = ready.get()
-                if table is None:
-                    left -= 1
-                elif table.builds:
-                    table.serve()
+            while running:
+                lockstep = ready.get()
+                if lockstep is None:
+                    running -= 1
+                elif lockstep.has_builds:
+                    lockstep.answer()
                 else:
-                    pool.submit(table.serve)
+                    pool.submit(lockstep.answer)
         finally:
-            for table in tables:
-                table.stop()
+            for lockstep in locksteps:
+                lockstep.stop()
             for thread in started:
                 thread.join()
-    for table in tables:
-        table.close()
+    for lockstep in locksteps:
+        lockstep.close()
     return outcomes

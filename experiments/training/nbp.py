@@ -1,4 +1,4 @@
-"""Training of nBP: a turn of the chain for every sample."""
+"""The system nBP: its options, its scores, and its circuits for training and inference."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import numpy as np
 
 from brianprop.experiments.data import encoding
 from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
-from brianprop.experiments.training.loop import JITTER_STREAM, Learned, Part, recording_of
+from brianprop.experiments.training.data import Part
+from brianprop.experiments.training.system import JITTER_STREAM, Learned, recording_of
 from brianprop.models.model import Stimuli, Weights
 from brianprop.models.nbp.circuit import NBP, Rules, inference_circuit, initial_weights, matrices, training_circuit, weights_of
 from brianprop.models.nbp.model import NBPModel, NBPResult
+from brianprop.models.simulation.simulator import Progress
 
 __all__ = ["NBPSystem", "TrainNBP", "scores"]
 
@@ -52,21 +54,22 @@ class TrainNBP(CircuitOptions):
 
 
 def scores(result: NBPResult, labels: np.ndarray) -> dict[str, float]:
-    """Accuracies and loss of one pass.
+    """Accuracies and loss of the answers to samples.
 
     Parameters
     ----------
     result : NBPResult
         Answers to n samples.
     labels : int array of shape (n,)
+        Class indices.
 
     Returns
     -------
     dict with
-        ``accuracy_exact``, the share of samples whose output spikes are exactly the one-hot target;
-        ``accuracy_spikes``, argmax of the binary spikes, the first index if none fired;
-        ``accuracy_membrane``, argmax of the drive; and
-        ``loss``, the mean squared error of spikes against target (Renner et al. 2024, Figure 3).
+        ``accuracy_exact``, the share of samples whose output spikes equal the one-hot target;
+        ``accuracy_spikes``, where the answer is the argmax of the binary spikes, or class 0 if none fired;
+        ``accuracy_membrane``, where it is the argmax of the drive; and
+        ``loss``, the mean squared error between spikes and target (Renner et al. 2024, Figure 3).
     """
     target = encoding.one_hot(labels, result.spikes.shape[1]).astype(bool)
     return {
@@ -77,13 +80,13 @@ def scores(result: NBPResult, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-class NBPSystem(CircuitSystem):
-    """The training circuit and the inference circuit."""
+class NBPSystem(CircuitSystem[NBPModel, NBPResult]):
+    """nBP as a system that can be trained."""
 
     name = "nbp"
     grey = False
     headline = ("accuracy_spikes", "accuracy_membrane")
-    raster_turns = 48
+    raster_samples = 48
 
     parameters: NBP
     scores = staticmethod(scores)
@@ -96,21 +99,21 @@ class NBPSystem(CircuitSystem):
     def memory(parameters: NBP, settings: dict, n_samples: int, learns: bool) -> int:
         n_in, n_hid, n_out = parameters.n_in, parameters.n_hid, parameters.n_out
         synapses = 3 * n_in * n_hid + 5 * n_hid * n_out if learns else n_in * n_hid + n_hid * n_out
-        turns = 0 if not learns else n_samples if settings.get("record_spikes") else NBPSystem.raster_turns
-        # some three spikes for two neurons of the layers in a turn of MNIST
-        return circuit_memory(settings, synapses, turns * (n_in + n_hid + n_out) * 3 // 2, n_samples * n_out)
+        recorded = 0 if not learns else n_samples if settings.get("record_spikes") else NBPSystem.raster_samples
+        # on MNIST a sample makes about 1.5 spikes per neuron of the three layers
+        return circuit_memory(settings, synapses, recorded * (n_in + n_hid + n_out) * 3 // 2, n_samples * n_out)
 
     @staticmethod
-    def shared_code(several: Sequence[NBP]) -> list[NBP]:
-        # code with noise serves those without, and double precision those that need only single: see NBPModel
-        structures = [NBPModel(training_circuit(parameters), parameters).structure() for parameters in several]
+    def shared_code(parameters: Sequence[NBP]) -> list[NBP]:
+        # code with noise also runs networks without, and double precision those that need only single: see NBPModel
+        structures = [NBPModel(training_circuit(network), network).structure() for network in parameters]
         best: dict[str, tuple[tuple[bool, bool], NBP]] = {}
         keys = []
-        for parameters, structure in zip(several, structures, strict=True):
+        for network, structure in zip(parameters, structures, strict=True):
             rank = structure.pop("noisy"), not structure.pop("single_precision")
             keys.append(json.dumps(structure, sort_keys=True))
             if keys[-1] not in best or rank > best[keys[-1]][0]:
-                best[keys[-1]] = rank, parameters
+                best[keys[-1]] = rank, network
         return [best[key][1] for key in keys]
 
     @staticmethod
@@ -135,8 +138,9 @@ class NBPSystem(CircuitSystem):
         by = rng.integers(-jitter, jitter, (len(train.labels), 2), endpoint=True)
         return dataclasses.replace(train, images=encoding.shift(train.images, train.shape, by))
 
-    def learn(self, weights, epoch, order, n_recorded, progress) -> Learned:
-        result, circuit = self.run_learner(weights, epoch, order, n_recorded, progress), self.learner.model.circuit
+    def learn(self, weights: Weights, epoch: int, order: np.ndarray, n_recorded: int, progress: Progress) -> Learned:
+        result = self.run_learner(weights, epoch, order, n_recorded, progress)
+        circuit = self.model(learns=True).circuit
         return Learned(
             weights_of(circuit, result.matrices),
             result.seconds,
@@ -144,12 +148,12 @@ class NBPSystem(CircuitSystem):
             recording_of(result.recorded, [(p.name, p.size) for p in circuit.populations], circuit.period, epoch),
         )
 
-    def images(self, weights, epoch, first):
+    def images(self, weights: Weights, epoch: int, first: int) -> dict[str, np.ndarray]:
         result, test = self.answers(weights, "test", epoch, first), self.parts["test"]
         return {
             "images": test.images[:first],
             "target": test.labels[:first],
             "spikes": result.spikes.astype(np.uint8),
-            # net of gate and bias, as the sum of the weights
+            # without the drive of gate and bias: the sum of the weights alone
             "drive": result.drive - self.parameters.theta / 2,
         }

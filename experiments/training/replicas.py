@@ -1,53 +1,56 @@
-"""Networks of several seeds in one simulation, each with a run directory of its own."""
+"""Training of one network for several seeds in one simulation. Each has a run directory of its own."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from brianprop.analysis.runs.run import Run, read_json, require_vacant
-from brianprop.experiments.sweeps.description import SETTINGS, as_values, settings_of
 from brianprop.experiments.training.circuit import CircuitOptions
 from brianprop.experiments.training.commands import prepared, resume, train
-from brianprop.experiments.training.lockstep import Seat, run_together
-from brianprop.experiments.training.loop import Message
+from brianprop.experiments.training.lockstep import Member, train_in_lockstep
+from brianprop.experiments.training.options import Message
+from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.values import as_values, settings_of
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.files import cannot_write, write_text
 
 __all__ = ["are_replicas", "resume_replicas", "train_replicas"]
 
-#: What a folder of replicas holds besides their run directories.
+#: The file that makes a folder one of replicas: their number, their seeds and their options.
 PLAN = "replicas.json"
 FORMAT = 1
 
 
 def train_replicas(settings: CircuitOptions, message: Message = print) -> list[Run]:
-    """Train networks with seeds from that of the settings on, in run directories ``seed0``, ``seed1``, ... of its `out`.
+    """Train a network for consecutive seeds, from that of the settings, in run directories ``seed0``, ``seed1``, ... of `out`.
 
     Parameters
     ----------
     settings : CircuitOptions
-        With more than one of `replicas`, divided among `processes` simulations.
+        `replicas` networks, more than one, are divided among `processes` simulations.
     message : callable
         See `experiments.training.commands.train`.
 
     Returns
     -------
     list of Run
+        In the order of the seeds.
 
     Raises
     ------
     ParameterError, DataError, RunError, BuildError
-        As `experiments.training.commands.train` does; `resume_replicas` goes on with what was begun.
+        As `experiments.training.commands.train` does. `resume_replicas` then goes on with what was begun.
     """
     out = Path(settings.out)
     if are_replicas(out):
         raise RunError(f"{out} exists already; choose another --out or use 'brianprop resume {out}'.")
     require_vacant(out)
-    # for a single one of them, but the memory of all: what is wrong is said before anything is written
-    prepared(settings, message, copies=settings.replicas)
+    # checks one network, and the memory of all, before anything is written
+    prepared(settings, message, replicas=settings.replicas)
     plan = {
         "format": FORMAT,
         "system": settings.system,
@@ -60,54 +63,57 @@ def train_replicas(settings: CircuitOptions, message: Message = print) -> list[R
     except OSError as error:
         raise cannot_write(out, error) from error
     write_text(out / PLAN, json.dumps(plan, indent=1, ensure_ascii=False) + "\n")
-    return _go(settings, message)
+    return _train_all(settings, message)
 
 
 def are_replicas(path: Path) -> bool:
-    """Whether a folder is one of replicas."""
+    """Whether a folder was made by `train_replicas`."""
     return (Path(path) / PLAN).is_file()
 
 
 def resume_replicas(path: Path, message: Message = print) -> list[Run]:
-    """Go on with replicas that were interrupted: each ends with the weights that it would have had.
+    """Go on with replicas that were interrupted. Each ends with the weights that it would have had without the interruption.
 
     Raises
     ------
     DataError, RunError, BuildError
-        As `experiments.training.commands.resume` does, and when the plan cannot be read.
+        As `experiments.training.commands.resume` does, and when replicas.json cannot be read.
     """
-    place = Path(path) / PLAN
-    plan = read_json(place)
+    file = Path(path) / PLAN
+    plan = read_json(file)
     try:
         if plan["format"] != FORMAT:
             raise ValueError(f"format {plan['format']!r}, but this version reads {FORMAT}")
-        settings = settings_of(SETTINGS[plan["system"]], plan["settings"], Path(path))
+        settings = settings_of(OPTIONS[plan["system"]], plan["settings"], Path(path))
+        if not isinstance(settings, CircuitOptions):
+            raise ValueError(f"the system {plan['system']} has no replicas")
         settings = dataclasses.replace(settings, replicas=plan["replicas"], processes=plan["processes"])
     except (ParameterError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{place} cannot be taken ({error}); train anew into another folder.") from error
-    return _go(settings, message)
+        raise RunError(f"{file} cannot be taken ({error}); train anew into another folder.") from error
+    return _train_all(settings, message)
 
 
-def _go(settings: CircuitOptions, message: Message) -> list[Run]:
-    saying = threading.Lock()
+def _train_all(settings: CircuitOptions, message: Message) -> list[Run]:
+    """Train every replica, or go on with it where it was begun."""
+    printing = threading.Lock()
 
-    def job(seed: int):
-        own = dataclasses.replace(settings, seed=seed, out=Path(settings.out) / f"seed{seed}", replicas=1, processes=1)
+    def training_of(seed: int) -> Callable[[Member], Run]:
+        one = dataclasses.replace(settings, seed=seed, out=Path(settings.out) / f"seed{seed}", replicas=1, processes=1)
 
-        def said(line: str) -> None:
-            with saying:  # print writes a line and its end apart
+        def say(line: str) -> None:
+            with printing:  # print writes a line and its end separately
                 message(f"seed {seed}: {line}" if line.startswith("epoch") else line)
 
-        def begin_or_go_on(seat: Seat) -> Run:
-            begun = (own.out / "config.json").exists()
-            return resume(own.out, message=said, seat=seat) if begun else train(own, said, seat=seat)
+        def train_one(member: Member) -> Run:
+            begun = (one.out / "config.json").exists()
+            return resume(one.out, message=say, member=member) if begun else train(one, say, member=member)
 
-        return begin_or_go_on
+        return train_one
 
     seeds = range(settings.seed, settings.seed + settings.replicas)
-    # the size decides the binary: the same for each process, and when only some are left
+    # the number of networks decides the binary, so it is the same for every process, also when only some are left to train
     size = -(-settings.replicas // settings.processes)
-    outcomes = run_together([job(seed) for seed in seeds], size, settings.processes)
+    outcomes = train_in_lockstep([training_of(seed) for seed in seeds], size, settings.processes)
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome

@@ -1,4 +1,4 @@
-"""Training of SSNN-BP: T time steps for every sample, and answers from a circuit that does not learn."""
+"""The system SSNN-BP: its options, its scores, and its networks for training and inference."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy as np
 from brianprop.analysis.figures.activity import answer
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
-from brianprop.experiments.training.loop import Learned, cross_entropy, recording_of
+from brianprop.experiments.training.system import Learned, cross_entropy, recording_of
 from brianprop.models.model import Stimuli, Weights
+from brianprop.models.simulation.simulator import Progress
 from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
 
 __all__ = ["SSNNSystem", "TrainSSNN", "scores"]
@@ -40,38 +41,41 @@ class TrainSSNN(CircuitOptions):
 
 
 def scores(result: SSNNResult, labels: np.ndarray) -> dict[str, float]:
-    """Accuracies and loss of one pass of the network without learning.
+    """Accuracies and loss of the answers of a network that does not learn.
 
     Parameters
     ----------
     result : SSNNResult
         Answers to n samples.
     labels : int array of shape (n,)
+        Class indices.
 
     Returns
     -------
     dict with
-        ``accuracy_spikes``, of `analysis.figures.activity.answer`; ``accuracy_rates``, argmax of the mean of softmax(V); and
-        ``loss``, the `cross_entropy` of these means.
+        ``accuracy_spikes``, where the answer is that of `analysis.figures.activity.answer`;
+        ``accuracy_rates``, where it is the argmax of the mean of softmax(V) over the time steps; and
+        ``loss``, the `experiments.training.system.cross_entropy` of these means.
     """
+    rates = np.asarray(result.rates)  # None only for a network that learns
     return {
         "accuracy_spikes": float(np.mean(answer(result.counts, result.membrane) == labels)),
-        "accuracy_rates": float(np.mean(np.argmax(result.rates, axis=1) == labels)),
-        "loss": cross_entropy(result.rates, labels),
+        "accuracy_rates": float(np.mean(np.argmax(rates, axis=1) == labels)),
+        "loss": cross_entropy(rates, labels),
     }
 
 
-class SSNNSystem(CircuitSystem):
-    """The network that learns and the one that answers."""
+class SSNNSystem(CircuitSystem[SSNNModel, SSNNResult]):
+    """SSNN-BP as a system that can be trained."""
 
     name = "ssnn-bp"
     grey = True
     headline = ("accuracy_spikes", "accuracy_rates")
-    #: Enough for the mean counts of spikes and updates: see `analysis.figures.activity`.
-    raster_turns = 100
+    #: Enough samples for the mean numbers of spikes and updates, see `analysis.figures.activity`.
+    raster_samples = 100
     events = "frames"
-    counts_presentations = True
-    #: Another stream than that of learning, which is "train" too.
+    counts_samples = True
+    #: Answers to the training samples draw from another stream than learning, whose purpose is "train".
     answering = "answers to "
 
     parameters: SSNN
@@ -84,8 +88,8 @@ class SSNNSystem(CircuitSystem):
     @staticmethod
     def memory(parameters: SSNN, settings: dict, n_samples: int, learns: bool) -> int:
         synapses = sum(n_pre * n_post for n_pre, n_post in itertools.pairwise(parameters.sizes))
-        # in a step, a tenth of all neurons fires, and one output neuron at least
-        spikes = learns * SSNNSystem.raster_turns * parameters.steps * max(1, sum(parameters.sizes) // 10)
+        # in a time step, about a tenth of all neurons fires, and at least one output neuron
+        spikes = learns * SSNNSystem.raster_samples * parameters.steps * max(1, sum(parameters.sizes) // 10)
         return circuit_memory(settings, synapses, spikes, n_samples * parameters.n_out)
 
     @staticmethod
@@ -100,16 +104,17 @@ class SSNNSystem(CircuitSystem):
         n_train = len(self.parts["train"].labels) if learns else 1
         return SSNNModel(self.parameters, learns, self.settings["epochs"] * n_train)
 
-    def learn(self, weights, epoch, order, n_recorded, progress) -> Learned:
-        result, model = self.run_learner(weights, epoch, order, n_recorded, progress), self.learner.model
-        # no scores: while a sample is presented, the weights adapt to its label
+    def learn(self, weights: Weights, epoch: int, order: np.ndarray, n_recorded: int, progress: Progress) -> Learned:
+        result = self.run_learner(weights, epoch, order, n_recorded, progress)
+        populations = self.model(learns=True).populations
+        # without scores: while a sample is presented, the weights already adapt to its label
         return Learned(
             result.weights,
             result.seconds,
-            recording=recording_of(result.recorded, model.populations, self.parameters.steps, epoch),
+            recording=recording_of(result.recorded, populations, self.parameters.steps, epoch),
         )
 
-    def images(self, weights, epoch, first):
+    def images(self, weights: Weights, epoch: int, first: int) -> dict[str, np.ndarray]:
         result, test = self.answers(weights, "test", epoch, first), self.parts["test"]
         images = test.images[:first]
         return {
@@ -117,5 +122,5 @@ class SSNNSystem(CircuitSystem):
             "target": test.labels[:first],
             "counts": result.counts,
             "membrane": result.membrane,
-            "rates": result.rates,
+            "rates": np.asarray(result.rates),
         }

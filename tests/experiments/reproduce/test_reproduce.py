@@ -9,9 +9,10 @@ from conftest import comparable_metrics
 
 from brianprop.analysis import tables
 from brianprop.analysis.runs.run import Run
-from brianprop.experiments import reproduce
 from brianprop.experiments.cli.main import main
-from brianprop.experiments.reproduce import EXPERIMENTS, SIZES, listing
+from brianprop.experiments.reproduce import run as reproduce
+from brianprop.experiments.reproduce.experiments import EXPERIMENTS, listing
+from brianprop.experiments.reproduce.run import SIZES
 from brianprop.models.errors import RunError
 from brianprop.models.nbp.circuit import NBP, training_circuit
 
@@ -48,8 +49,7 @@ def test_each_experiment_makes_its_figures_and_tables(name, tmp_path, data_dir):
     assert_drawn(name, written)
     table = pandas.read_csv(tmp_path / f"{name}-smallest" / "accuracy.csv", index_col=0)
     assert len(table) and table.filter(like="_mean").notna().any(axis=1).all()
-    jobs = experiment.jobs(0)
-    runs = [Run.open(tmp_path / f"{name}-smallest" / job) for job in jobs]
+    runs = [Run.open(tmp_path / f"{name}-smallest" / run) for run in experiment.runs(0)]
     assert all(run.finished for run in runs)
     # the same data for all; of events the ANN, which has no time, sees the share of steps, whose digest is another
     digests = {(run.system, run.config["dataset"]["sha256"]) for run in runs}
@@ -84,7 +84,7 @@ def test_every_experiment_is_listed_and_every_number_of_settings_makes_sense():
     lines = listing().splitlines()[2:]
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == list(EXPERIMENTS)
     for experiment in EXPERIMENTS.values():
-        first, second = experiment.jobs(0), experiment.jobs(1)
+        first, second = experiment.runs(0), experiment.runs(1)
         assert not set(first) & set(second)
         for one, other in zip(first.values(), second.values(), strict=True):
             assert dataclasses.replace(one, seed=1) == other

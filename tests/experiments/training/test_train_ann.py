@@ -11,7 +11,8 @@ from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.training.ann import ANNSystem, scores
-from brianprop.experiments.training.loop import Part, noise_seed
+from brianprop.experiments.training.data import Part
+from brianprop.experiments.training.system import noise_seed
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.reference import softmax

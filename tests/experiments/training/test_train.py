@@ -18,7 +18,7 @@ from conftest import DIGITS, assert_same_run, back_to, restless_weights
 from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training.commands import _origin, evaluate
-from brianprop.experiments.training.loop import load_data
+from brianprop.experiments.training.data import load_data
 from brianprop.models import reference
 from brianprop.models.nbp.circuit import NBP
 
@@ -177,7 +177,7 @@ def test_resume_after_each_epoch_equals_uninterrupted(finished, tmp_path, capsys
 
 def test_killed_at_any_moment_a_run_can_be_resumed(finished, tmp_path):
     path = tmp_path / "killed"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / ".package")}
 
     def attempt(length):
         """Train or resume for at most `length` seconds; the seconds it took where it came to its end, else None."""
@@ -372,7 +372,7 @@ def test_debug_shows_the_traceback(tmp_path):
 
 
 def test_no_compiler_is_one_sentence(tmp_path):
-    environment = os.environ | {"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
+    environment = os.environ | {"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3] / ".package")}
     done = subprocess.run(
         [sys.executable, "-m", "brianprop", *SMALL, "--out", str(tmp_path / "out")],
         env=environment,
@@ -395,7 +395,7 @@ def test_a_full_disk_is_one_sentence(variable, tmp_path):
     ):
         pytest.skip("a small file system can only be mounted by root")
     try:
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / ".package")}
         if variable:
             environment[variable] = str(small)
         out = tmp_path / "out" if variable else small / "out"
@@ -414,7 +414,7 @@ def test_a_full_disk_is_one_sentence(variable, tmp_path):
 
 def test_the_demo_reaches_ninety_per_cent(tmp_path):
     # the command of `make demo`; the time limit is the issue's and generous
-    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
+    makefile = (Path(__file__).parents[3] / "Makefile").read_text()
     line = next(line for line in makefile.splitlines() if "brianprop train" in line)
     options = line.partition("brianprop ")[2].partition(" --out")[0].split()
     assert main([*options, "--out", str(tmp_path / "demo")]) == 0

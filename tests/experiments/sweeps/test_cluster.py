@@ -17,10 +17,14 @@ from dask_processes import environment, scheduler
 
 from brianprop.analysis.runs.sweep_directory import SweepDirectory
 from brianprop.experiments.cli.main import main
-from brianprop.experiments.sweeps import cluster
+from brianprop.experiments.environment import program_digest
+from brianprop.experiments.sweeps import cluster, plan, queues
 from brianprop.experiments.sweeps import run as sweep
-from brianprop.experiments.sweeps.cluster import KINDS, connected, require_usable, runs_programs
-from brianprop.experiments.sweeps.description import read_sweep
+from brianprop.experiments.sweeps.cluster import connected, require_usable
+from brianprop.experiments.sweeps.distribute import _require_program
+from brianprop.experiments.sweeps.plan import plan_of
+from brianprop.experiments.sweeps.queues import KINDS, runs_programs
+from brianprop.experiments.sweeps.reading import read_sweep
 from brianprop.models.errors import ParameterError, RunError
 
 SMALL = {"dataset": "digits", "hidden": 5, "epochs": 1, "samples": 60, "test_samples": 20, "validation": 20}
@@ -122,8 +126,8 @@ def test_what_is_no_address_is_refused_at_once(address):
 
 
 def test_a_scheduler_that_does_not_answer_is_said_before_anything_is_read(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
-    monkeypatch.setattr(sweep, "load_data", None)
+    monkeypatch.setattr(cluster, "TIMEOUT", 0.5)
+    monkeypatch.setattr(plan, "load_data", None)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         # the second one takes connections and says nothing
         for address in ("tcp://127.0.0.1:9", f"tcp://127.0.0.1:{silent.getsockname()[1]}", "tcp://no.such.host.invalid:8786"):
@@ -166,7 +170,7 @@ def test_what_cannot_import_the_program_is_named_before_it_gets_a_point(lacks, w
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "brianprop.py").write_text("raise ModuleNotFoundError(\"No module named 'brianprop'\")\n")
     without = {"PYTHONPATH": str(tmp_path / "without")}
-    own = {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
+    own = {"PYTHONPATH": str(Path(__file__).parents[3] / ".package")}
     everywhere, worker = ({}, without) if lacks == "worker" else (without, own)
     with (
         scheduler(tmp_path, *([worker] if not everywhere else []), **everywhere) as (address, _),
@@ -175,7 +179,7 @@ def test_what_cannot_import_the_program_is_named_before_it_gets_a_point(lacks, w
         if not everywhere:
             found.client.wait_for_workers(1)
         with pytest.raises(RunError) as error:
-            sweep._require_program(found.client)
+            _require_program(found.client)
     assert (
         words in str(error.value)
         and "cannot import brianprop" in str(error.value)
@@ -186,13 +190,13 @@ def test_what_cannot_import_the_program_is_named_before_it_gets_a_point(lacks, w
 def test_what_runs_another_version_is_named():
     class Client:
         def run(self, *_, **__):
-            return {"tcp://10.0.0.1:1": sweep.program_digest(), "tcp://10.0.0.2:1": "another"}
+            return {"tcp://10.0.0.1:1": program_digest(), "tcp://10.0.0.2:1": "another"}
 
         def run_on_scheduler(self, *_):
-            return sweep.program_digest()
+            return program_digest()
 
     with pytest.raises(RunError, match=r"The worker tcp://10\.0\.0\.2:1 runs another version"):
-        sweep._require_program(Client())
+        _require_program(Client())
 
 
 # queues
@@ -216,7 +220,7 @@ def test_every_queue_is_known():
 def test_a_program_of_a_queue_that_is_missing_is_named_before_anything_starts(kind, tmp_path, monkeypatch, capsys):
     pytest.importorskip("dask_jobqueue")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sweep, "load_data", None)
+    monkeypatch.setattr(plan, "load_data", None)
     file = file_of(tmp_path / "sweep.toml", kind=kind, jobs=1)
     assert main(["sweep", str(file), "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
@@ -276,7 +280,7 @@ def test_jobs_of_a_queue_connect_by_tls(tmp_path, monkeypatch):
 def test_a_folder_whose_path_a_shell_would_change_is_refused(tmp_path):
     pytest.importorskip("dask_jobqueue")
     with pytest.raises(ParameterError, match="set shared_temp_directory"):
-        cluster.job_cluster({"kind": "processes", "jobs": 1}, tmp_path / "a b")
+        queues.job_cluster({"kind": "processes", "jobs": 1}, tmp_path / "a b")
 
 
 # what a plan may say of a queue
@@ -306,7 +310,7 @@ def test_a_folder_whose_path_a_shell_would_change_is_refused(tmp_path):
     ],
 )
 def test_a_plan_runs_no_programs_unless_it_is_trusted(name, value, tmp_path, monkeypatch, capsys):
-    directory = SweepDirectory.create(tmp_path / "out", sweep.plan_of(read_sweep("ann", base=SMALL)))
+    directory = SweepDirectory.create(tmp_path / "out", plan_of(read_sweep("ann", base=SMALL)))
     plan = directory.plan
     plan["sweep"]["cluster"] = {"kind": "slurm", "jobs": 1, name: value}
     (directory.path / "sweep.json").write_text(json.dumps(plan))
@@ -332,5 +336,5 @@ def test_paths_of_a_queue_may_begin_at_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NAME", "there")
     with pytest.raises(RunError, match="cannot be started"):
-        cluster.job_cluster({"kind": "processes", "jobs": 1, "log_directory": "~/$NAME", "nosuch": 1}, tmp_path)
-    assert shutil.which("sh") and cluster._expanded("~/$NAME") == str(tmp_path / "there")
+        queues.job_cluster({"kind": "processes", "jobs": 1, "log_directory": "~/$NAME", "nosuch": 1}, tmp_path)
+    assert shutil.which("sh") and queues._expanded("~/$NAME") == str(tmp_path / "there")

@@ -19,8 +19,8 @@ from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
-from brianprop.experiments.training.loop import PROBABILITY_FLOOR, noise_seed
 from brianprop.experiments.training.ssnn_bp import scores
+from brianprop.experiments.training.system import PROBABILITY_FLOOR, noise_seed
 from brianprop.models.simulation import simulator
 from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
 
@@ -169,7 +169,7 @@ def test_resume_after_each_epoch_equals_uninterrupted(finished, tmp_path, capsys
 def test_killed_as_soon_as_a_file_is_there_a_run_can_be_resumed(file, finished, tmp_path):
     path = tmp_path / "killed"
     command = [sys.executable, "-m", "brianprop", *SMALL, "--seed", "5", "--out", str(path)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / ".package")}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     while not (path / file).exists():
         assert process.poll() is None

@@ -21,10 +21,19 @@ from distributed import LocalCluster
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.sweep_directory import SweepDirectory
 from brianprop.experiments.cli.main import main
-from brianprop.experiments.sweeps import run as sweeps
-from brianprop.experiments.sweeps.cluster import job_cluster
-from brianprop.experiments.sweeps.description import read_sweep
-from brianprop.experiments.training.commands import train
+from brianprop.experiments.sweeps import distribute, worker
+from brianprop.experiments.sweeps import tasks as tasks_module
+from brianprop.experiments.sweeps.distribute import outcomes_of, sources_of
+from brianprop.experiments.sweeps.plan import plan_of
+from brianprop.experiments.sweeps.progress import Progress
+from brianprop.experiments.sweeps.queues import job_cluster
+from brianprop.experiments.sweeps.reading import read_sweep
+from brianprop.experiments.sweeps.run import set_damaged_aside
+from brianprop.experiments.sweeps.tasks import Batch, batches_of, tasks_of
+from brianprop.experiments.sweeps.worker import Outcome, build, run_point
+from brianprop.experiments.training.commands import resume, train
+from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.values import settings_of
 from brianprop.models.cache import private_folder
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.simulation.compiler import compiler
@@ -44,15 +53,15 @@ def words(base=SMALL, axes=AXES, seeds=1):
 
 def planned(path, base=SMALL, axes=AXES, seeds=1, **changes):
     """A sweep directory of which nothing has run, and its tasks."""
-    directory = SweepDirectory.create(path, sweeps.plan_of(read_sweep("nbp", base=base, axes=axes, seeds=seeds)))
-    tasks = sweeps._tasks(directory, None)
+    directory = SweepDirectory.create(path, plan_of(read_sweep("nbp", base=base, axes=axes, seeds=seeds)))
+    tasks = tasks_of(directory, None)
     return directory, [dataclasses.replace(task, **changes) for task in tasks]
 
 
 def finished_here(directory, tasks):
     """Run tasks in this process."""
     for task in tasks:
-        assert sweeps.run_point(task) == sweeps.Outcome()
+        assert run_point(task) == Outcome()
     return directory
 
 
@@ -79,9 +88,7 @@ def swept(tmp_path_factory):
 def test_each_point_is_the_run_that_train_gives(swept, tmp_path):
     assert len(swept.runs()) == 4 and not any((swept.path / "unfinished").iterdir())
     for number, entry in enumerate(swept.plan["points"]):
-        settings = dataclasses.replace(
-            sweeps.settings_of(sweeps.SETTINGS["nbp"], entry["settings"]), out=tmp_path / str(number)
-        )
+        settings = dataclasses.replace(settings_of(OPTIONS["nbp"], entry["settings"]), out=tmp_path / str(number))
         # by its own binary: single precision where theta allows it
         assert_same_run(train(settings, lambda line: None), swept.runs()[entry["key"]])
 
@@ -89,7 +96,7 @@ def test_each_point_is_the_run_that_train_gives(swept, tmp_path):
 def test_the_table_has_every_parameter_and_every_metric(swept):
     table = pandas.read_csv(swept.path / "table.csv")
     assert list(table.theta) == [900, 1024, 900, 1024] and list(table.eta_plus) == [2, 2, 4, 4]
-    settings = sweeps._tasks(swept, None)[0].settings
+    settings = tasks_of(swept, None)[0].settings
     expected = {field.name for field in dataclasses.fields(settings)} | {
         field.name for field in dataclasses.fields(settings.rules)
     }
@@ -129,8 +136,8 @@ def test_named_axes_of_samples(tmp_path):
         axes={"rate_hidden": {"from": 0.01, "to": 0.1, "scale": "log"}, "biases": [False, True]},
         sample={"n": 2},
     )
-    directory = SweepDirectory.create(path, sweeps.plan_of(described))
-    finished_here(directory, sweeps._tasks(directory, None))
+    directory = SweepDirectory.create(path, plan_of(described))
+    finished_here(directory, tasks_of(directory, None))
     dataset = directory.dataset()
     assert dict(dataset.sizes) == {"biases": 2, "sample": 2, "seed": 1}
     assert dataset.rate_hidden.dims == ("sample",) and not dataset.test_accuracy.isnull().any()
@@ -144,17 +151,15 @@ def test_named_axes_of_samples(tmp_path):
 def test_a_hundred_points_need_one_binary_of_each_circuit(tmp_path):
     axes = {"eta_plus": [2, 4], "theta": [900, 950, 1000, 1024, 1100], "weight_noise": [0, 4, 8, 16, 32]}
     _, tasks = planned(tmp_path / "sweep", axes=axes, seeds=2)
-    assert len(tasks) == 100 and len(set(sweeps._codes_of(tasks).values())) == 1
+    assert len(tasks) == 100 and len(set(tasks_module._codes_of(tasks).values())) == 1
     for task in tasks[::9]:
-        assert [model.structure() for model in sweeps._system(task).models()] == [
-            model.structure() for model in sweeps._system(tasks[0]).models()
-        ]
+        assert [model.structure() for model in task.models()] == [model.structure() for model in tasks[0].models()]
     # the same holds for a sweep of SSNN-BP over what is set at run time
     axes = {"steps": [2, 4], "theta": [1, 2], "rate_out": [0.1, 0.2], "gain": [1, 2], "w_max": [1, 2]}
     described = read_sweep("ssnn-bp", base=SMALL, axes=axes)
-    directory = SweepDirectory.create(tmp_path / "ssnn", sweeps.plan_of(described))
-    tasks = sweeps._tasks(directory, None)
-    assert len(tasks) == 32 and len(set(sweeps._codes_of(tasks).values())) == 1
+    directory = SweepDirectory.create(tmp_path / "ssnn", plan_of(described))
+    tasks = tasks_of(directory, None)
+    assert len(tasks) == 32 and len(set(tasks_module._codes_of(tasks).values())) == 1
 
 
 @pytest.mark.slow
@@ -206,14 +211,14 @@ def test_equal_points_share_a_run(tmp_path):
 def test_an_axis_may_hold_an_infinite_value_and_lists(tmp_path):
     axes = {"w_max": [2.0, "inf"], "sizes": {"values": [[20], [20, 10]], "set": {"hidden": [20, [20, 10]]}}}
     described = read_sweep("ssnn-bp", base=SMALL, axes=axes)
-    directory = SweepDirectory.create(tmp_path / "sweep", sweeps.plan_of(described))
+    directory = SweepDirectory.create(tmp_path / "sweep", plan_of(described))
     assert directory.axes == ("w_max", "sizes")
     assert directory.points[0].words == "w_max = 2, sizes = 20, seed = 0"
     assert directory.points[3].words == "w_max = inf, sizes = 20-10, seed = 0"
     # as it is read back, and as the runs take it
     again = SweepDirectory.open(directory.path)
     assert [point.axes["w_max"] for point in again.points] == [2.0, 2.0, "inf", "inf"]
-    assert [task.parameters.w_max for task in sweeps._tasks(again, None)] == [2.0, 2.0, np.inf, np.inf]
+    assert [task.parameters.w_max for task in tasks_of(again, None)] == [2.0, 2.0, np.inf, np.inf]
 
 
 def test_where_data_lie_does_not_matter_but_what_they_are_does(tmp_path):
@@ -222,7 +227,7 @@ def test_where_data_lie_does_not_matter_but_what_they_are_does(tmp_path):
     assert moved.settings.data_dir == tmp_path  # workers may have been started elsewhere
     _, (other, *_) = planned(tmp_path / "c", SMALL | {"samples": 61})
     assert task.key == moved.key != other.key
-    outcome = sweeps.run_point(dataclasses.replace(task, data="0" * 64))
+    outcome = run_point(dataclasses.replace(task, data="0" * 64))
     assert "differs from that of the sweep" in outcome.failure["reason"]
 
 
@@ -242,20 +247,16 @@ def test_a_point_that_was_killed_goes_on_from_its_last_epoch(swept, tmp_path):
     assert directory.status().interrupted == (task.key,)
     learned = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            sweeps,
-            "resume",
-            lambda *args, **options: learned.append(args) or sweeps.train.__globals__["resume"](*args, **options),
-        )
-        outcome = sweeps.run_point(task)
-    assert outcome == sweeps.Outcome(continued=True) and len(learned) == 1
+        patch.setattr(worker, "resume", lambda *args, **options: learned.append(args) or resume(*args, **options))
+        outcome = run_point(task)
+    assert outcome == Outcome(continued=True) and len(learned) == 1
     assert_same_run(Run.open(directory.finished(task.key)), run)
     # what is too damaged to go on with is begun again
     task, run = tasks[1], Run.open(swept.finished(tasks[1].key))
     unfinished = directory.unfinished(task.key)
     shutil.copytree(run.path, unfinished)
     (unfinished / "config.json").write_text("{")
-    assert sweeps.run_point(task).failure is None
+    assert run_point(task).failure is None
     assert_same_run(Run.open(directory.finished(task.key)), run)
 
 
@@ -279,13 +280,13 @@ def test_a_damaged_point_is_named_set_aside_and_run_again(swept, tmp_path, capsy
     assert main(["sweep", "table", str(path)]) == 2
     assert "is damaged, since weights.npz has changed; 'brianprop sweep resume" in capsys.readouterr().err
     lines = []
-    sweeps._look_over(directory, lines.append)
+    set_damaged_aside(directory, lines.append)
     for key, what in zip(
         directory.keys, ("weights.npz has changed", "metrics.csv cannot be read", "point.json", "point.json"), strict=True
     ):
         assert any(directory.words(key) in line and what in line and str(path / "damaged") in line for line in lines)
     assert len(directory.status().waiting) == 4 and len(list((path / "damaged").iterdir())) == 4
-    finished_here(directory, sweeps._tasks(directory, None))
+    finished_here(directory, tasks_of(directory, None))
     assert_same_table(directory.table(), swept.table())
     # what was added to a finished run is no damage
     (directory.finished(directory.keys[0]) / "figures").mkdir()
@@ -310,14 +311,14 @@ def tiny_disk(path, size):
 def test_a_full_disk_fails_points_and_keeps_what_is_finished(swept, tmp_path, capsys):
     with tiny_disk(tmp_path / "disk", "400k") as disk:
         directory, tasks = planned(disk / "sweep")
-        assert sweeps.run_point(tasks[0]).failure is None
+        assert run_point(tasks[0]).failure is None
         filler = disk / "filler"
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
             while file.write(bytes(1024)):
                 pass
-        report = sweeps._Report(directory, 3, 1, print)
+        report = Progress(directory, 3, 1, print)
         for task in tasks[1:]:
-            outcome = sweeps.run_point(task)
+            outcome = run_point(task)
             assert "free some space" in outcome.failure["reason"] and str(disk) in outcome.failure["reason"]
             report.take(task, outcome)
         printed = capsys.readouterr().out
@@ -342,8 +343,8 @@ def test_a_compiler_that_fails_fails_its_points_by_name(tmp_path, monkeypatch, c
     compiler.cache_clear()
     try:
         _, tasks = planned(tmp_path / "plan")
-        sweeps._sources(
-            sweeps._batches(tasks[:1], 1, lambda key: True), False, print
+        sources_of(
+            batches_of(tasks[:1], 1, lambda key: True), False, print
         )  # into the common cache, from which Brian2 need not write them again
         shutil.copytree(private_folder("sources"), cache / "sources")
         monkeypatch.setenv("BRIANPROP_CACHE", str(cache))
@@ -366,7 +367,7 @@ def test_another_sweep_on_the_same_directory_waits_for_a_point_and_takes_it(swep
     directory, (task, *_) = planned(tmp_path / "sweep")
     with directory.lock(task.key), directory.attempt(task.key):
         assert directory.status().running == (task.key,)
-        script = "import pickle, sys; from brianprop.experiments.sweeps.run import run_point\n"
+        script = "import pickle, sys; from brianprop.experiments.sweeps.worker import run_point\n"
         script += "print(run_point(pickle.load(sys.stdin.buffer)))"
         import pickle
 
@@ -382,8 +383,8 @@ def test_another_sweep_on_the_same_directory_waits_for_a_point_and_takes_it(swep
 
 def test_a_worker_of_another_version_is_refused(tmp_path):
     _, (task, *_) = planned(tmp_path / "sweep", program="another")
-    assert "another version of brianprop" in sweeps.run_point(task).failure["reason"]
-    assert "another version of brianprop" in sweeps.build(sweeps.Batch((task,), 1, (), None))["reason"]
+    assert "another version of brianprop" in run_point(task).failure["reason"]
+    assert "another version of brianprop" in build(Batch((task,), 1, (), None))["reason"]
 
 
 # killing processes
@@ -538,7 +539,7 @@ def test_a_scheduler_that_dies_ends_the_sweep_with_clear_words(tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("brianprop.experiments.sweeps.cluster.PATIENCE", 0.5)
+    monkeypatch.setattr("brianprop.experiments.sweeps.cluster.TIMEOUT", 0.5)
     assert main([*words(), "--out", str(tmp_path / "sweep"), "--scheduler", "tcp://127.0.0.1:9"]) == 2
     error = capsys.readouterr().err
     assert "The scheduler tcp://127.0.0.1:9 does not answer" in error and "Traceback" not in error
@@ -550,7 +551,7 @@ def test_a_machine_without_workers_ends_the_sweep_with_clear_words(tmp_path, mon
         return LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0")
 
     monkeypatch.setattr("brianprop.experiments.sweeps.cluster._this_machine", empty)
-    monkeypatch.setattr(sweeps, "DESERTED_AFTER", 0.5)
+    monkeypatch.setattr(distribute, "DESERTED_AFTER", 0.5)
     assert main([*words(), "--out", str(tmp_path / "sweep")]) == 2
     error = capsys.readouterr().err
     assert "Every worker of this machine is gone, with 4 points not finished" in error and "sweep resume" in error
@@ -605,7 +606,7 @@ def test_what_a_worker_that_died_again_and_again_leaves():
         def result(self):
             raise KilledWorker("point", Worker(), 3)
 
-    outcomes = sweeps._outcomes(Future(), sweeps.Batch(tasks=(None, None), size=2, own=(), code=None))
+    outcomes = outcomes_of(Future(), Batch(tasks=(None, None), size=2, per_network=(), code=None))
     assert len(outcomes) == 2
     assert all("Its worker died each time, last at tcp://10.0.0.1:1" in outcome.failure["reason"] for outcome in outcomes)
 
@@ -623,7 +624,7 @@ def test_points_in_one_simulation_give_the_same_table(swept, tmp_path):
 def test_what_differs_in_its_code_or_its_data_is_simulated_apart(tmp_path):
     base = {name: value for name, value in SMALL.items() if name not in ("hidden", "samples")}
     _, tasks = planned(tmp_path, base, {"hidden": [20, 30], "theta": [1000, 1100, 1200], "samples": [50, 60]})
-    batches = sweeps._batches(tasks, 2, lambda key: key != tasks[0].key)
+    batches = batches_of(tasks, 2, lambda key: key != tasks[0].key)
     assert sorted(len(batch.tasks) for batch in batches) == [1, 1, 1, 2, 2, 2, 2]
     for batch in batches:
         assert batch.size == 2

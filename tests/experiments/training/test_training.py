@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from brianprop.experiments.data import images as datasets
-from brianprop.experiments.sweeps.description import SETTINGS, settings_of
 from brianprop.experiments.training import commands as training_commands
 from brianprop.experiments.training.ann import ANNSystem, TrainANN
 from brianprop.experiments.training.commands import train
-from brianprop.experiments.training.loop import Learned, Part, load_data, noise_seed
+from brianprop.experiments.training.data import Part, load_data
 from brianprop.experiments.training.nbp import NBPSystem, TrainNBP
 from brianprop.experiments.training.ssnn_bp import SSNNSystem, TrainSSNN
+from brianprop.experiments.training.system import Learned, noise_seed
+from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.values import settings_of
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.errors import BuildError, ParameterError
@@ -54,9 +56,9 @@ def stored(settings, tmp_path):
     return kept
 
 
-@pytest.mark.parametrize("system", SETTINGS)
+@pytest.mark.parametrize("system", OPTIONS)
 def test_every_option_changes_what_resume_compares(system, tmp_path):
-    kind = SETTINGS[system]
+    kind = OPTIONS[system]
     names = {item.name for item in dataclasses.fields(kind)} - {"rules"}
     rules = {item.name for item in dataclasses.fields(kind(tmp_path).rules)} if system != "ann" else set()
     base = {"w_max": 4.0, "samples": 40, "test_samples": 40} if system == "ssnn-bp" else {"samples": 40, "test_samples": 40}

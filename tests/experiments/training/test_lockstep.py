@@ -11,9 +11,9 @@ from conftest import DIGITS, assert_same_run, back_to
 
 from brianprop.analysis.runs.run import Run
 from brianprop.experiments.cli.main import main
-from brianprop.experiments.training import lockstep as together
+from brianprop.experiments.training import lockstep
 from brianprop.experiments.training.commands import evaluate, train
-from brianprop.experiments.training.lockstep import run_together
+from brianprop.experiments.training.lockstep import train_in_lockstep
 from brianprop.experiments.training.nbp import TrainNBP
 from brianprop.experiments.training.replicas import train_replicas
 from brianprop.models.errors import ParameterError, RunError
@@ -76,8 +76,10 @@ def test_a_simulation_that_fails_fails_all_that_wait_for_it(monkeypatch):
         def __init__(self, *arguments, **options):
             raise ParameterError("cannot be built")
 
-    monkeypatch.setattr(together, "Replicas", Broken)
-    outcomes = run_together([lambda seat: seat.simulator(None), lambda seat: seat.simulator(None), lambda seat: "done"])
+    monkeypatch.setattr(lockstep, "Replicas", Broken)
+    outcomes = train_in_lockstep(
+        [lambda member: member.simulator(None), lambda member: member.simulator(None), lambda member: "done"]
+    )
     assert [type(outcome) for outcome in outcomes] == [ParameterError, ParameterError, str]
     assert threading.active_count() < 20
 
@@ -87,7 +89,7 @@ def test_order_is_that_of_the_trainings_not_of_their_coming(monkeypatch):
     built = []
 
     class Recorded:
-        def __init__(self, models, *own):
+        def __init__(self, models, *per_network):
             built.append(list(models))
 
     class Ready:
@@ -98,27 +100,27 @@ def test_order_is_that_of_the_trainings_not_of_their_coming(monkeypatch):
         def close(self):
             pass
 
-    monkeypatch.setattr(together, "Replicas", Recorded)
-    monkeypatch.setattr(together, "simulator", lambda model, **options: Ready())
-    monkeypatch.setattr(together, "ReplicaStimuli", lambda stimuli: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(lockstep, "Replicas", Recorded)
+    monkeypatch.setattr(lockstep, "simulator", lambda model, **options: Ready())
+    monkeypatch.setattr(lockstep, "ReplicaStimuli", lambda stimuli: SimpleNamespace(close=lambda: None))
 
     def job(number):
-        def work(seat):
+        def work(member):
             time.sleep(0.05 * ((3 - number) % 3))
-            ready = seat.simulator(number)
+            ready = member.simulator(number)
             time.sleep(0.05 * ((4 - number) % 3))
             return ready.run(number, number, np.zeros(3), noise_seed=number).recorded
 
         return work
 
     for _ in range(2):
-        assert run_together([job(number) for number in range(3)]) == [0, 1, 2]
+        assert train_in_lockstep([job(number) for number in range(3)]) == [0, 1, 2]
     assert built[:2] == built[2:] and built[0] == built[1][0] == [0, 1, 2]
 
 
 def test_evaluation_by_copies_of_the_network_is_that_by_one(alone):
     run = alone[4].path
-    expected, found = evaluate(run), evaluate(run, copies=3)
+    expected, found = evaluate(run), evaluate(run, replicas=3)
     assert {name: value for name, value in found.items() if name != "seconds"} == {
         name: value for name, value in expected.items() if name != "seconds"
     }
@@ -141,8 +143,8 @@ def test_bad_options_are_refused(tmp_path, options, words, capsys):
 def test_what_is_shared_is_made_once():
     made = []
 
-    def job(seat):
-        return seat.shared(("data",), lambda: made.append(1) or np.zeros(3))
+    def job(member):
+        return member.shared(("data",), lambda: made.append(1) or np.zeros(3))
 
-    first, second = run_together([job, job])
+    first, second = train_in_lockstep([job, job])
     assert first is second and len(made) == 1

@@ -15,9 +15,13 @@ import pytest
 from dask_processes import environment, wait_for
 
 from brianprop.analysis.runs.sweep_directory import SweepDirectory
-from brianprop.experiments.sweeps import run as sweeps
-from brianprop.experiments.sweeps.description import SETTINGS, read_sweep
+from brianprop.experiments.sweeps.plan import plan_of
+from brianprop.experiments.sweeps.progress import Progress
+from brianprop.experiments.sweeps.reading import read_sweep
+from brianprop.experiments.sweeps.tasks import Batch, tasks_of
+from brianprop.experiments.sweeps.worker import run_batch
 from brianprop.experiments.training.ann import ANNSystem
+from brianprop.experiments.training.systems import OPTIONS
 from brianprop.models.errors import ParameterError
 
 SMALL = {"dataset": "digits", "hidden": 3, "epochs": 1, "samples": 20, "test_samples": 10, "validation": 10}
@@ -70,7 +74,7 @@ def other_values(hint, value):
 
 
 def key_of(system, **base):
-    return sweeps.plan_of(read_sweep(system, base=SMALL | base))["points"][0]["key"]
+    return plan_of(read_sweep(system, base=SMALL | base))["points"][0]["key"]
 
 
 @pytest.fixture
@@ -90,9 +94,9 @@ def files(tmp_path):
     return {"FOLDER": str(folder), "FILE": str(tmp_path / "weights.npz")}
 
 
-@pytest.mark.parametrize(("system", "name"), [(system, name) for system, kind in SETTINGS.items() for name in options_of(kind)])
+@pytest.mark.parametrize(("system", "name"), [(system, name) for system, kind in OPTIONS.items() for name in options_of(kind)])
 def test_every_option_is_in_the_key_of_a_point(system, name, files):
-    hint = options_of(SETTINGS[system])[name]
+    hint = options_of(OPTIONS[system])[name]
     if name in NOT_IN_THE_KEY:
         if name not in ("out", "rules", "data_dir"):
             with pytest.raises(ParameterError, match=f"has no option '{name}'"):
@@ -100,7 +104,7 @@ def test_every_option_is_in_the_key_of_a_point(system, name, files):
         return
     plain = read_sweep(system, base=SMALL).points()[0].settings
     if name == "seed":
-        first, second = sweeps.plan_of(read_sweep(system, base=SMALL, seeds=2))["points"]
+        first, second = plan_of(read_sweep(system, base=SMALL, seeds=2))["points"]
         assert first["key"] != second["key"]
         return
     value = getattr(plain, name, None) if hasattr(plain, name) else getattr(plain.rules, name)
@@ -140,13 +144,13 @@ def many_points(path, number, monkeypatch, scratch):
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     described = read_sweep("ann", base=SMALL, seeds=number)
-    directory = SweepDirectory.create(path, sweeps.plan_of(described))
+    directory = SweepDirectory.create(path, plan_of(described))
     # data and initial weights are real, the epochs are not: they are not what is asked
     monkeypatch.setattr(ANNSystem, "learn", lambda self, weights, *_: sweeps_learned(weights))
-    report = sweeps._Report(directory, number, 0, lambda line: None)
+    report = Progress(directory, number, 0, lambda line: None)
     early = None
-    for count, task in enumerate(sweeps._tasks(directory, None), 1):
-        (outcome,) = sweeps.run_batch(sweeps.Batch((task,), 1, (), None))
+    for count, task in enumerate(tasks_of(directory, None), 1):
+        (outcome,) = run_batch(Batch((task,), 1, (), None))
         report.take(task, outcome)
         if count == number // 10:
             early = used(scratch)
@@ -155,7 +159,7 @@ def many_points(path, number, monkeypatch, scratch):
 
 
 def sweeps_learned(weights):
-    from brianprop.experiments.training.loop import Learned
+    from brianprop.experiments.training.system import Learned
 
     return Learned(weights, 0.0)
 
@@ -202,7 +206,7 @@ def test_two_sweeps_that_start_in_one_directory_at_once_run_each_point_once(tmp_
 
 
 def test_a_sweep_that_another_has_just_made_is_no_strange_folder(tmp_path, monkeypatch):
-    plan = sweeps.plan_of(read_sweep("ann", base=SMALL))
+    plan = plan_of(read_sweep("ann", base=SMALL))
     listed, made = os.listdir, []
 
     def late(path):

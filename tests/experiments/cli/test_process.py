@@ -18,7 +18,7 @@ from brianprop.experiments.cli.main import main
 from brianprop.models.cache import cache_root
 from brianprop.models.errors import DataError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 TRAIN = [
     "train",
     "ann",
@@ -114,7 +114,7 @@ def test_what_the_machine_refuses_is_one_sentence(error, words, monkeypatch, cap
     def fail(_):
         raise error
 
-    monkeypatch.setattr("brianprop.experiments.cli.commands.parse", fail)
+    monkeypatch.setattr("brianprop.experiments.cli.parser.parse", fail)
     assert main(["info"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and said.startswith(f"brianprop: {words}")

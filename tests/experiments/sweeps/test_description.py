@@ -10,18 +10,14 @@ import numpy as np
 import pytest
 
 from brianprop.analysis.runs.run import as_json
-from brianprop.experiments.sweeps import description as axes
-from brianprop.experiments.sweeps.description import (
-    SETTINGS,
-    Sweep,
-    as_values,
-    preset_names,
-    read_sweep,
-    settings_of,
-    words_of_set,
-)
+from brianprop.experiments.sweeps import reading
+from brianprop.experiments.sweeps.description import Sweep
+from brianprop.experiments.sweeps.reading import preset_names, read_sweep
+from brianprop.experiments.sweeps.words import base_of
 from brianprop.experiments.training.nbp import TrainNBP
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
+from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.values import as_values, settings_of
 from brianprop.models.errors import ParameterError
 from brianprop.models.nbp.circuit import Rules
 from brianprop.models.ssnn_bp.model import SSNNRules
@@ -146,14 +142,14 @@ def test_small_and_other_changes_take_the_place_of_what_the_file_says(tmp_path):
 
 def test_a_system_alone_is_a_sweep_of_one_point():
     (point,) = read_sweep("ann").points()
-    assert point.axes == {} and point.settings == SETTINGS["ann"](point.settings.out)
+    assert point.axes == {} and point.settings == OPTIONS["ann"](point.settings.out)
 
 
 def test_options_survive_the_way_through_json():
     for settings in (
         TrainNBP("x", binarise=(0.3,), rules=Rules(theta=900.5)),
         TrainSSNN("x", hidden=(20, 10), rules=SSNNRules(w_max=math.inf, answer_drive="mean")),
-        SETTINGS["ann"]("x", data_dir="somewhere"),
+        OPTIONS["ann"]("x", data_dir="somewhere"),
     ):
         values = as_values(settings)
         assert "out" not in values and "rules" not in values
@@ -311,7 +307,7 @@ def test_nonsense_is_one_sentence_or_can_be_kept(place, monkeypatch):
 
 
 def read_sweep_of(content, monkeypatch, small=False):
-    monkeypatch.setattr(axes, "_read", lambda source: copy.deepcopy(content))
+    monkeypatch.setattr(reading, "_read", lambda source: copy.deepcopy(content))
     return read_sweep("file", small)
 
 
@@ -339,7 +335,7 @@ def test_paths_begin_at_home_and_hold_variables_of_the_environment(tmp_path, mon
     assert first.settings.data_dir == tmp_path / "data" and first.settings.dataset == str(tmp_path / "data" / "letters")
     assert first.settings.init_weights is None and last.settings.init_weights == tmp_path / "a.npz"
     # in words of the command line too, in which no shell puts them in after an equals sign
-    (point,) = read_sweep("ann", base=words_of_set(["data_dir=~/x"])).points()
+    (point,) = read_sweep("ann", base=base_of(["data_dir=~/x"])).points()
     assert point.settings.data_dir == tmp_path / "x"
 
 
@@ -349,7 +345,7 @@ def test_paths_are_expanded_once(tmp_path, monkeypatch):
     (point,) = read_sweep("ann", base={"data_dir": "/$WHERE/~"}).points()
     assert point.settings.data_dir == Path("/$OTHER/~")
     # as they are read back from a plan
-    assert settings_of(SETTINGS["ann"], as_values(point.settings)).data_dir == Path("/$OTHER/~")
+    assert settings_of(OPTIONS["ann"], as_values(point.settings)).data_dir == Path("/$OTHER/~")
 
 
 @pytest.mark.parametrize("path", ["$NO_SUCH_VARIABLE/x", "${NO_SUCH_VARIABLE}/x", "~no-such-user/x"])

@@ -1,0 +1,99 @@
+"""Commands that show runs: ``figures``, ``compare``, ``table``, ``energy``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from brianprop.analysis.energy.chip import CORES
+
+__all__ = ["Compare", "Energy", "Figures", "Table"]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Draw the figures of one run, and the accuracy of several: mean over seeds, and other systems and settings beside."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories; the first gives all figures but that of the accuracy."""
+    out: Path | None = None
+    """Folder for the figures (default: figures in the first run directory)."""
+
+    def __call__(self) -> None:
+        from brianprop.analysis.figures.draw import draw
+
+        for path in draw(list(self.runs), self.out):
+            print(path)
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Draw the effect of settings over many runs of SSNN-BP, with runs of the ANN as a band.
+
+    Written to --out, as PNG, PDF and a table of all values (compare.csv):
+    length, the accuracy against the number T of time steps;
+    activity, the spikes and weight updates per sample against T, from the first samples of one epoch;
+    step, the accuracy against the size of an update and against the number of levels of a weight.
+    A figure that would show fewer than two values is left out. Runs that differ in more than the seed get lines of their own.
+    """
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories, finished ones."""
+    out: Path
+    """Folder for the figures."""
+    split: Literal["train", "validation", "test"] = "test"
+    """Images for the accuracy after the last epoch."""
+
+    def __call__(self) -> None:
+        from brianprop.analysis.figures.draw import compare
+
+        for path in compare(list(self.runs), self.out, self.split):
+            print(path)
+
+
+@dataclass(frozen=True)
+class Energy:
+    """Model the energy and latency of a sample on Loihi, from recorded spikes, and show where the energy goes.
+
+    Counts of spikes, synaptic operations, neuron updates and weight updates times the energies that were published for single
+    operations of the chip (Davies et al. 2018, Table 2). Static power and the embedded x86 processors are left out, so the
+    model comes out below a measurement. Written to --out: energy.csv, by population and phase; energy.md; energy.png and .pdf.
+    """
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories of nBP or SSNN-BP; those that differ in their seed only are pooled."""
+    constants: Path | None = None
+    """TOML file with other energies [J] and times [s]: lines such as 'update_energy = 120e-12'."""
+    cores: int = CORES
+    """Neuromorphic cores that share the work."""
+    out: Path | None = None
+    """Folder for the files (default: figures in the first run directory)."""
+
+    def __call__(self) -> None:
+        from brianprop.analysis.energy.report import draw, read_constants
+
+        constants = None if self.constants is None else read_constants(self.constants)
+        for path in draw(list(self.runs), self.out, constants, self.cores):
+            if path.suffix == ".md":
+                print(path.read_text(encoding="utf-8"))
+            print(path)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Accuracy over several runs as Markdown: mean and standard deviation over seeds, in per cent."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run directories; those that differ in more than their seed get rows of their own."""
+    epochs: tuple[int, ...] = ()
+    """Epochs to report (default: the last that all runs of a kind have); a checkpoint chosen on validation is added."""
+    split: Literal["train", "validation", "test"] = "test"
+    """Images that the accuracy is reported on."""
+
+    def __call__(self) -> None:
+        from brianprop.analysis.tables import markdown, table
+
+        print(markdown(table(list(self.runs), self.epochs, self.split)))

@@ -1,0 +1,82 @@
+"""Commands that train and evaluate: ``train``, ``resume``, ``evaluate``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from brianprop.experiments.training.ann import TrainANN
+from brianprop.experiments.training.circuit import CircuitOptions, Device
+from brianprop.experiments.training.nbp import TrainNBP
+from brianprop.experiments.training.ssnn_bp import TrainSSNN
+from brianprop.models.errors import ParameterError
+
+__all__ = ["Evaluate", "Resume", "Train"]
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a network and keep everything in a run directory."""
+
+    settings: (
+        Annotated[TrainNBP, tyro.conf.subcommand("nbp")]
+        | Annotated[TrainSSNN, tyro.conf.subcommand("ssnn-bp")]
+        | Annotated[TrainANN, tyro.conf.subcommand("ann")]
+    )
+
+    def __call__(self) -> None:
+        from brianprop.experiments.training.commands import train
+        from brianprop.experiments.training.replicas import train_replicas
+
+        if isinstance(self.settings, CircuitOptions) and self.settings.replicas > 1:
+            train_replicas(self.settings)
+            print(f"Finished: {self.settings.out} (draw the figures with 'brianprop figures {self.settings.out}/seed*')")
+            return
+        run = train(self.settings)
+        print(f"Finished: {run.path} (draw its figures with 'brianprop figures {run.path}')")
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Go on with a run that was interrupted. It ends with the weights that it would have had without the interruption."""
+
+    run: tyro.conf.Positional[Path]
+    """Run directory, or a folder of replicas."""
+    epochs: int | None = None
+    """Go on up to this number of epochs, also with a finished run. Not possible where learning rates fall over the epochs."""
+
+    def __call__(self) -> None:
+        from brianprop.experiments.training.commands import resume
+        from brianprop.experiments.training.replicas import are_replicas, resume_replicas
+
+        if not are_replicas(self.run):
+            resume(self.run, self.epochs)
+        elif self.epochs is None:
+            resume_replicas(self.run)
+        else:
+            raise ParameterError(f"{self.run} holds replicas, each a run of its own; leave --epochs away or resume each run.")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Let the inference circuit answer with the weights of a run, and print accuracy and loss."""
+
+    run: tyro.conf.Positional[Path]
+    """Run directory."""
+    split: Literal["train", "validation", "test"] = "test"
+    """Images to evaluate on."""
+    epoch: int | None = None
+    """Evaluate the checkpoint of this epoch instead of the final weights."""
+    device: Device | None = None
+    """Where to simulate (default: where the run was trained)."""
+    replicas: int = 1
+    """Copies of the network in one simulation, each of which answers to a part of the images."""
+
+    def __call__(self) -> None:
+        from brianprop.experiments.training.commands import evaluate
+
+        for name, value in evaluate(self.run, self.split, self.epoch, print, self.device, self.replicas).items():
+            print(f"{name:18} {value:.6g}" if isinstance(value, float) else f"{name:18} {value}")

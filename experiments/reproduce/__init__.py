@@ -1,0 +1,5 @@
+"""The experiments of both papers.
+
+experiments.py  every experiment as data: its name, its runs, and what it shows
+run.py          run experiments, and write their figures and tables
+"""

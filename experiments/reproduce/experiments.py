@@ -1,0 +1,256 @@
+"""Every experiment of both papers, as data: its name, its runs, and what it shows. `EXPERIMENTS` is the list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from brianprop.experiments.training.ann import TrainANN
+from brianprop.experiments.training.nbp import TrainNBP
+from brianprop.experiments.training.options import TrainOptions
+from brianprop.experiments.training.ssnn_bp import TrainSSNN
+from brianprop.models.nbp.circuit import Rules
+from brianprop.models.ssnn_bp.model import SSNNRules
+
+__all__ = ["EXPERIMENTS", "Experiment", "listing"]
+
+
+NBP_PAPER = "Renner et al. 2024"
+SSNN_PAPER = "Biswas et al. 2023"
+
+#: Numbers of time steps per sample for which SSNN-BP is trained.
+LENGTHS = (2, 5, 10, 20, 50, 100)
+
+#: At T = 20 the size of an update follows from the gradient spikes per unit of gradient, or from the number of levels of a
+#: weight, which then has a bound.
+GAINS, LEVELS, BOUND = (0.125, 0.25, 0.5, 2.0, 4.0), (33, 65, 129, 257, 1025), 4.0
+
+#: The best of several gains, clips, rates and drives on the validation images of Fashion-MNIST.
+FASHION = {
+    "steps": 100,
+    "output_drive": "mean",
+    "backward_drive": "mean",
+    "rate_hidden": 0.01,
+    "rate_out": 0.01,
+    "gain": 2.0,
+}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment.
+
+    Attributes
+    ----------
+    name : str
+    paper : str
+        The paper that it belongs to.
+    shows : str
+        What its figures and tables show.
+    data : str
+        Data set and layer sizes.
+    minutes : float
+        Duration of the runs on two cores of the year 2023, one run after the other.
+    runs : callable
+        Gives, for a seed, the options of its runs by the name of the run directory. Their own path is still empty.
+    seeds : int
+        Number of seeds.
+    compares : bool
+        Whether the runs differ in a setting that `analysis.figures.draw.compare` draws.
+    published : mapping
+        Accuracies in the paper [%], by the column of the metrics.
+    """
+
+    name: str
+    paper: str
+    shows: str
+    data: str
+    minutes: float
+    runs: Callable[[int], Mapping[str, TrainOptions]]
+    seeds: int = 3
+    compares: bool = False
+    published: Mapping[str, float] = field(default_factory=dict)
+
+
+#: Stands for the run directory until it is known.
+NO_PATH = Path()
+
+#: The published rules, but with four times the inhibition of closed layers, relative to theta. Images of Fashion-MNIST have
+#: three times as many bright pixels as digits. With the published bias, the drive from x then makes h fire in phase 8, where it
+#: should be closed, so that h is refractory when it should be replayed in phase 9. Accuracy on validation images falls from
+#: 74 % after the first epoch to 18 % (membrane).
+FIRM = Rules(bias=-32768, silence=-32768)
+
+#: Rules beyond the paper: margins in the error layer, boxes that are half a threshold wider, and weight changes that are a
+#: quarter as large relative to the threshold. The learned weights then need more than the eight bits of the chip. Closed layers
+#: have four times the inhibition relative to theta, as in `FIRM`, since grey levels bring more input. As theta is four times as
+#: large too, the numbers are 16 times the published ones.
+BEYOND = Rules(
+    theta=4096,
+    bias=-131072,
+    silence=-131072,
+    w_max=1016,
+    error="margin",
+    o_lower=-1,
+    o_upper=2,
+    h_lower=-0.5,
+    h_upper=1.5,
+)
+
+
+def _nbp(dataset: str, rules: Rules, epochs: int, **settings) -> Callable[[int], Mapping[str, TrainOptions]]:
+    return lambda seed: {f"seed{seed}": TrainNBP(NO_PATH, dataset=dataset, epochs=epochs, seed=seed, rules=rules, **settings)}
+
+
+def _ssnn(seed: int, dataset: str, epochs: int, **rules) -> TrainSSNN:
+    return TrainSSNN(NO_PATH, dataset=dataset, epochs=epochs, seed=seed, rules=SSNNRules(**rules))
+
+
+def _ann(seed: int, dataset: str, epochs: int, **settings) -> TrainANN:
+    return TrainANN(NO_PATH, dataset=dataset, epochs=epochs, seed=seed, **settings)
+
+
+def _lengths(seed: int) -> Mapping[str, TrainOptions]:
+    runs = {f"T{steps}-seed{seed}": _ssnn(seed, "mnist", 5, steps=steps) for steps in LENGTHS}
+    return runs | {f"ann-seed{seed}": _ann(seed, "mnist", 5, rate_hidden=0.02, rate_out=0.02)}
+
+
+def _steps(seed: int) -> Mapping[str, TrainOptions]:
+    runs = {f"gain{gain:g}-seed{seed}": _ssnn(seed, "mnist", 5, gain=gain) for gain in (1.0, *GAINS)}
+    bounded = {f"levels{n}-seed{seed}": _ssnn(seed, "mnist", 5, levels=n, w_max=BOUND) for n in LEVELS}
+    return runs | bounded | {f"ann-seed{seed}": _ann(seed, "mnist", 5, rate_hidden=0.02, rate_out=0.02)}
+
+
+def _regularised(seed: int) -> Mapping[str, TrainOptions]:
+    runs: dict[str, TrainOptions] = {}
+    for name, options in (("plain", {}), ("dropout", {"dropout": 0.2}), ("decay", {"weight_decay": 1e-6})):
+        runs[f"{name}-seed{seed}"] = _ssnn(seed, "mnist", 10, **options)
+        runs[f"ann-{name}-seed{seed}"] = _ann(seed, "mnist", 10, rate_hidden=0.02, rate_out=0.02, **options)
+    return runs
+
+
+def _beside(dataset: str, rate: float, **rules) -> Callable[[int], Mapping[str, TrainOptions]]:
+    """SSNN-BP, and the ANN with a learning rate of its own."""
+    return lambda seed: {
+        f"seed{seed}": _ssnn(seed, dataset, 5, **rules),
+        f"ann-seed{seed}": _ann(seed, dataset, 5, rate_hidden=rate, rate_out=rate),
+    }
+
+
+#: All experiments by name, in the order of the papers.
+EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
+    {
+        experiment.name: experiment
+        for experiment in (
+            Experiment(
+                "nbp-mnist",
+                NBP_PAPER,
+                "accuracy and loss over 60 epochs, raster, connectivity, network size, row of Table 1",
+                "MNIST, 400-400-10",
+                10,
+                _nbp("mnist", Rules(), 60),
+                published={"accuracy_spikes": 96.3, "accuracy_membrane": 97.5},
+            ),
+            Experiment(
+                "nbp-fashion-mnist",
+                NBP_PAPER,
+                "the same on the second data set",
+                "Fashion-MNIST, 784-400-10",
+                25,
+                _nbp("fashion-mnist", FIRM, 60),
+            ),
+            Experiment(
+                "nbp-mnist-beyond",
+                NBP_PAPER,
+                "how far the rule goes: margins, wider boxes, finer steps, two grey levels, moved images, wider layer",
+                "MNIST, 1568-1000-10",
+                15,
+                _nbp("mnist", BEYOND, 40, hidden=1000, crop=0, binarise=(0.25, 0.75), jitter=1),
+            ),
+            Experiment(
+                "nbp-fashion-mnist-beyond",
+                NBP_PAPER,
+                "the same with five grey levels, without jitter and with the published hidden layer",
+                "Fashion-MNIST, 3920-400-10",
+                20,
+                _nbp("fashion-mnist", BEYOND, 20, binarise=(0.125, 0.3, 0.5, 0.7, 0.875)),
+            ),
+            Experiment(
+                "ssnn-mnist",
+                SSNN_PAPER,
+                "accuracy, spikes and updates against the length T of the spike trains, beside the ANN",
+                "MNIST, 784-200-10",
+                25,
+                _lengths,
+                compares=True,
+            ),
+            Experiment(
+                "ssnn-step",
+                SSNN_PAPER,
+                "accuracy against the size of an update and the number of levels of a weight",
+                "MNIST, 784-200-10, T = 20",
+                20,
+                _steps,
+                compares=True,
+            ),
+            Experiment(
+                "ssnn-regularised",
+                SSNN_PAPER,
+                "dropout and weight decay, each beside the ANN with the same",
+                "MNIST, 784-200-10, T = 20",
+                20,
+                _regularised,
+            ),
+            Experiment(
+                "ssnn-fashion-mnist",
+                SSNN_PAPER,
+                "accuracy beside the ANN",
+                "Fashion-MNIST, 784-200-10, T = 100",
+                20,
+                _beside("fashion-mnist", 0.01, **FASHION),
+            ),
+            Experiment(
+                "ssnn-emnist",
+                SSNN_PAPER,
+                "accuracy beside the ANN",
+                "EMNIST letters, 784-200-26, T = 20",
+                10,
+                _beside("emnist-letters", 0.02),
+            ),
+            Experiment(
+                "ssnn-emnist-subset",
+                SSNN_PAPER,
+                "stands in for ssnn-emnist where the archive cannot be had: other images of EMNIST's letters, split anew",
+                "a folder emnist-letters-subset, 784-200-26, T = 20",
+                8,
+                _beside("emnist-letters-subset", 0.02),
+            ),
+            Experiment(
+                "ssnn-n-mnist",
+                SSNN_PAPER,
+                "accuracy beside the ANN, which sees the mean over the steps",
+                "N-MNIST, 2312-200-10, T = 20",
+                20,
+                _beside("n-mnist", 0.02),
+            ),
+            Experiment(
+                "ssnn-emulated-mnist",
+                SSNN_PAPER,
+                "stands in for ssnn-n-mnist where the archive cannot be had",
+                "MNIST through an emulated event camera, 2312-200-10, T = 20",
+                30,
+                _beside("emulated-mnist", 0.02),
+            ),
+        )
+    }
+)
+
+
+def listing() -> str:
+    """The experiments as a Markdown table."""
+    lines = ["| name | paper | shows | data | minutes |", "|---|---|---|---|---|"]
+    for item in EXPERIMENTS.values():
+        lines.append(f"| {item.name} | {item.paper} | {item.shows} | {item.data} | {item.minutes:g} |")
+    return "\n".join(lines)

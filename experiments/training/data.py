@@ -1,0 +1,193 @@
+"""The data of a run: loaded, divided, cropped and encoded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from brianprop.experiments.data import encoding
+from brianprop.experiments.data import frames as event_frames
+from brianprop.experiments.data import images as datasets
+from brianprop.experiments.training.options import Message, TrainOptions
+from brianprop.models.errors import ParameterError
+from brianprop.models.memory import require_memory
+
+__all__ = ["Data", "EventInput", "Part", "data_options", "dataset_name", "load_data"]
+
+#: Copies of the encoded images that are in memory at once: the images, the rows that the sources send, and a temporary copy.
+ENCODED = 3
+
+#: The form in which a network takes an event data set: frames, or for each pixel the share of time steps with an event, as a
+#: grey value.
+EventInput = Literal["frames", "rates"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One encoded split.
+
+    Attributes
+    ----------
+    images : uint8 array of shape (n, n_in)
+        0 and 1, or grey values from 0 to 255; for a network that takes frames of events, packed frames, see
+        `experiments.data.frames`.
+    labels : int array of shape (n,)
+        Class indices.
+    shape : tuple of int
+        Levels, rows and columns of an image.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set as a network sees it.
+
+    Attributes
+    ----------
+    parts : dict of Part
+        By the name of the split.
+    classes : list of int
+        Labels in the files, by class index.
+    image_shape : tuple of int
+        Rows and columns of what the input neurons see.
+    n_in : int
+        Number of input neurons.
+    crop : int
+        Pixels that were cut off each side.
+    origin : str
+        Where the data came from.
+    digest : str
+        SHA-256 of all images and labels.
+    """
+
+    parts: dict[str, Part]
+    classes: list[int]
+    image_shape: tuple[int, int]
+    n_in: int
+    crop: int
+    origin: str
+    digest: str
+
+
+def load_data(
+    name: str,
+    data_dir: Path | None = None,
+    *,
+    samples: int | None = None,
+    validation: int | None = None,
+    test_samples: int | None = None,
+    crop: int | None = None,
+    binarise: Sequence[float] | None = (0.5,),
+    grey: bool = False,
+    steps: int | None = None,
+    events: EventInput | None = None,
+    message: Message = print,
+) -> Data:
+    """Load, divide, crop and encode a data set.
+
+    Parameters
+    ----------
+    name, data_dir
+        See `experiments.data.images.load`.
+    samples, validation, test_samples : int, optional
+        See `experiments.data.images.split`.
+    crop : int, optional
+        Pixels to cut off each side (default: `experiments.data.encoding.default_crop`).
+    binarise : sequence of float, optional
+        Thresholds between dark and bright pixels; if None, grey values stay.
+    grey : bool
+        Whether pixels are grey values from 0 to 255; otherwise they are 0 or 1.
+    steps : int, optional
+        Number of time steps into which the events of a recording are binned.
+    events : {"frames", "rates"}, optional
+        The form in which the network takes an event data set, see `EventInput`; None if it takes none.
+    message : callable
+        Called with a line of text before a long emulation of recordings.
+
+    Raises
+    ------
+    DataError
+        As `experiments.data.images` and `experiments.data.frames` do.
+    ParameterError
+        As `experiments.data.images` and `experiments.data.encoding` do, and when the network takes no events.
+    """
+    if event_frames.is_events(name):
+        if crop or binarise is not None or events is None:
+            wrong = "nBP takes images" if events is None else "events are neither cropped nor binarised"
+            raise ParameterError(
+                f"Data set {name} holds events, but {wrong}; choose another --dataset"
+                + ("." if events is None else ", or leave --crop and --binarise away.")
+            )
+        return _load_events(name, data_dir, samples, validation, test_samples, steps, events, message)
+    dataset = datasets.load(name, data_dir)
+    splits = datasets.split(dataset, samples, validation, test_samples)
+    crop = encoding.default_crop(name) if crop is None else crop
+    n_images = sum(len(getattr(splits, part).labels) for part in ("train", "validation", "test"))
+    n_bytes = n_images * dataset.train_images[0].size * max(1, len(binarise or ()))
+    require_memory(ENCODED * n_bytes, f"The data set {name}", "set a smaller --samples or fewer levels by --binarise")
+    parts, digest = {}, hashlib.sha256()
+    for part in ("train", "validation", "test"):
+        split = getattr(splits, part)
+        images = encoding.crop(split.images, crop)
+        shape = images.shape[1:]
+        pixels = encoding.grey(images, binarise) if grey else encoding.binarise(images, binarise or ())
+        n_in = pixels.shape[1]
+        parts[part] = Part(pixels, split.labels, (n_in // (shape[0] * shape[1]), *shape))
+        digest.update(parts[part].images.tobytes() + parts[part].labels.tobytes())
+    return Data(parts, [int(label) for label in dataset.classes], shape, n_in, crop, dataset.origin, digest.hexdigest())
+
+
+def _load_events(name, data_dir, samples, validation, test_samples, steps, events, message) -> Data:
+    source = event_frames.load(name, data_dir)
+    found = source.dataset
+    recordings = datasets.Dataset(
+        name, found.train_events, found.train_labels, found.test_events, found.test_labels, found.classes, found.origin
+    )
+    splits = datasets.split(recordings, samples, validation, test_samples)
+    n_recordings = sum(len(getattr(splits, part).labels) for part in ("train", "validation", "test"))
+    n_bytes = n_recordings * event_frames.INPUTS * -(-steps // 8)
+    require_memory(ENCODED * n_bytes, f"The data set {name} in {steps} time steps", "set a smaller --steps or --samples")
+    parts, digest = {}, hashlib.sha256()
+    for part in ("train", "validation", "test"):
+        split = getattr(splits, part)
+        if source.key and len(split.labels) > event_frames.CHUNK:
+            message(f"Emulating {len(split.labels)} recordings of {name} ({part}; kept in the cache) ...")
+        key = source.key and hashlib.sha256(f"{source.key} {part} {validation}".encode()).hexdigest()
+        frames = event_frames.frames(split.images, steps, key)
+        images = frames if events == "frames" else event_frames.rates(frames, steps)
+        parts[part] = Part(images, split.labels, (1, *event_frames.SHAPE))
+        digest.update(images.tobytes() + split.labels.tobytes())
+    classes = [int(label) for label in found.classes]
+    n_in = event_frames.SHAPE[0] * event_frames.SHAPE[1]
+    return Data(parts, classes, event_frames.SHAPE, n_in, 0, found.origin, digest.hexdigest())
+
+
+def data_options(settings: TrainOptions) -> dict[str, Any]:
+    """Arguments of `load_data` that the options of a training give; ``grey`` and ``events`` are those of its system."""
+    return {
+        "name": settings.dataset,
+        "data_dir": settings.data_dir,
+        "samples": settings.samples,
+        "validation": settings.validation,
+        "test_samples": settings.test_samples,
+        "crop": settings.crop,
+        "binarise": settings.binarise,
+        "steps": settings.bins if event_frames.is_events(settings.dataset) else None,
+    }
+
+
+def dataset_name(name: str) -> str:
+    """The name of a data set in config.json: a folder has its absolute path, so that a run can be resumed from anywhere."""
+    if name.startswith(event_frames.EMULATED):
+        return event_frames.EMULATED + dataset_name(name.removeprefix(event_frames.EMULATED))
+    return name if datasets.known(name) or event_frames.is_events(name) else os.path.abspath(name)
