@@ -97,9 +97,10 @@ def test_the_digest_of_data_sees_every_pixel_and_label(monkeypatch):
     digests = {load_data("digits").digest}
     for part in ("train", "test"):
         for kind, change in (("images", 255), ("labels", None)):
-            array = getattr(original, f"{part}_{kind}").copy()
+            samples = getattr(original, part)
+            array = getattr(samples, kind).copy()
             array[-1 if part == "test" else 3] = (array[-1 if part == "test" else 3] + 1) % 10 if change is None else change
-            other = dataclasses.replace(original, **{f"{part}_{kind}": array})
+            other = dataclasses.replace(original, **{part: dataclasses.replace(samples, **{kind: array})})
             monkeypatch.setattr(datasets, "load", lambda *_, other=other: other)
             digests.add(load_data("digits").digest)
     assert len(digests) == 5

@@ -253,7 +253,7 @@ def evaluate(
 def _origin(origin: str, name: str) -> str:
     """Where data came from, without a path unless that is how they were named: a configuration may be published."""
     images = name.removeprefix(event_frames.EMULATED)
-    if images not in datasets.SHA256:
+    if images not in datasets.CHECKED:
         return f"a folder {images}" if Path(origin).is_absolute() and Path(images).name == images else origin
     emulated = "" if images == name else ", recorded by an emulated camera"
     return f"{images} (SHA-256 of the payloads checked){emulated}"
