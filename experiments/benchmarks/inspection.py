@@ -15,6 +15,7 @@ from typing import TypeVar
 from brianprop.models.model import Model, Result
 from brianprop.models.simulation import Simulator, simulator
 from brianprop.models.simulation.scratch import Scratch
+from brianprop.models.simulation.standalone import StandaloneSimulator
 
 __all__ = ["REST", "PeakMemory", "environment_variables", "group", "observe", "peak_memory", "profile"]
 
@@ -58,6 +59,7 @@ def observe(simulated: Simulator, run: Callable[[Simulator], Answer], folder: Pa
     sizes : dict of int
         Size of each file of the results directory [bytes], by its name.
     """
+    assert isinstance(simulated, StandaloneSimulator)
     # the simulator runs this script in place of the binary: it sees the results before they are removed
     script = folder / "main"
     script.write_text(
@@ -185,6 +187,7 @@ class PeakMemory:
 
 def peak_memory(simulated: Simulator, run: Callable[[], object]) -> int:
     """Largest resident memory [bytes] of the binary of a simulator during `run`; 0 where the system does not tell."""
+    assert isinstance(simulated, StandaloneSimulator)
     with PeakMemory(simulated.folder / "main") as memory:
         run()
     return memory.peak

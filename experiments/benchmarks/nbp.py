@@ -73,7 +73,7 @@ class BenchmarkNBP:
     out: Path
     """New folder for the tables and figures."""
     dataset: str | None = None
-    """digits, mnist, fashion-mnist, or a folder with the four IDX files (default: mnist if it is found, else digits)."""
+    """digits, mnist, fashion-mnist, or a folder with the four IDX files (default: mnist if it is results, else digits)."""
     data_dir: Path | None = None
     """Where to look for mnist and fashion-mnist (else $BRIANPROP_DATA, system packages, download)."""
     hidden: int = 400
@@ -161,6 +161,7 @@ class Bench:
             return Outcome(answers.weights, answers.spikes, answers.seconds)
         circuit = self.circuits[kind]
         result = self.simulators[kind, variant].run(matrices(circuit, weights), self.stimuli[kind], order)
+        assert isinstance(result, NBPResult)
         return Outcome(weights_of(circuit, result.matrices), result.spikes, result.seconds, result)
 
     def timed(self, kind: str, variant: str, weights: Weights, order: np.ndarray) -> Timed:
@@ -306,7 +307,7 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
     states = {"initial": initial, "trained": bench.run("training", "dense", initial, epoch).weights}
     order = sample_order(len(train.labels), settings.samples, settings.seed + 1)
     speed = measure_speed(bench, states, order, settings.repeats, message)
-    found = {
+    results = {
         "settings": as_json(settings),
         "environment": describe(),
         "dataset": {"name": dataset, "origin": data.origin, "training samples": len(train.labels)},
@@ -325,11 +326,13 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
         values, stimuli = matrices(circuit, states["trained"]), bench.stimuli["training"]
         model = NBPModel(circuit, parameters, settings.seed)
         parts = profile(model, lambda profiled: profiled.run(values, stimuli, order), PARTS, message)
-        found["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
+        results["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
     if settings.scaling:
-        found["scaling"] = measure_scaling(train, data.image_shape, settings.samples, settings.repeats, settings.seed, message)
-        found["fits"] = fits(found["scaling"])
+        results["scaling"] = measure_scaling(
+            train, data.image_shape, settings.samples, settings.repeats, settings.seed, message
+        )
+        results["fits"] = fits(results["scaling"])
     if settings.resources:
-        found["resources"] = measure_resources(bench, states["trained"], settings, dataset, message)
-    finish(out, found, "-".join(map(str, parameters.sizes.values())), "of the samples with an error", message)
+        results["resources"] = measure_resources(bench, states["trained"], settings, dataset, message)
+    finish(out, results, "-".join(map(str, parameters.sizes.values())), "of the samples with an error", message)
     return out

@@ -46,7 +46,7 @@ class BenchmarkReplicas:
     out: Path
     """New folder for the tables."""
     dataset: str | None = None
-    """A data set by name, or a folder with the four IDX files (default: mnist if it is found, else digits)."""
+    """A data set by name, or a folder with the four IDX files (default: mnist if it is results, else digits)."""
     data_dir: Path | None = None
     """Where to look for data sets (else $BRIANPROP_DATA, system packages, download)."""
     systems: tuple[SystemName, ...] = ("nbp", "ssnn-bp")
@@ -203,7 +203,7 @@ def benchmark(settings: BenchmarkReplicas, message: Callable[[str], None] = prin
                 "runs": spread.runs,
             }
         )
-    found = {
+    results = {
         "settings": as_json(settings),
         "environment": describe(),
         "date": time.strftime("%Y-%m-%d"),
@@ -215,12 +215,12 @@ def benchmark(settings: BenchmarkReplicas, message: Callable[[str], None] = prin
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "replicas.csv", pandas.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
     write_text(out / "replicas.md", markdown(rows) + "\n")
-    write_text(out / "replicas.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / "replicas.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     message(markdown(rows))
-    for network, shares in found["launch_share"].items():
+    for network, shares in results["launch_share"].items():
         words = ", ".join(f"{share:.0%} with R = {count}" for count, share in shares.items())
         message(f"{network}: share of the GPU's time that does not grow with the networks: {words}")
-    for network, count in found["crossover"].items():
+    for network, count in results["crossover"].items():
         message(f"{network}: fewest networks with which the GPU overtakes all cores: {count or 'none of those measured'}")
     for _, simulated, _ in cases.values():
         simulated.close()

@@ -49,7 +49,7 @@ def prepare(out: Path) -> None:
 
 
 def default_dataset(data_dir: Path | None, message: Callable[[str], None]) -> str:
-    """MNIST where it is found, else the digits."""
+    """MNIST where it is results, else the digits."""
     if datasets.find("mnist", data_dir):
         return "mnist"
     message("MNIST is not found: timing on the digits; set --data-dir or --dataset mnist for the paper's size.")
@@ -102,14 +102,14 @@ def ratios(speed: list[dict], chip: bool = True) -> list[dict]:
     ]
 
 
-def finish(out: Path, found: dict, size: str, wrong: str, message: Callable[[str], None]) -> None:
+def finish(out: Path, results: dict, size: str, wrong: str, message: Callable[[str], None]) -> None:
     """Write benchmark.csv, benchmark.json and the figures, and print the table.
 
     Parameters
     ----------
     out : Path
         The folder.
-    found : dict
+    results : dict
         All measurements, as JSON can hold them.
     size : str
         Layer sizes, such as 400-400-10.
@@ -118,19 +118,19 @@ def finish(out: Path, found: dict, size: str, wrong: str, message: Callable[[str
     message : callable
         Called with each line of text.
     """
-    rows = table(found, size)
+    rows = table(results, size)
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(out / "benchmark.csv", text.getvalue())
-    write_text(out / "benchmark.json", json.dumps(found, indent=1, ensure_ascii=False))
-    for line in lines(found, rows, wrong):
+    write_text(out / "benchmark.json", json.dumps(results, indent=1, ensure_ascii=False))
+    for line in lines(results, rows, wrong):
         message(line)
     draw(out)
 
 
-def table(found: dict, size: str) -> list[dict]:
+def table(results: dict, size: str) -> list[dict]:
     """The rows of benchmark.csv: quantity, circuit, weights, size, unit, median, low, high, runs."""
     rows = []
 
@@ -141,30 +141,30 @@ def table(found: dict, size: str) -> list[dict]:
     def once(value: float) -> dict:
         return dataclasses.asdict(Spread(value, value, value, 1))
 
-    for circuit, value in found.get("chip", {}).items():
+    for circuit, value in results.get("chip", {}).items():
         add("chip (published)", circuit, "", "us per sample", once(value), "400-400-10")
-    for row in found["speed"]:
+    for row in results["speed"]:
         add(row["variant"], row["circuit"], row["weights"], "us per sample", row)
-    for row in found["ratios"]:
+    for row in results["ratios"]:
         add(row["ratio"], row["circuit"], row["weights"], "times", row)
-    for part, value in found["profile"].items():
+    for part, value in results["profile"].items():
         add(f"profile: {part}", "training", "trained", "us per sample", once(value))
-    for entry in found["resources"]:
+    for entry in results["resources"]:
         add(entry["quantity"], entry["circuit"], "", entry["unit"], once(entry["value"]))
-    for row in found.get("scaling", ()):
-        grown = f"{row['n_in']}-{row['n_hid']}-{found['sizes']['out']}"
+    for row in results.get("scaling", ()):
+        grown = f"{row['n_in']}-{row['n_hid']}-{results['sizes']['out']}"
         add(f"dense over {row['varied']}", "training", "one pass", "us per sample", row, grown)
         add(f"dense over {row['varied']}", "training", "one pass", "synapses touched per sample", once(row["touched"]), grown)
         add(f"dense over {row['varied']}", "training", "one pass", "ns per synapse", once(row["ns_per_synapse"]), grown)
-    for entry in found.get("fits", ()):
+    for entry in results.get("fits", ()):
         add(entry["quantity"], "training", "one pass", entry["unit"], once(entry["value"]), "")
     return rows
 
 
-def lines(found: dict, rows: list[dict], wrong: str) -> Iterator[str]:
+def lines(results: dict, rows: list[dict], wrong: str) -> Iterator[str]:
     """Lines of the table that is printed."""
-    environment = found["environment"]
-    shares = {row["weights"]: row["wrong"] for row in found["speed"] if row["circuit"] == "training"}
+    environment = results["environment"]
+    shares = {row["weights"]: row["wrong"] for row in results["speed"] if row["circuit"] == "training"}
     yield f"{environment['processor']}, {environment['cores']} cores; {environment['compiler']['version']}"
     yield "; ".join(f"{state} weights: {share:.1%} {wrong}" for state, share in shares.items())
     yield f"{'quantity':36} {'circuit':9} {'weights':8} {'size':12} {'median':>9} {'low':>9} {'high':>9}  unit"

@@ -13,6 +13,7 @@ from brianprop.experiments.benchmarks.timing import Timed, interleaved, sample_o
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data.dataset import Part
 from brianprop.models.circuit import Circuit
+from brianprop.models.model import Result
 from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
 from brianprop.models.nbp.model import NBPModel, NBPResult
 from brianprop.models.simulation import simulator
@@ -30,13 +31,13 @@ FIXED_SIZE = 400
 COUNTED_SAMPLES = 50
 
 
-def synapses_touched(circuit: Circuit, result: NBPResult, samples: int) -> float:
+def synapses_touched(circuit: Circuit, result: Result, samples: int) -> float:
     """Synapses that carry a spike, per sample: the sum over recorded spikes of the neuron's outgoing synapses.
 
     Parameters
     ----------
     circuit : Circuit
-    result : NBPResult
+    result : Result
         Of a run whose first samples were recorded.
     samples : int
         How many were recorded.
@@ -115,14 +116,15 @@ def measure_scaling(
         parameters = NBP(n_in=n_in, n_hid=n_hid, n_out=n_out)
         circuit = training_circuit(parameters)
         message(f"Preparing the size {n_in}-{n_hid}-{n_out} ...")
-        simulated = simulator(NBPModel(circuit, parameters, seed), message=message)
+        model = NBPModel(circuit, parameters, seed)
+        simulated = simulator(model, message=message)
         values = {"input": resized(train.images[order], shape, n_in), "target": encoding.one_hot(labels, n_out)}
-        stimuli, samples = simulated.model.stimuli(values), np.arange(len(order))
-        start = matrices(circuit, initial_weights(parameters, seed))
-        trained = simulated.run(start, stimuli, samples).matrices
-        counted = samples[:COUNTED_SAMPLES]
-        result = simulated.run(trained, stimuli, counted, n_recorded=len(counted))
-        touched[n_in, n_hid] = synapses_touched(circuit, result, len(counted))
+        stimuli, samples = model.stimuli(values), np.arange(len(order))
+        passed = simulated.run(matrices(circuit, initial_weights(parameters, seed)), stimuli, samples)
+        assert isinstance(passed, NBPResult)
+        trained, counted = passed.matrices, samples[:COUNTED_SAMPLES]
+        recorded = simulated.run(trained, stimuli, counted, n_recorded=len(counted))
+        touched[n_in, n_hid] = synapses_touched(circuit, recorded, len(counted))
 
         def run(passes, simulated=simulated, trained=trained, stimuli=stimuli, samples=samples) -> float:
             return sum(simulated.run(trained, stimuli, samples).seconds for _ in range(passes))

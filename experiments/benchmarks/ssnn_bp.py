@@ -29,7 +29,7 @@ from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.model import Weights
 from brianprop.models.simulation import simulator
 from brianprop.models.simulation.scratch import Scratch
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNRules, initial_weights
+from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
 
 __all__ = ["BenchmarkSSNN", "benchmark"]
 
@@ -128,17 +128,18 @@ class Bench:
         )
         self.annealed = parameters.annealed
 
-    def run(self, kind: str, variant: str, weights: Weights, order: np.ndarray) -> tuple[Weights, np.ndarray | None, float]:
-        """One pass: weights afterwards, output spikes of each sample (None if the kernel trains), seconds of the loop."""
+    def run(self, kind: str, variant: str, weights: Weights, order: np.ndarray) -> tuple[Weights, np.ndarray, float]:
+        """One pass: weights afterwards, output spikes of each sample (none if the kernel trains), seconds of the loop."""
         if variant != "kernel":
             result = self.simulators[kind, variant].run(weights, self.stimuli[kind], order, noise_seed=self.seed)
+            assert isinstance(result, SSNNResult)
             return result.weights, result.counts, result.seconds
         if kind == "inference":
             answers = self.kernel.infer(weights, self.images, order, seed=self.seed)
             return answers.weights, answers.output, answers.seconds
         total = self.n_total if self.annealed else 0
         answers = self.kernel.train(weights, self.images, self.labels, order, seed=self.seed, total=total)
-        return answers.weights, None, answers.seconds
+        return answers.weights, answers.output, answers.seconds
 
     def timed(self, kind: str, variant: str, weights: Weights, order: np.ndarray) -> Timed:
         """The same pass as a case to time."""
@@ -163,38 +164,22 @@ def _require_agreement(bench: Bench, state: str, weights: Weights, order: np.nda
     """
     counts = {variant: bench.run("inference", variant, weights, order)[1] for variant in VARIANTS}
     expected = counts["kernel"].astype(float)
-    for variant, found in counts.items():
-        error = np.sqrt((found.var(axis=0) + expected.var(axis=0)) / len(order)) + 1e-9
-        if np.any(np.abs(found.mean(axis=0) - expected.mean(axis=0)) > TOLERANCE * error):
+    for variant, spikes in counts.items():
+        error = np.sqrt((spikes.var(axis=0) + expected.var(axis=0)) / len(order)) + 1e-9
+        if np.any(np.abs(spikes.mean(axis=0) - expected.mean(axis=0)) > TOLERANCE * error):
             raise RunError(f"The {variant} variant and the kernel disagree from {state} weights; please report this as a bug.")
     return float(np.mean(counts["dense"].argmax(axis=1) != bench.labels[order]))
 
 
 def benchmark(settings: BenchmarkSSNN, message: Callable[[str], None] = print) -> Path:
-    """Measure, print a table, and write benchmark.csv, benchmark.json and figures into a new folder.
+    """Measure, print a table, and write benchmark.csv, benchmark.json and figures into a new folder; returns the folder.
 
-    Parameters
-    ----------
-    settings : BenchmarkSSNN
-    message : callable
-        Called with each line of text.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder.
-
-    Raises
-    ------
-    RunError
-        If the folder holds files, cannot be written, or the variants disagree.
-    DataError, ParameterError, BuildError
-        As `experiments.data.images` and `models.simulation.simulator` do.
+    `message` is called with each line of text. Errors are those of `experiments.benchmarks.nbp.benchmark`.
     """
     prepare(settings.out)
     dataset = settings.dataset or default_dataset(settings.data_dir, message)
     loaded = datasets.load(dataset, settings.data_dir)
-    images, labels = loaded.train.images.reshape(len(loaded.train.images), -1), loaded.train.labels
+    images, labels = loaded.train.images.reshape(len(loaded.train), -1), loaded.train.labels
     parameters = SSNN(
         **dataclasses.asdict(settings.rules), n_in=images.shape[1], hidden=settings.hidden, n_out=len(loaded.classes)
     )
@@ -217,7 +202,7 @@ def benchmark(settings: BenchmarkSSNN, message: Callable[[str], None] = print) -
     )
     wrong = {(kind, state): share for kind in bench.models for state, share in shares.items()}
     speed = speed_rows(interleaved(cases, settings.repeats), wrong)
-    found = {
+    results = {
         "settings": as_json(settings),
         "environment": describe(),
         "dataset": {"name": dataset, "origin": loaded.origin, "training samples": n_epoch},
@@ -236,8 +221,8 @@ def benchmark(settings: BenchmarkSSNN, message: Callable[[str], None] = print) -
             PARTS,
             message,
         )
-        found["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
-    finish(settings.out, found, "-".join(map(str, parameters.sizes)), "of the training samples answered wrongly", message)
+        results["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
+    finish(settings.out, results, "-".join(map(str, parameters.sizes)), "of the training samples answered wrongly", message)
     return settings.out
 
 

@@ -5,8 +5,8 @@ recordings: they are always called emulated.
 
 Motion: G. Orchard, A. Jayawant, G. K. Cohen, N. Thakor, Frontiers in Neuroscience 9:437 (2015). The camera makes three
 saccades along an isosceles triangle, and the image moves over the sensor with constant velocity: right and down, right and
-up, and back to the left. Base and altitude of 7 pixels and 105 ms per saccade are those by which the authors' own code
-(gorchard/event-Python, ``stabilize``) takes the motion out of the recordings.
+up, and back to the left. Base and altitude are 7 pixels, and a saccade lasts 105 ms, as in the authors' code that removes
+the motion from the recordings (gorchard/event-Python, ``stabilize``).
 
 Pixels: P. Lichtsteiner, C. Posch, T. Delbruck, "A 128 x 128 120 dB 15 us latency asynchronous temporal contrast vision
 sensor", IEEE Journal of Solid-State Circuits 43(2), 566 (2008). A pixel compares the logarithm of its intensity with a

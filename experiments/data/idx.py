@@ -237,12 +237,14 @@ def _header(file: BufferedIOBase, path: Path, dimensions: int) -> bytes:
     magic = file.read(4)
     length, what = 4 + 4 * dimensions, "images" if dimensions == 3 else "labels"
     if len(magic) == 4 and (magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES):
-        found = next((words for start, words in OTHER_FORMATS.items() if magic.startswith(start)), f"starts with {magic.hex()}")
-        raise DataError(f"File {path} is no IDX file, since it {found}; put the IDX file of the {what} there.")
+        description = next(
+            (words for start, words in OTHER_FORMATS.items() if magic.startswith(start)), f"starts with {magic.hex()}"
+        )
+        raise DataError(f"File {path} is no IDX file, since it {description}; put the IDX file of the {what} there.")
     n_lengths = magic[3] if len(magic) == 4 else dimensions
     lengths = file.read(4 * n_lengths)
     if len(magic) == 4 and (IDX_TYPES[magic[2]], n_lengths) != ("uint8", dimensions):
-        sizes = [int.from_bytes(lengths[place : place + 4], "big") for place in range(0, len(lengths), 4)]
+        sizes = [int.from_bytes(lengths[i : i + 4], "big") for i in range(0, len(lengths), 4)]
         wanted = "n x rows x columns, grey values from 0 to 255" if dimensions == 3 else "n, one number for each image"
         raise DataError(
             f"File {path} holds {IDX_TYPES[magic[2]]} of shape {' x '.join(map(str, sizes)) or '()'}, but {what} are read as "
@@ -258,7 +260,7 @@ def _header(file: BufferedIOBase, path: Path, dimensions: int) -> bytes:
 
 def _shape(header: bytes | bytearray, path: Path, dimensions: int) -> tuple[int, ...]:
     """The shape in a header; raises DataError for an empty array."""
-    shape = tuple(int.from_bytes(header[4 * place : 4 * place + 4], "big") for place in range(1, dimensions + 1))
+    shape = tuple(int.from_bytes(header[4 * i : 4 * i + 4], "big") for i in range(1, dimensions + 1))
     if not math.prod(shape):
         what = "images" if dimensions == 3 else "labels"
         raise DataError(f"File {path} is empty: its header says {' x '.join(map(str, shape))} {what}; replace it.")

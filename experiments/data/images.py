@@ -19,12 +19,12 @@ __all__ = ["CHECKED", "NAMES", "default_crop", "find", "known", "load"]
 SETS = (DIGITS, MNIST, FASHION_MNIST, *PARTS)
 
 #: Names of data sets that anyone can load; any folder with the four IDX files works too.
-NAMES = tuple(one.name for one in SETS)
+NAMES = tuple(image_set.name for image_set in SETS)
 
-BY_NAME = {one.name: one for one in (*SETS, *SUBSETS)}
+BY_NAME = {image_set.name: image_set for image_set in (*SETS, *SUBSETS)}
 
 #: Data sets whose files are checked against published SHA-256 wherever they are found.
-CHECKED = frozenset(name for name, one in BY_NAME.items() if one.checked)
+CHECKED = frozenset(name for name, image_set in BY_NAME.items() if image_set.checked)
 
 
 def load(name: str, data_dir: Path | None = None) -> Dataset:
@@ -32,8 +32,8 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
 
     The files are searched in ``data_dir``, $BRIANPROP_DATA, the system's packages and the cache; of the first two, in the
     subfolder with the name of the data set, such as ``MNIST/raw`` of torchvision, and in the folder itself. With ``data_dir``
-    nothing else is searched and nothing downloaded. What the files of a data set are, and how they are checked, is said in
-    the file of the data set.
+    nothing else is searched and nothing downloaded. What the files of a data set are, and how they are checked, is documented
+    in the file of each data set.
 
     Parameters
     ----------
