@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from brianprop.models.cache import cache_root, exclusive, folder_of
 from brianprop.models.errors import DataError
 
-__all__ = ["INNER", "data_folder", "download", "download_folder", "locate", "names_in", "readable", "retrieve"]
+__all__ = ["INNER", "data_folder", "download", "download_folder", "exists", "locate", "names_in", "retrieve"]
 
 Mirror = TypeVar("Mirror")
 
@@ -87,7 +87,7 @@ def locate(
     return next((folder for folder, enough in searched if enough(parts(folder))), None)
 
 
-def readable(path: Path) -> bool:
+def exists(path: Path) -> bool:
     """Whether a file or folder exists.
 
     Raises

@@ -101,7 +101,7 @@ def frames(recordings: Recordings, steps: int, key: str | None = None) -> np.nda
 
 
 def _recall(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Frames from the cache; None where they are missing, or damaged by the checksum of the file."""
+    """Frames from the cache; None where the file is missing or damaged, which its checksum shows."""
     try:
         with np.load(path) as file:
             frames = file["frames"]

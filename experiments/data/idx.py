@@ -18,7 +18,7 @@ import numpy as np
 
 from brianprop.experiments.data import payloads
 from brianprop.experiments.data.dataset import Dataset, Part
-from brianprop.experiments.data.downloads import INNER, readable
+from brianprop.experiments.data.downloads import INNER, exists
 from brianprop.models.errors import DataError
 
 __all__ = ["FILES", "file_in", "holding", "inside", "is_complete", "read", "read_folder"]
@@ -58,7 +58,7 @@ def file_in(folder: Path, stem: str) -> Path | None:
     """Path of one of the four files in a folder; plain before gzipped, with a hyphen or a dot before ``idx``."""
     spellings = (stem, stem.replace("-idx", ".idx"))
     paths = [folder / f"{spelling}{suffix}" for suffix in ("", ".gz") for spelling in spellings]
-    return next((path for path in paths if readable(path) and path.is_file()), None)
+    return next((path for path in paths if exists(path) and path.is_file()), None)
 
 
 def inside(folder: Path) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from brianprop.experiments.data.dataset import Dataset
 from brianprop.experiments.data.digits import DIGITS
-from brianprop.experiments.data.downloads import readable
+from brianprop.experiments.data.downloads import exists
 from brianprop.experiments.data.emnist import PARTS, SUBSETS
 from brianprop.experiments.data.idx import inside, is_complete, read_folder
 from brianprop.experiments.data.mnist import FASHION_MNIST, MNIST
@@ -51,7 +51,7 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     if name in BY_NAME:
         return BY_NAME[name].load(data_dir)
     folder = folder_of(name, "--dataset")
-    if not (readable(folder) and folder.is_dir()):
+    if not (exists(folder) and folder.is_dir()):
         raise DataError(
             f"Data set {name!r} is neither one of {', '.join(NAMES)} nor a folder; name one of these, or a "
             "folder that holds the four IDX files."

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from brianprop.experiments.data.dataset import Dataset, Part
-from brianprop.experiments.data.downloads import download, download_folder, locate, names_in, readable, retrieve
+from brianprop.experiments.data.downloads import download, download_folder, exists, locate, names_in, retrieve
 from brianprop.experiments.data.events import Events, Recordings, read
 from brianprop.models.errors import DataError
 
@@ -101,10 +101,10 @@ def _source(folder: Path, part: str) -> Path | None:
     """The archive or the folder of one part; None if there is neither."""
     # tonic writes the names of the archives in lower case
     for path in (folder / f"{part}.zip", folder / f"{part.lower()}.zip"):
-        if readable(path) and path.is_file():
+        if exists(path) and path.is_file():
             return path
     unpacked = folder / part
-    return unpacked if readable(unpacked) and unpacked.is_dir() else None
+    return unpacked if exists(unpacked) and unpacked.is_dir() else None
 
 
 def _locate(data_dir: Path | None) -> Path | None:
