@@ -1,4 +1,4 @@
-"""Where a run runs: versions, commit, compiler, processor."""
+"""The environment of a run: versions, commit, compiler and processor."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ PACKAGES = (
     "distributed",
 )
 
-#: The packages of the program.
-PARTS = ("models", "analysis", "experiments")
+#: The folders of the program.
+ROOMS = ("models", "analysis", "experiments")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that are installed."""
-    found = {"python": platform.python_version()}
+    """Versions of Python and of those of `PACKAGES` that are installed."""
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def describe() -> dict:
-    """What environment.json holds."""
+    """The contents of environment.json: versions, commit, compiler, processor, cores and platform."""
     import joblib
 
     try:
@@ -58,28 +58,28 @@ def describe() -> dict:
         "commit": _commit(),
         "compiler": {"path": path, "version": version},
         "processor": processor(),
-        "cores": joblib.cpu_count(),  # that may be used: affinity and limits of a container count
+        "cores": joblib.cpu_count(),  # those that the process may use, by its affinity and the limits of a container
         "platform": platform.platform(),
     }
 
 
 @cache
 def program_digest() -> str:
-    """Digest of the source files, equal where two machines run the same program."""
+    """SHA-256 of the source files: equal on two machines if they run the same program."""
     root, digest = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted(path for package in PARTS for path in (root / package).rglob("*")):
+    for path in sorted(path for room in ROOMS for path in (root / room).rglob("*")):
         if path.suffix in (".py", ".h", ".cpp", ".cu", ".toml", ".mplstyle"):
             digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 def _commit() -> str | None:
-    """Commit of the source tree, with "+changes" where files differ from it; None where it is not a checkout."""
-    # the package holds links to the folders of the checkout
+    """Commit of the checkout, with "+changes" if files differ from it; None if this is no checkout."""
+    # resolved, since the package holds links to the folders of the checkout
     folder = Path(__file__).resolve().parent.parent
 
     def git(*arguments: str) -> bytes:
-        """What git says, in bytes, since a path may be of any."""
+        """Output of git; in bytes, since a path need not be valid text."""
         done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, timeout=10, check=True)
         return done.stdout.strip()
 

@@ -45,8 +45,8 @@ def data_dir() -> Path:
 def digits():
     """The digits, binarised: images (1500, 64) of 0 and 1, one-hot targets (1500, 10), labels (1500,)."""
     dataset = datasets.load("digits")
-    images = encoding.binarise(dataset.train_images, [0.5])
-    return images, encoding.one_hot(dataset.train_labels, 10), dataset.train_labels
+    images = encoding.binarise(dataset.train.images, [0.5])
+    return images, encoding.one_hot(dataset.train.labels, 10), dataset.train.labels
 
 
 @pytest.fixture(scope="session")

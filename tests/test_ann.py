@@ -139,7 +139,7 @@ def test_learns_the_digits_and_reports_progress():
     from brianprop.experiments.data import images as datasets
 
     digits = datasets.load("digits")
-    images, labels = digits.train_images.reshape(-1, 64), digits.train_labels
+    images, labels = digits.train.images.reshape(-1, 64), digits.train.labels
     parameters = ANN(n_in=64, n_hid=(60,), rates=(0.05, 0.05))
     weights, calls = ann.initial_weights(parameters, 0), []
     for epoch in range(3):
@@ -147,8 +147,8 @@ def test_learns_the_digits_and_reports_progress():
         weights, logits = train(parameters, weights, images, labels, order, 1500 * epoch, 4500, progress=calls.append)
     assert calls == [1000, 1500] * 3
     assert np.mean(np.argmax(logits, axis=1) == labels[order]) > 0.95
-    answers = np.argmax(ann.infer(parameters, weights, digits.test_images.reshape(-1, 64)), axis=1)
-    assert np.mean(answers == digits.test_labels) > 0.9
+    answers = np.argmax(ann.infer(parameters, weights, digits.test.images.reshape(-1, 64)), axis=1)
+    assert np.mean(answers == digits.test.labels) > 0.9
 
 
 @pytest.mark.parametrize(

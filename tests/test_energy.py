@@ -241,10 +241,10 @@ def test_counts_of_ssnn_bp_are_those_of_its_recording():
     # a network that other tests build too; T is set at run time
     parameters = SSNN(n_in=64, hidden=(20,), n_out=10, steps=6)
     dataset = datasets.load("digits")
-    images = dataset.train_images.reshape(-1, 64)[:12]
+    images = dataset.train.images.reshape(-1, 64)[:12]
     with simulator(SSNNModel(parameters, learns=True)) as ready:
         model = ready.model
-        stimuli = model.stimuli(images, encoding.one_hot(dataset.train_labels[:12], 10))
+        stimuli = model.stimuli(images, encoding.one_hot(dataset.train.labels[:12], 10))
         result = ready.run(initial_weights(parameters, 0), stimuli, np.arange(12), noise_seed=1, n_recorded=12)
     recording = recording_of(result.recorded, model.populations, parameters.steps, 1)
     counts = count_ssnn(recording, parameters)

@@ -31,7 +31,7 @@ ERROR_RATE = 1e-4
 def digits():
     """Grey values of 8 x 8 digits, uint8 of shape (1500, 64), and their labels."""
     dataset = datasets.load("digits")
-    return dataset.train_images.reshape(len(dataset.train_images), -1), dataset.train_labels
+    return dataset.train.images.reshape(len(dataset.train.images), -1), dataset.train.labels
 
 
 @cache

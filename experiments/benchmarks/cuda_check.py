@@ -1,13 +1,12 @@
-"""On a machine with a GPU: build, check that results equal those of C++, and measure.
+"""On a machine with a GPU: check that CUDA gives the results of C++, then measure the training of many networks.
 
-Run by ``python -m brianprop.experiments.benchmarks.cuda_check``.
-
-One table comes out. Nothing is measured before both systems have given equal results: nBP spike for spike and weight for
-weight, SSNN-BP in the means of its spikes and of its changes of weights.
+Run by ``python -m brianprop.experiments.benchmarks.cuda_check``. Nothing is measured before both systems have passed the
+check: nBP must be equal spike for spike and weight for weight, SSNN-BP in the means of its spikes and weight changes.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from dataclasses import dataclass
@@ -28,13 +27,13 @@ from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
 
 __all__ = ["Check", "check_nbp", "check_ssnn_bp", "main"]
 
-#: Standard errors by which the means of SSNN-BP may differ: with four networks on either side, t with six degrees of freedom
-#: exceeds 7.5 once in 3,000 comparisons.
-TOLERANCE, COPIES = 7.5, 4
+#: Networks of SSNN-BP on each device, and standard errors by which their means may differ: Student's t with six degrees of
+#: freedom exceeds 7.5 once in 3,000 comparisons.
+REPLICAS, TOLERANCE = 4, 7.5
 
 
 def check_nbp(device: str = "cuda", n_samples: int = 300) -> None:
-    """Compare nBP on a device with C++: two networks with numbers of their own, on the digits, bit for bit.
+    """Compare nBP on a device with C++, bit for bit: two networks with different parameters, on the digits.
 
     Raises
     ------
@@ -42,31 +41,33 @@ def check_nbp(device: str = "cuda", n_samples: int = 300) -> None:
         Where a spike, a membrane or a weight differs.
     """
     digits = datasets.load("digits")
-    images, targets = encoding.binarise(digits.train_images, [0.5]), encoding.one_hot(digits.train_labels, 10)
-    sizes = {"n_in": 64, "n_hid": 60, "n_out": 10}
-    several = (NBP(**sizes), NBP(**sizes, theta=960.0, eta_plus=4))
-    nets = [NBPModel(training_circuit(parameters), parameters) for parameters in several]
+    images, targets = encoding.binarise(digits.train.images, [0.5]), encoding.one_hot(digits.train.labels, 10)
+    usual = NBP(n_in=64, n_hid=60, n_out=10)
+    nets = [
+        NBPModel(training_circuit(parameters), parameters)
+        for parameters in (usual, dataclasses.replace(usual, theta=960.0, eta_plus=4))
+    ]
     weights = [matrices(net.circuit, initial_weights(net.parameters, seed)) for seed, net in enumerate(nets)]
     stimuli = ReplicaStimuli([nets[0].stimuli({"input": images, "target": targets})] * 2)
     samples = np.array([np.random.default_rng(seed).permutation(len(images))[:n_samples] for seed in range(2)])
     results = []
     for name in ("cpp_standalone", device):
-        with simulator(Replicas(nets), device=name) as ready:
-            results.append(ready.run(weights, stimuli, samples, n_recorded=20))
-    for number, (expected, found) in enumerate(zip(*results, strict=True)):
-        compared = {f"weights {pair}": (found.matrices[pair], matrix) for pair, matrix in expected.matrices.items()}
-        compared |= {"membrane of the output": (found.drive, expected.drive), "output": (found.spikes, expected.spikes)}
+        with simulator(Replicas(nets), device=name) as simulated:
+            results.append(simulated.run(weights, stimuli, samples, n_recorded=20))
+    for number, (expected, actual) in enumerate(zip(*results, strict=True)):
+        compared = {f"weights {pair}": (actual.matrices[pair], matrix) for pair, matrix in expected.matrices.items()}
+        compared |= {"membrane of the output": (actual.drive, expected.drive), "output": (actual.spikes, expected.spikes)}
         compared |= {
             f"spikes ({name})": columns
-            for name, *columns in zip(("population", "neuron", "step"), found.recorded, expected.recorded, strict=True)
+            for name, *columns in zip(("population", "neuron", "step"), actual.recorded, expected.recorded, strict=True)
         }
-        for name, (one, other) in compared.items():
-            if not np.array_equal(one, other):
+        for name, arrays in compared.items():
+            if not np.array_equal(*arrays):
                 raise RunError(f"nBP on {device} differs from C++ in the {name} of network {number}; do not use it.")
 
 
 def check_ssnn_bp(device: str = "cuda", n_samples: int = 1200) -> None:
-    """Compare SSNN-BP on a device with C++: counts of spikes and mean changes of weights, within `TOLERANCE` standard errors.
+    """Compare SSNN-BP on a device with C++: spike counts and mean weight changes, within `TOLERANCE` standard errors.
 
     Raises
     ------
@@ -79,22 +80,22 @@ def check_ssnn_bp(device: str = "cuda", n_samples: int = 1200) -> None:
     targets = np.eye(3, dtype=np.uint8)[rng.integers(0, 3, n_samples)]
     model = SSNNModel(parameters, learns=True, n_total=n_samples)
     weights = {"W1": rng.normal(0, 0.4, (16, 8)).astype(np.float32), "W2": rng.normal(0, 0.6, (8, 3)).astype(np.float32)}
-    stimuli = ReplicaStimuli([model.stimuli(images, targets)] * COPIES)
-    samples = np.array([np.random.default_rng(seed).permutation(n_samples) for seed in range(COPIES)])
+    stimuli = ReplicaStimuli([model.stimuli(images, targets)] * REPLICAS)
+    samples = np.array([np.random.default_rng(seed).permutation(n_samples) for seed in range(REPLICAS)])
     names = [*(name for name, _ in model.populations), "change of W1", "change of W2"]
     means = []
     for seed, name in enumerate(("cpp_standalone", device)):
-        with simulator(Replicas([model] * COPIES), device=name) as ready:
-            results = ready.run([weights] * COPIES, stimuli, samples, noise_seed=seed, n_recorded=n_samples)
+        with simulator(Replicas([model] * REPLICAS), device=name) as simulated:
+            results = simulated.run([weights] * REPLICAS, stimuli, samples, noise_seed=seed, n_recorded=n_samples)
         counts = [np.bincount(result.recorded[0], minlength=len(model.monitors)) for result in results]
-        changes = [[np.abs(result.weights[one] - weights[one]).mean() for one in ("W1", "W2")] for result in results]
+        changes = [[np.abs(result.weights[name] - weights[name]).mean() for name in ("W1", "W2")] for result in results]
         means.append(np.concatenate([np.array(counts, float), np.array(changes)], axis=1))
-    error = np.sqrt(sum(values.var(axis=0, ddof=1) for values in means) / COPIES)
-    apart = np.abs(means[0].mean(axis=0) - means[1].mean(axis=0))
-    for name, one, limit in zip(names, apart, TOLERANCE * error, strict=True):
-        if one > limit:
+    error = np.sqrt(sum(values.var(axis=0, ddof=1) for values in means) / REPLICAS)
+    differences = np.abs(means[0].mean(axis=0) - means[1].mean(axis=0))
+    for name, difference, limit in zip(names, differences, TOLERANCE * error, strict=True):
+        if difference > limit:
             raise RunError(
-                f"SSNN-BP on {device} differs from C++ in {name} by {one:.4g}, more than {limit:.4g}; do not use it."
+                f"SSNN-BP on {device} differs from C++ in {name} by {difference:.4g}, more than {limit:.4g}; do not use it."
             )
 
 
@@ -121,10 +122,11 @@ class Check:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the check; returns the exit status: 0, or 2 where something is missing or differs."""
+    """Run the check; returns the exit status: 0, or 2 if something is missing or results differ."""
     settings = tyro.cli(Check, args=arguments, prog="python -m brianprop.experiments.benchmarks.cuda_check")
     try:
-        cuda.package_version(), cuda.nvcc(), cuda.curand()
+        for require in (cuda.package_version, cuda.nvcc, cuda.curand):
+            require()  # before anything is built
         name, capability = cuda.gpu()
         print(f"{name}, compute capability {capability[:-1]}.{capability[-1]}, {cuda.nvcc()[1]}, {time.strftime('%Y-%m-%d')}")
         for check, words in ((check_nbp, "spike for spike and weight for weight"), (check_ssnn_bp, "in its means")):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +15,12 @@ import numpy as np
 
 from brianprop.analysis.figures.speed import Spread, affine
 from brianprop.analysis.runs.run import as_json, require_vacant
-from brianprop.experiments.benchmarks.nbp import default_dataset
+from brianprop.experiments.benchmarks.report import default_dataset, require_at_least
+from brianprop.experiments.benchmarks.timing import sample_order
 from brianprop.experiments.data import encoding
+from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.environment import describe
-from brianprop.experiments.training.data import Part, load_data
+from brianprop.experiments.training.data import load_data
 from brianprop.models.errors import ParameterError
 from brianprop.models.files import write_text
 from brianprop.models.model import Model, Stimuli, Weights
@@ -34,8 +35,8 @@ __all__ = ["BenchmarkReplicas", "Workload", "benchmark", "crossover", "markdown"
 
 SystemName = Literal["nbp", "ssnn-bp"]
 
-#: Turns of a timed run are at least these; long ones by far are not worth their time.
-LEAST_TURNS = 20
+#: Samples that each network sees in a timed run, at least.
+LEAST_SAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class BenchmarkReplicas:
     out: Path
     """New folder for the tables."""
     dataset: str | None = None
-    """A data set by name, or a folder with the four IDX files (default: mnist if it is found, else digits)."""
+    """A data set by name, or a folder with the four IDX files (default: mnist if it is results, else digits)."""
     data_dir: Path | None = None
     """Where to look for data sets (else $BRIANPROP_DATA, system packages, download)."""
     systems: tuple[SystemName, ...] = ("nbp", "ssnn-bp")
@@ -64,9 +65,7 @@ class BenchmarkReplicas:
     """Seed of the initial weights and the order of the samples."""
 
     def __post_init__(self):
-        for name, least in (("samples", 1), ("repeats", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be at least {least}; set --{name}.")
+        require_at_least(self, samples=1, repeats=1, seed=0)
         for name in ("hidden", "replicas", "systems"):
             values = getattr(self, name)
             if not values or (name != "systems" and min(values) < 1):
@@ -75,15 +74,16 @@ class BenchmarkReplicas:
 
 @dataclass(frozen=True)
 class Workload:
-    """A network that learns, with weights and data.
+    """A network to train, with initial weights and data.
 
     Attributes
     ----------
     model : Model
     weights : callable
-        Initial weights of a seed, as the model takes them.
+        Takes a seed; returns initial weights as the model takes them.
     stimuli : Stimuli
     n_samples : int
+        Samples in the stimuli.
     """
 
     model: Model
@@ -93,64 +93,83 @@ class Workload:
 
 
 def workload(system: SystemName, part: Part, n_hidden: int, n_out: int) -> Workload:
-    """A network for images (n, n_in): binary ones for nBP, grey values for SSNN-BP with T = 20."""
-    targets, n_in = encoding.one_hot(part.labels, n_out), part.images.shape[1]
+    """A network of a system for encoded images: binary ones for nBP, grey values for SSNN-BP with T = 20.
+
+    Parameters
+    ----------
+    system : {"nbp", "ssnn-bp"}
+    part : Part
+        Images (n, n_in) and labels.
+    n_hidden, n_out : int
+        Hidden neurons, and classes.
+    """
+    targets, n_in, n_samples = encoding.one_hot(part.labels, n_out), part.images.shape[1], len(part.labels)
     if system == "nbp":
         parameters = NBP(n_in=n_in, n_hid=n_hidden, n_out=n_out)
         model = NBPModel(training_circuit(parameters), parameters)
         stimuli = model.stimuli({"input": part.images, "target": targets})
-        return Workload(
-            model, lambda seed: matrices(model.circuit, initial_weights(parameters, seed)), stimuli, len(part.labels)
-        )
+        return Workload(model, lambda seed: matrices(model.circuit, initial_weights(parameters, seed)), stimuli, n_samples)
     network = SSNN(n_in=n_in, hidden=(n_hidden,), n_out=n_out)
-    spiking = SSNNModel(network, learns=True, n_total=len(part.labels))
-    return Workload(
-        spiking, lambda seed: initial_ssnn_weights(network, seed), spiking.stimuli(part.images, targets), len(part.labels)
-    )
+    spiking = SSNNModel(network, learns=True, n_total=n_samples)
+    stimuli = spiking.stimuli(part.images, targets)
+    return Workload(spiking, lambda seed: initial_ssnn_weights(network, seed), stimuli, n_samples)
 
 
-def measure(work: Workload, ready: Simulator, replicas: int, samples: int, seed: int, cores: int = 1) -> float:
+def measure(work: Workload, simulated: Simulator, replicas: int, samples: int, seed: int, cores: int = 1) -> float:
     """Samples per second of the simulation loops, of all networks together.
 
     Parameters
     ----------
     work : Workload
-    ready : Simulator
-        Of `Replicas`, for all networks in one simulation; or of the model itself, for a process of each.
+    simulated : Simulator
+        Of `Replicas`: all networks in one simulation. Of the model itself: a process for each network.
     replicas : int
+        Number of networks.
     samples : int
         Of all networks together.
     seed : int
+        Of the first network; the others count on from it.
     cores : int
         Processes at a time.
     """
-    n_turns = max(LEAST_TURNS, samples // replicas)
-    seeds = [seed + number for number in range(replicas)]
-    orders = np.array([np.resize(np.random.default_rng(one).permutation(work.n_samples), n_turns) for one in seeds])
-    weights = [work.weights(one) for one in seeds]
-    if isinstance(ready.model, Replicas):
-        result = ready.run(weights, ReplicaStimuli([work.stimuli] * replicas), orders, noise_seed=seed)
-        return replicas * n_turns / result[0].seconds
-    with ThreadPoolExecutor(min(cores, replicas)) as pool:
-        results = pool.map(lambda own, order, one: ready.run(own, work.stimuli, order, noise_seed=one), weights, orders, seeds)
-        seconds = sum(result.seconds for result in results)
-    return replicas * n_turns * min(cores, replicas) / seconds
+    n_samples = max(LEAST_SAMPLES, samples // replicas)
+    seeds = range(seed, seed + replicas)
+    orders = np.array([sample_order(work.n_samples, n_samples, number) for number in seeds])
+    weights = [work.weights(number) for number in seeds]
+    if isinstance(simulated.model, Replicas):
+        result = simulated.run(weights, ReplicaStimuli([work.stimuli] * replicas), orders, noise_seed=seed)
+        return replicas * n_samples / result[0].seconds
+
+    def run(start: Weights, order: np.ndarray, number: int) -> float:
+        return simulated.run(start, work.stimuli, order, noise_seed=number).seconds
+
+    at_once = min(cores, replicas)
+    with ThreadPoolExecutor(at_once) as pool:
+        return replicas * n_samples * at_once / sum(pool.map(run, weights, orders, seeds))
 
 
 def benchmark(settings: BenchmarkReplicas, message: Callable[[str], None] = print) -> Path:
-    """Time all cases in interleaved rounds; write replicas.json, replicas.csv and replicas.md.
+    """Time all cases in interleaved rounds; write replicas.json, replicas.csv and replicas.md into a new folder.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
 
     Raises
     ------
-    ParameterError, DataError, BuildError, RunError
-        Before the first measurement.
+    RunError
+        If the folder holds files or cannot be written, or a simulation fails.
+    DataError, ParameterError, BuildError
+        As `load_data` and `models.simulation.simulator` do.
     """
+    import joblib
     import pandas
 
     out = Path(settings.out)
     require_vacant(out)
     name = settings.dataset or default_dataset(settings.data_dir, message)
-    cores = os.cpu_count() or 1
+    cores = joblib.cpu_count()  # those that this process may use
     cases: dict[tuple, tuple[Workload, Simulator, int]] = {}
     for system, n_hidden in itertools.product(settings.systems, settings.hidden):
         data = load_data(name, settings.data_dir, grey=system != "nbp", binarise=(0.5,) if system == "nbp" else None)
@@ -158,20 +177,17 @@ def benchmark(settings: BenchmarkReplicas, message: Callable[[str], None] = prin
         size = "-".join(map(str, (data.n_in, n_hidden, len(data.classes))))
         alone = simulator(work.model, message=message)
         for replicas in settings.replicas:
-            several = Replicas([work.model] * replicas)
+            together = Replicas([work.model] * replicas)
             cases[system, size, replicas, "one core each, all cores"] = work, alone, cores
-            cases[system, size, replicas, "one simulation, one core"] = work, simulator(several, message=message), 1
+            cases[system, size, replicas, "one simulation, one core"] = work, simulator(together, message=message), 1
             if settings.cuda:
-                cases[system, size, replicas, "one simulation, GPU"] = (
-                    work,
-                    simulator(several, device="cuda", message=message),
-                    1,
-                )
+                on_gpu = simulator(together, device="cuda", message=message)
+                cases[system, size, replicas, "one simulation, GPU"] = work, on_gpu, 1
     message(f"Timing {settings.repeats} rounds of {len(cases)} cases ...")
     rates: dict[tuple, list[float]] = {case: [] for case in cases}
     for number in range(settings.repeats):
-        for case, (work, ready, at_once) in cases.items():
-            rates[case].append(measure(work, ready, case[2], settings.samples, settings.seed + 1000 * number, at_once))
+        for case, (work, simulated, at_once) in cases.items():
+            rates[case].append(measure(work, simulated, case[2], settings.samples, settings.seed + 1000 * number, at_once))
     rows = []
     for (system, size, replicas, where), values in rates.items():
         spread = Spread.of(values)
@@ -187,7 +203,7 @@ def benchmark(settings: BenchmarkReplicas, message: Callable[[str], None] = prin
                 "runs": spread.runs,
             }
         )
-    found = {
+    results = {
         "settings": as_json(settings),
         "environment": describe(),
         "date": time.strftime("%Y-%m-%d"),
@@ -199,59 +215,64 @@ def benchmark(settings: BenchmarkReplicas, message: Callable[[str], None] = prin
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "replicas.csv", pandas.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
     write_text(out / "replicas.md", markdown(rows) + "\n")
-    write_text(out / "replicas.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / "replicas.json", json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     message(markdown(rows))
-    for place, shares in found["launch_share"].items():
+    for network, shares in results["launch_share"].items():
         words = ", ".join(f"{share:.0%} with R = {count}" for count, share in shares.items())
-        message(f"{place}: share of the GPU's time that does not grow with the networks: {words}")
-    for place, count in found["crossover"].items():
-        message(f"{place}: fewest networks with which the GPU overtakes all cores: {count or 'none of those measured'}")
-    for _, ready, _ in cases.values():
-        ready.close()
+        message(f"{network}: share of the GPU's time that does not grow with the networks: {words}")
+    for network, count in results["crossover"].items():
+        message(f"{network}: fewest networks with which the GPU overtakes all cores: {count or 'none of those measured'}")
+    for _, simulated, _ in cases.values():
+        simulated.close()
     return out
 
 
 def launch_share(rows: list[dict]) -> dict[str, dict[int, float]]:
-    """By system and size, the share of a step's time on a GPU that does not grow with the number of networks.
+    """Share of the time on a GPU that does not grow with the number of networks, by network and number of replicas.
 
-    That is the constant of an affine fit of the time of a turn against the number of networks: the launches of its kernels.
+    It is the constant of an affine fit of the time of a sample against the number of networks: the launches of kernels.
     """
-    found = {}
-    for place, points in _by_place(rows, "GPU").items():
-        if len(points) > 1:
-            replicas, seconds = zip(*((r, r / rate) for r, rate in sorted(points.items())), strict=True)
+    shares = {}
+    for network, rates in _rates(rows, "GPU").items():
+        if len(rates) > 1:
+            replicas, seconds = zip(*((count, count / rate) for count, rate in sorted(rates.items())), strict=True)
             constant, _ = affine(replicas, seconds)
-            found[place] = {r: round(min(1.0, max(0.0, constant / t)), 3) for r, t in zip(replicas, seconds, strict=True)}
-    return found
+            shares[network] = {
+                count: round(min(1.0, max(0.0, constant / time)), 3) for count, time in zip(replicas, seconds, strict=True)
+            }
+    return shares
 
 
 def crossover(rows: list[dict]) -> dict[str, int | None]:
-    """By system and size, the fewest networks with which a GPU trains more samples a second than all cores; None for never."""
-    on_cores = _by_place(rows, "all cores")
+    """Fewest replicas with which a GPU trains more samples per second than all cores, by network; None for never."""
+    on_cores = _rates(rows, "all cores")
     return {
-        place: next((r for r, rate in sorted(points.items()) if rate > on_cores[place].get(r, np.inf)), None)
-        for place, points in _by_place(rows, "GPU").items()
+        network: next((count for count, rate in sorted(rates.items()) if rate > on_cores[network].get(count, np.inf)), None)
+        for network, rates in _rates(rows, "GPU").items()
     }
 
 
-def _by_place(rows: list[dict], word: str) -> dict[str, dict[int, float]]:
-    found: dict[str, dict[int, float]] = {}
+def _rates(rows: list[dict], where: str) -> dict[str, dict[int, float]]:
+    """Samples per second by network (system and size) and number of replicas, of rows whose place contains `where`."""
+    rates: dict[str, dict[int, float]] = {}
     for row in rows:
-        if word in row["where"]:
-            found.setdefault(f"{row['system']} {row['size']}", {})[row["replicas"]] = row["samples_per_s"]
-    return found
+        if where in row["where"]:
+            rates.setdefault(f"{row['system']} {row['size']}", {})[row["replicas"]] = row["samples_per_s"]
+    return rates
 
 
 def markdown(rows: list[dict]) -> str:
-    """The measurements as a table: samples per second, median and range, by place and number of networks."""
+    """The rows as a table in Markdown: samples per second, median and range, by case and number of replicas."""
     replicas = sorted({row["replicas"] for row in rows})
-    lines = ["| samples per second | " + " | ".join(f"R = {r}" for r in replicas) + " |", "|---" * (len(replicas) + 1) + "|"]
-    places = dict.fromkeys((row["system"], row["size"], row["where"]) for row in rows)
-    for place in places:
-        cells = {row["replicas"]: row for row in rows if (row["system"], row["size"], row["where"]) == place}
-        words = (
-            f"{row['samples_per_s']:,.0f} ({row['low']:,.0f} to {row['high']:,.0f})" if (row := cells.get(r)) else "-"
-            for r in replicas
-        )
-        lines.append(f"| {place[0]}, {place[1]}, {place[2]} | " + " | ".join(words) + " |")
+    lines = [
+        "| samples per second | " + " | ".join(f"R = {count}" for count in replicas) + " |",
+        "|---" * (len(replicas) + 1) + "|",
+    ]
+    cells = {}
+    for row in rows:
+        words = f"{row['samples_per_s']:,.0f} ({row['low']:,.0f} to {row['high']:,.0f})"
+        cells.setdefault(f"{row['system']}, {row['size']}, {row['where']}", {})[row["replicas"]] = words
+    lines += [
+        f"| {case} | " + " | ".join(of_case.get(count, "-") for count in replicas) + " |" for case, of_case in cells.items()
+    ]
     return "\n".join(lines)

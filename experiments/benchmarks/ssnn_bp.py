@@ -10,32 +10,30 @@ from pathlib import Path
 import numpy as np
 
 from brianprop.analysis.runs.run import as_json
-from brianprop.experiments.benchmarks.kernels import SSNNKernel
-from brianprop.experiments.benchmarks.nbp import (
+from brianprop.experiments.benchmarks.inspection import observe, peak_memory, profile
+from brianprop.experiments.benchmarks.kernels.ssnn_bp import SSNNConstants, SSNNKernel
+from brianprop.experiments.benchmarks.report import (
     VARIANTS,
-    Timed,
     default_dataset,
     finish,
-    interleaved,
-    observe,
-    peak_memory,
     prepare,
-    profile,
     ratios,
+    require_at_least,
     speed_rows,
 )
+from brianprop.experiments.benchmarks.timing import Timed, interleaved
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.environment import describe
 from brianprop.models.errors import ParameterError, RunError
-from brianprop.models.reference import scaling
+from brianprop.models.model import Weights
 from brianprop.models.simulation import simulator
 from brianprop.models.simulation.scratch import Scratch
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNRules, initial_weights
+from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
 
 __all__ = ["BenchmarkSSNN", "benchmark"]
 
-#: Part of the profile by the name of a code object; the first pattern that is found counts.
+#: Parts of the profile by regular expressions for names of code objects; the first that matches counts.
 PARTS = {
     r"^W1_forward": "forward W1",
     r"^W\d+_forward": "forward, other layers",
@@ -50,7 +48,8 @@ PARTS = {
     r"^answers": "readout",
 }
 
-#: Two variants may differ in the mean output spikes of a class by so many standard errors (2e-9 for one comparison).
+#: Two variants may differ in the mean output spikes of a class by this many standard errors, which equal means exceed with
+#: probability 2e-9.
 TOLERANCE = 6
 
 
@@ -78,9 +77,7 @@ class BenchmarkSSNN:
     """Parameters of neurons and learning."""
 
     def __post_init__(self):
-        for name, least in (("samples", 1), ("repeats", 1), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be at least {least}; set --{name}.")
+        require_at_least(self, samples=1, repeats=1, seed=0)
         if self.rules.options:
             raise ParameterError(
                 f"Parameter {sorted(self.rules.options)[0]} is unknown to the hand-written kernel; leave it at its default."
@@ -88,9 +85,24 @@ class BenchmarkSSNN:
 
 
 class Bench:
-    """Both circuits and the kernel in every variant, with one data set."""
+    """Both circuits and the kernel in every variant, with one data set.
 
-    def __init__(self, parameters: SSNN, images: np.ndarray, labels: np.ndarray, n_total: int, seed: int, message):
+    Parameters
+    ----------
+    parameters : SSNN
+    images : uint8 array of shape (n, n_in)
+        Grey values.
+    labels : int array of shape (n,)
+    n_total : int
+        Samples of the whole training, over which learning rates fall to 0 if they are annealed.
+    seed : int
+    message : callable
+        Called with a line of text before a long build.
+    """
+
+    def __init__(
+        self, parameters: SSNN, images: np.ndarray, labels: np.ndarray, n_total: int, seed: int, message: Callable[[str], None]
+    ):
         self.images, self.labels, self.seed, self.n_total = images, labels, seed, n_total
         self.models = {"training": SSNNModel(parameters, True, n_total), "inference": SSNNModel(parameters, False)}
         self.simulators = {
@@ -106,7 +118,7 @@ class Bench:
         self.kernel = SSNNKernel(
             steps=parameters.steps,
             theta=parameters.theta,
-            constants=scaling(rates, parameters.steps, parameters.theta, parameters.gain, parameters.dropout),
+            constants=_constants(parameters),
             hidden=parameters.hidden_drive,
             output=parameters.output_drive,
             backward=parameters.backward_drive,
@@ -116,59 +128,58 @@ class Bench:
         )
         self.annealed = parameters.annealed
 
-    def run(self, kind: str, variant: str, weights: dict, order: np.ndarray) -> tuple[dict, np.ndarray | None, float]:
-        """One pass: weights afterwards, output spikes of each sample (unless the kernel learns), seconds of the loop."""
+    def run(self, kind: str, variant: str, weights: Weights, order: np.ndarray) -> tuple[Weights, np.ndarray, float]:
+        """One pass: weights afterwards, output spikes of each sample (none if the kernel trains), seconds of the loop."""
         if variant != "kernel":
             result = self.simulators[kind, variant].run(weights, self.stimuli[kind], order, noise_seed=self.seed)
+            assert isinstance(result, SSNNResult)
             return result.weights, result.counts, result.seconds
         if kind == "inference":
             answers = self.kernel.infer(weights, self.images, order, seed=self.seed)
             return answers.weights, answers.output, answers.seconds
         total = self.n_total if self.annealed else 0
         answers = self.kernel.train(weights, self.images, self.labels, order, seed=self.seed, total=total)
-        return answers.weights, None, answers.seconds
+        return answers.weights, answers.output, answers.seconds
 
-    def timed(self, kind: str, variant: str, weights: dict, order: np.ndarray) -> Timed:
-        """The pass as something to time."""
+    def timed(self, kind: str, variant: str, weights: Weights, order: np.ndarray) -> Timed:
+        """The same pass as a case to time."""
         return Timed(lambda passes: sum(self.run(kind, variant, weights, order)[2] for _ in range(passes)), len(order))
 
 
-def _require_agreement(bench: Bench, state: str, weights: dict, order: np.ndarray) -> float:
-    """Compare the variants' mean output spikes over the samples; gives the share of wrong answers of dense code."""
+def _constants(parameters: SSNN) -> SSNNConstants:
+    """Gradient and step sizes as the kernel takes them: without the share of the neurons that dropout leaves."""
+    kept = 1 - parameters.dropout
+    return SSNNConstants(
+        c=tuple(gain * kept for gain in parameters.gradient_gains), eta=parameters.weight_steps, eta_bias=parameters.bias_steps
+    )
+
+
+def _require_agreement(bench: Bench, state: str, weights: Weights, order: np.ndarray) -> float:
+    """Compare the variants' mean output spikes over the samples; returns the share of wrong answers of dense code.
+
+    Raises
+    ------
+    RunError
+        If a variant differs from the kernel by more than `TOLERANCE` standard errors.
+    """
     counts = {variant: bench.run("inference", variant, weights, order)[1] for variant in VARIANTS}
     expected = counts["kernel"].astype(float)
-    for variant, found in counts.items():
-        error = np.sqrt((found.var(axis=0) + expected.var(axis=0)) / len(order)) + 1e-9
-        if np.any(np.abs(found.mean(axis=0) - expected.mean(axis=0)) > TOLERANCE * error):
+    for variant, spikes in counts.items():
+        error = np.sqrt((spikes.var(axis=0) + expected.var(axis=0)) / len(order)) + 1e-9
+        if np.any(np.abs(spikes.mean(axis=0) - expected.mean(axis=0)) > TOLERANCE * error):
             raise RunError(f"The {variant} variant and the kernel disagree from {state} weights; please report this as a bug.")
     return float(np.mean(counts["dense"].argmax(axis=1) != bench.labels[order]))
 
 
 def benchmark(settings: BenchmarkSSNN, message: Callable[[str], None] = print) -> Path:
-    """Measure, print a table, and write benchmark.csv, benchmark.json and figures into a new folder.
+    """Measure, print a table, and write benchmark.csv, benchmark.json and figures into a new folder; returns the folder.
 
-    Parameters
-    ----------
-    settings : BenchmarkSSNN
-    message : callable
-        Called with each line of text.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder.
-
-    Raises
-    ------
-    RunError
-        If the folder holds files, cannot be written, or the variants disagree.
-    DataError, ParameterError, BuildError
-        As `experiments.data.images` and `models.simulation.simulator` do.
+    `message` is called with each line of text. Errors are those of `experiments.benchmarks.nbp.benchmark`.
     """
     prepare(settings.out)
     dataset = settings.dataset or default_dataset(settings.data_dir, message)
     loaded = datasets.load(dataset, settings.data_dir)
-    images, labels = loaded.train_images.reshape(len(loaded.train_images), -1), loaded.train_labels
+    images, labels = loaded.train.images.reshape(len(loaded.train), -1), loaded.train.labels
     parameters = SSNN(
         **dataclasses.asdict(settings.rules), n_in=images.shape[1], hidden=settings.hidden, n_out=len(loaded.classes)
     )
@@ -191,7 +202,7 @@ def benchmark(settings: BenchmarkSSNN, message: Callable[[str], None] = print) -
     )
     wrong = {(kind, state): share for kind in bench.models for state, share in shares.items()}
     speed = speed_rows(interleaved(cases, settings.repeats), wrong)
-    found = {
+    results = {
         "settings": as_json(settings),
         "environment": describe(),
         "dataset": {"name": dataset, "origin": loaded.origin, "training samples": n_epoch},
@@ -206,28 +217,29 @@ def benchmark(settings: BenchmarkSSNN, message: Callable[[str], None] = print) -
         weights, stimuli = states["trained"], bench.stimuli["training"]
         parts = profile(
             bench.models["training"],
-            lambda one: one.run(weights, stimuli, order, noise_seed=settings.seed),
+            lambda profiled: profiled.run(weights, stimuli, order, noise_seed=settings.seed),
             PARTS,
-            message=message,
+            message,
         )
-        found["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
-    finish(settings.out, found, "-".join(map(str, parameters.sizes)), "of the training samples answered wrongly", message)
+        results["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
+    finish(settings.out, results, "-".join(map(str, parameters.sizes)), "of the training samples answered wrongly", message)
     return settings.out
 
 
-def _resources(bench: Bench, weights: dict, n_epoch: int) -> list[dict]:
-    """Memory of the running binary with the whole training set, and build times."""
-    dense = bench.simulators["training", "dense"]
-    found = [
+def _resources(bench: Bench, weights: Weights, n_epoch: int) -> list[dict]:
+    """Memory of the running binary with the whole training set, and build times; rows with quantity, circuit, value, unit."""
+    dense, stimuli = bench.simulators["training", "dense"], bench.stimuli["training"]
+    rows = [
         {"quantity": "build", "circuit": kind, "value": bench.simulators[kind, "dense"].build_seconds, "unit": "s"}
         for kind in bench.models
     ]
-    peak = peak_memory(dense, lambda: dense.run(weights, bench.stimuli["training"], np.arange(n_epoch)))
+    peak = peak_memory(dense, lambda: dense.run(weights, stimuli, np.arange(n_epoch)))
     if peak:
-        found.append({"quantity": "peak memory", "circuit": "training", "value": peak / 2**20, "unit": "MiB"})
+        rows.append({"quantity": "peak memory", "circuit": "training", "value": peak / 2**20, "unit": "MiB"})
     with Scratch() as folder:
-        _, sizes = observe(dense, lambda one: one.run(weights, bench.stimuli["training"], np.arange(1)), folder)
-    names = tuple(f"_dynamic_array_{name}_" for name in bench.models["training"].learned)
-    held = sum(size for name, size in sizes.items() if name.startswith(names))
-    synapses = sum(weights[name].size for name in bench.models["training"].learned)
-    return [*found, {"quantity": "state per synapse", "circuit": "training", "value": held / synapses, "unit": "bytes"}]
+        _, sizes = observe(dense, lambda observed: observed.run(weights, stimuli, np.arange(1)), folder)
+    learned = bench.models["training"].learned
+    names = tuple(f"_dynamic_array_{name}_" for name in learned)
+    state = sum(size for name, size in sizes.items() if name.startswith(names))
+    synapses = sum(weights[name].size for name in learned)
+    return [*rows, {"quantity": "state per synapse", "circuit": "training", "value": state / synapses, "unit": "bytes"}]

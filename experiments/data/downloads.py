@@ -1,4 +1,4 @@
-"""Where data sets are searched, and downloads from public mirrors into the cache."""
+"""Find data sets on this machine, and download them from public mirrors into the cache."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from brianprop.models.cache import cache_root, exclusive, folder_of
 from brianprop.models.errors import DataError
 
-__all__ = ["INNER", "data_folder", "download", "download_folder", "locate", "names_in", "readable", "retrieve"]
+__all__ = ["INNER", "data_folder", "download", "download_folder", "exists", "locate", "names_in", "retrieve"]
 
 Mirror = TypeVar("Mirror")
 
-#: Seconds after which a mirror that says nothing has failed.
+#: Decides from the paths of the files of a data set, None for each that is missing, whether a folder holds it.
+Enough = Callable[[Sequence[Path | None]], bool]
+
+#: Seconds without an answer after which a mirror has failed.
 TIMEOUT = 30
 
-#: Where the files lie in the folder of a data set: in itself, or as torchvision and the archives of EMNIST put them.
+#: Subfolders of the folder of a data set that may hold its files: itself, or those of torchvision and of EMNIST's archive.
 INNER = ("", "raw", "gzip")
 
 
 def data_folder(data_dir: Path | None) -> Path | None:
-    """The folder of data sets that is named, by `data_dir` or else by $BRIANPROP_DATA."""
+    """The folder of data sets: `data_dir`, or else $BRIANPROP_DATA; None if neither is given."""
     if data_dir:
         return folder_of(data_dir, "the data folder")
     named = os.environ.get("BRIANPROP_DATA")
@@ -34,7 +37,7 @@ def data_folder(data_dir: Path | None) -> Path | None:
 
 
 def download_folder(name: str) -> Path:
-    """Where the cache holds what was downloaded of a data set."""
+    """The folder of the cache for the downloaded files of a data set."""
     return cache_root() / "downloads" / name
 
 
@@ -44,48 +47,53 @@ def locate(
     names: Sequence[str],
     parts: Callable[[Path], Sequence[Path | None]],
     others: Sequence[Path] = (),
-    itself: Callable[[Sequence[Path | None]], bool] | None = any,
+    itself: Enough | None = any,
 ) -> Path | None:
-    """Return the first folder that holds a data set, or a part of it; of the cache only if it is complete.
+    """The first folder that holds a data set, or some of its files; the folder of the cache only if it is complete.
 
     Parameters
     ----------
     name : str
-        That of `download_folder`.
+        Name of the data set in the cache, see `download_folder`.
     data_dir : Path, optional
         Where to look; nothing else is searched then.
     names : sequence of str
-        Of subfolders of the `data_folder`: a subfolder counts if its name has the same letters and digits, so that MNIST of
-        torchvision and NMNIST of tonic are found. Each, and its own subfolders `INNER`, is searched.
+        Names of subfolders of the `data_folder` that are searched, and their subfolders `INNER`. Case, hyphens and underscores
+        do not matter, so that MNIST of torchvision and NMNIST of tonic are found.
     parts : callable
-        Gives the paths of all parts of the data set in a folder, None for those that it lacks.
+        Takes a folder; returns the paths of all files of the data set there, None for each that is missing.
     others : sequence of Path
         Folders that are searched before the cache.
     itself : callable, optional
-        Says of the parts in the data folder itself whether they are this data set; None if they never are.
+        Takes the paths that `parts` found in the data folder itself, and decides whether they are this data set; None if the
+        data folder itself is not searched.
+
+    Returns
+    -------
+    Path or None
 
     Raises
     ------
     DataError
         When a folder cannot be read.
     """
-    place = data_folder(data_dir)
-    searched = [(folder, any) for folder in _subfolders(place, names)]
-    if place and itself:
-        searched += [(place / inner, itself) for inner in INNER]
+    folder_of_sets = data_folder(data_dir)
+    searched: list[tuple[Path, Enough]] = [(folder, any) for folder in _subfolders(folder_of_sets, names)]
+    if folder_of_sets and itself:
+        searched += [(folder_of_sets / inner, itself) for inner in INNER]
     if data_dir is None:
         searched += [*((folder, any) for folder in others), (download_folder(name), all)]
-    # a part counts: the reader then names the missing one, which beats a silent download
+    # some of the files are enough outside of the cache: the reader then names a missing one, instead of a silent download
     return next((folder for folder, enough in searched if enough(parts(folder))), None)
 
 
-def readable(path: Path) -> bool:
-    """Whether there is a file or folder.
+def exists(path: Path) -> bool:
+    """Whether a file or folder exists.
 
     Raises
     ------
     DataError
-        When its folder may not be read, so that nobody can tell.
+        When there is no permission to look.
     """
     try:
         path.stat()
@@ -99,7 +107,7 @@ def readable(path: Path) -> bool:
 
 
 def names_in(folder: Path) -> list[str]:
-    """What is in a folder, in order; nothing where it is none. Raises DataError where it may not be read."""
+    """Sorted names of the entries of a folder; empty if it is no folder. Raises DataError without permission to read it."""
     try:
         return sorted(os.listdir(folder))
     except PermissionError as error:
@@ -110,18 +118,18 @@ def names_in(folder: Path) -> list[str]:
         return []
 
 
-def _subfolders(place: Path | None, names: Sequence[str]) -> list[Path]:
-    """The folders of a data folder in which a data set of these names may lie; exact names come first."""
-    if place is None:
+def _subfolders(folder: Path | None, names: Sequence[str]) -> list[Path]:
+    """Subfolders that may hold a data set of these names; exact names come first."""
+    if folder is None:
         return []
-    found = names_in(place)
+    present = names_in(folder)
     wanted = {_plain(name) for name in names}
-    ordered = [*(name for name in names if name in found), *(name for name in found if _plain(name) in wanted)]
-    return [place / name / inner for name in dict.fromkeys(ordered) for inner in INNER]
+    ordered = [*(name for name in names if name in present), *(name for name in present if _plain(name) in wanted)]
+    return [folder / name / inner for name in dict.fromkeys(ordered) for inner in INNER]
 
 
 def _plain(name: str) -> str:
-    """A name without case, hyphens and underscores."""
+    """A name in lower case, letters and digits only."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
@@ -134,24 +142,24 @@ def download(
     fetch: Callable[[Mirror, str], object],
     remedy: str,
 ) -> None:
-    """Fetch the files that lack, each from the first mirror that gives it right. One process at a time does so.
+    """Fetch the missing files, each from the first mirror that has it in its published form; one process at a time.
 
     Parameters
     ----------
     name : str
-        The data set, for messages.
+        Name of the data set in messages.
     folder : Path
         Where the files go.
     mirrors : sequence
-        What `fetch` takes, in the order in which they are tried.
+        Mirrors, in the order in which they are tried.
     files : sequence of str
-        All files.
+        Names of all files.
     present : callable
-        Whether a file is there.
+        Whether a file is there already.
     fetch : callable
-        Fetches one file from a mirror by `retrieve`; raises a DataError where it is not what it should be.
+        Fetches a file from a mirror by `retrieve`; raises a DataError if it is not the published one.
     remedy : str
-        What to do where all mirrors fail.
+        What the user can do if all mirrors fail.
 
     Raises
     ------
@@ -161,31 +169,31 @@ def download(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder.with_name(f".{folder.name}.lock")):
-            # the process before this one may have fetched them
-            lacking = [file for file in files if not present(file)]
-            problem = _try_mirrors(mirrors, lacking, fetch)
+            # only now: another process may have fetched files while this one waited for the lock
+            missing = [file for file in files if not present(file)]
+            problem = _try_mirrors(mirrors, missing, fetch)
     except OSError as error:
-        # pooch words a refusal anew, over several lines and without strerror
+        # pooch raises a PermissionError of its own, with a text of several lines and without strerror
         reason = error.strerror or "no permission to write"
         raise DataError(
             f"Data set {name} cannot be downloaded into {folder} ({reason}); make room there, or set "
             "BRIANPROP_CACHE to a folder that can be written."
         ) from error
-    if lacking:
+    if missing:
         raise DataError(f"Data set {name} cannot be downloaded ({_reason(problem)}): {remedy}.") from problem
 
 
-def _try_mirrors(mirrors: Sequence[Mirror], lacking: list[str], fetch: Callable[[Mirror, str], object]) -> Exception | None:
-    """Take from `lacking` what a mirror gives; returns why the last one failed."""
+def _try_mirrors(mirrors: Sequence[Mirror], missing: list[str], fetch: Callable[[Mirror, str], object]) -> Exception | None:
+    """Remove from `missing` each file that a mirror gave; returns why the last mirror failed."""
     import requests
 
     problem = None
-    # a mirror that fails once is not asked again: four timeouts in a row would try anyone's patience
+    # a mirror that failed once is not asked for further files, to spare the user several timeouts in a row
     for mirror in mirrors:
         try:
-            for file in tuple(lacking):
+            for file in tuple(missing):
                 fetch(mirror, file)
-                lacking.remove(file)
+                missing.remove(file)
         except (DataError, requests.RequestException) as error:
             problem = error
         else:
@@ -194,31 +202,41 @@ def _try_mirrors(mirrors: Sequence[Mirror], lacking: list[str], fetch: Callable[
 
 
 def retrieve(url: str, folder: Path, file: str, md5: str | None = None) -> Path:
-    """Download one file unless the folder holds it with this MD5; raises DataError where it has another."""
+    """Download one file, unless the folder holds it with this MD5. Raises DataError if the MD5 of the download is another.
+
+    Parameters
+    ----------
+    url : str
+    folder : Path
+    file : str
+        Name of the file in the folder.
+    md5 : str, optional
+        Where it is known.
+    """
     import pooch
 
-    def fetch(address: str, output: str, _) -> None:
+    def fetch(address: str, output: Any, _: Any) -> None:
         _transfer(address, Path(output), folder / file)
 
     logger = pooch.get_logger()
     level = logger.level
-    # pooch would recommend to note the hash of the gzip wrapper, which differs from mirror to mirror
+    # below this level, pooch recommends to note the hash of the gzip file, which differs between mirrors
     logger.setLevel("WARNING")
     try:
-        return Path(pooch.retrieve(url, known_hash=md5 and f"md5:{md5}", fname=file, path=folder, downloader=fetch))
+        return Path(pooch.retrieve(url, known_hash=md5 and f"md5:{md5}", fname=file, path=folder, downloader=cast(Any, fetch)))
     except ValueError as error:
-        # pooch has deleted it
+        # pooch has deleted the file
         raise DataError(f"File {url} is not the published one: its MD5 is not {md5}; try again later.") from error
     finally:
         logger.setLevel(level)
 
 
 def _transfer(url: str, output: Path, target: Path) -> None:
-    """Download an address into a file, and say before that what is downloaded, how large it is and where it will be."""
+    """Download an address into the file `output`; first prints address, size and `target`, where the file will be."""
     import requests
     from tqdm import tqdm
 
-    # as it is: data that the server packs for the transfer have another size
+    # without compression for the transfer, which would change the size
     with requests.get(url, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}) as response:
         response.raise_for_status()
         length = response.headers.get("Content-Length", "")
@@ -235,7 +253,7 @@ def _transfer(url: str, output: Path, target: Path) -> None:
 
 
 def _reason(problem: Exception | None) -> str:
-    """Say why in a few words: the exceptions of HTTP libraries nest, and their text runs over lines."""
+    """The reason in a few words, since the texts of nested HTTP errors have several lines."""
     if isinstance(problem, DataError):
         return "its mirrors sent something else"
     response = getattr(problem, "response", None)

@@ -1,17 +1,17 @@
-"""An emulated event camera: events of any image, in the manner of N-MNIST.
+"""An emulated event camera: recordings of any image, in the manner of N-MNIST.
 
-Where the recordings of N-MNIST cannot be had, this makes events of the images of MNIST, or of any others. They are not the
-published recordings: all that is made here is called emulated.
+This is for those who cannot get the recordings of N-MNIST, and for other images. The results are not the published
+recordings: they are always called emulated.
 
 Motion: G. Orchard, A. Jayawant, G. K. Cohen, N. Thakor, Frontiers in Neuroscience 9:437 (2015). The camera makes three
 saccades along an isosceles triangle, and the image moves over the sensor with constant velocity: right and down, right and
-up, and back to the left. Base and altitude of 7 pixels and 105 ms per saccade are those by which the authors' own code
-(gorchard/event-Python, ``stabilize``) takes the motion out of the recordings.
+up, and back to the left. Base and altitude are 7 pixels, and a saccade lasts 105 ms, as in the authors' code that removes
+the motion from the recordings (gorchard/event-Python, ``stabilize``).
 
 Pixels: P. Lichtsteiner, C. Posch, T. Delbruck, "A 128 x 128 120 dB 15 us latency asynchronous temporal contrast vision
 sensor", IEEE Journal of Solid-State Circuits 43(2), 566 (2008). A pixel compares the logarithm of its intensity with a
-reference level; where the difference reaches the threshold, up or down, it sends an ON or OFF event and moves the reference by
-that threshold.
+reference level. When the difference reaches the threshold, up or down, the pixel sends an ON or OFF event and moves the
+reference by the threshold.
 """
 
 from __future__ import annotations
@@ -20,24 +20,27 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
-from brianprop.experiments.data.events import SIDE, EventDataset, Events, Recordings
-from brianprop.experiments.data.images import Dataset
+from brianprop.experiments.data.dataset import Dataset, Part
+from brianprop.experiments.data.events import Events, Recordings
+from brianprop.experiments.data.nmnist import SIDE
 from brianprop.models.errors import DataError, ParameterError
 from brianprop.models.parameters import Checked
 
-__all__ = ["Camera", "emulate", "emulate_all"]
+__all__ = ["EMULATED", "Camera", "emulate", "emulate_all"]
 
-#: Streams of random numbers of one seed.
+#: Prefix of the name of an image data set: its images, recorded by an emulated camera.
+EMULATED = "emulated-"
+
+#: Independent random streams of one seed.
 THRESHOLDS, NOISE = 0, 1
 
 
 @dataclass(frozen=True)
 class Camera(Checked):
-    """The camera and its motion. With the defaults, an image of MNIST gives about as many events as in N-MNIST.
+    """The camera and its motion. With the defaults, an image of MNIST gives about as many events as a recording of N-MNIST.
 
     Raises
     ------
@@ -46,14 +49,14 @@ class Camera(Checked):
     """
 
     threshold: float = 0.3
-    """Change of the logarithm of intensity at which a pixel sends an event."""
+    """Change of the natural logarithm of intensity at which a pixel sends an event."""
     dark: float = 85.0
-    """Intensity of black [grey values]: light that is everywhere. White is (255 + dark) / dark times as bright."""
+    """Intensity of black [grey values], from ambient light. White is (255 + dark) / dark times as bright."""
     mismatch: float = 0.07
     """S.d. of the thresholds over the pixels, relative to the threshold (lognormal): 2.1 % of intensity, as measured by
     Lichtsteiner et al., at the default threshold."""
     noise: float = 0.1
-    """Rate of events without a cause, of each pixel [Hz]; they leave the reference alone, and half of them are ON."""
+    """Rate of noise events of each pixel [Hz]; they do not change the reference level, and half of them are ON."""
     base: float = 7.0
     """Base of the triangle, along x [pixels]."""
     altitude: float = 7.0
@@ -71,13 +74,13 @@ class Camera(Checked):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("frames", "interval"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        # a larger step would jump over pixels, which then see nothing of an edge
+        # in a larger step, an edge would jump over pixels
         longest = max(self.base, math.hypot(self.altitude, self.base / 2))
         self._require("frames", longest <= self.frames, "so many that the image moves at most 1 pixel from frame to frame")
 
     @property
     def duration(self) -> int:
-        """Length of a recording [us]; all events are earlier."""
+        """Length of a recording [us]."""
         return 3 * self.frames * self.interval
 
     @property
@@ -95,79 +98,77 @@ def emulate(image: np.ndarray, camera: Camera, seed: int, recording: int = 0) ->
     Parameters
     ----------
     image : ndarray, shape (rows, cols)
-        Grey values from 0 to 255, at most 34 x 34 pixels; centred on the sensor, with black around.
+        Grey values from 0 to 255, at most 34 x 34 pixels; centred on the sensor, on a black background.
     camera : Camera
     seed : int
-        Decides the thresholds of the pixels, which are the same in all recordings, and the noise.
+        Of the thresholds of the pixels, which are the same in all recordings, and of the noise.
     recording : int, optional
-        Number of the recording, from 0: each has noise of its own.
+        Number of the recording, from 0, which has independent noise.
 
     Returns
     -------
     Events
-        Of a sensor of 34 x 34 pixels. There are none if nothing changes and nothing is noisy.
+        On a sensor of 34 x 34 pixels. There are none if nothing moves and there is no noise.
 
     Raises
     ------
     DataError
-        When the image has another shape or other values.
+        When the image does not fit the sensor or has values outside 0 to 255.
     ParameterError
-        When the seed or the number is negative.
+        When the seed or the number of the recording is negative.
     """
     for name, value in (("seed", seed), ("recording", recording)):
         if value < 0:
             raise ParameterError(f"Parameter {name} = {value!r} must be at least 0, since it seeds random numbers.")
     logarithm = np.log(_film(image, camera) + camera.dark)
-    # in thresholds above the first reference
+    # difference from the first reference level, in thresholds
     drive = (logarithm - logarithm[0]) / _thresholds(camera, seed)
-    on_off, place, t = _crossings(drive, camera.interval)
+    on_off, pixel, t = _crossings(drive, camera.interval)
     if camera.noise:
         rng = np.random.default_rng([seed, NOISE, recording])
         count = rng.poisson(camera.noise * SIDE**2 * camera.duration * 1e-6)
         on_off = np.concatenate([on_off, rng.integers(0, 2, count)])
-        place = np.concatenate([place, rng.integers(0, SIDE**2, count)])
+        pixel = np.concatenate([pixel, rng.integers(0, SIDE**2, count)])
         t = np.concatenate([t, rng.integers(0, camera.duration, count)])
     order = np.argsort(t, kind="stable")
-    y, x = np.divmod(place[order], SIDE)
-    return Events(x.astype(np.uint8), y.astype(np.uint8), t[order], on_off[order].astype(np.uint8))
+    y, x = np.divmod(pixel[order], SIDE)
+    return Events(x.astype(np.uint8), y.astype(np.uint8), t[order], on_off[order].astype(np.uint8), SIDE, SIDE)
 
 
-def emulate_all(dataset: Dataset, camera: Camera, seed: int) -> EventDataset:
-    """Record a data set with one camera; each recording is made when it is asked for, the same each time.
+def emulate_all(dataset: Dataset, camera: Camera, seed: int) -> Dataset:
+    """Record a data set with one camera; each recording is computed when it is asked for, the same each time.
 
     Parameters
     ----------
     dataset : Dataset
-        Training images are the recordings 0, 1, ... of `emulate`, test images those that follow.
+        Of images. Those of the training set are the recordings 0, 1, ... of `emulate`, those of the test set follow.
     camera, seed
         As for `emulate`.
 
     Returns
     -------
-    EventDataset
-        Named ``emulated-<name>``; of a data set that is a folder, the name is the folder's last part.
+    Dataset
+        Its name has the prefix `EMULATED`.
     """
-    n_train, n_test = len(dataset.train_images), len(dataset.test_images)
-    return EventDataset(
-        name=f"emulated-{Path(dataset.name).absolute().name}",
-        train_events=Recordings(lambda place: emulate(dataset.train_images[place], camera, seed, place), range(n_train)),
-        train_labels=dataset.train_labels,
-        test_events=Recordings(lambda place: emulate(dataset.test_images[place], camera, seed, n_train + place), range(n_test)),
-        test_labels=dataset.test_labels,
-        classes=dataset.classes,
-        emulated=True,
-        origin=dataset.origin,
-    )
+
+    def recorded(part: Part, first: int) -> Part:
+        def get(number: int) -> Events:
+            return emulate(part.images[number], camera, seed, first + number)
+
+        return Part(Recordings(get, range(len(part)), SIDE, SIDE), part.labels)
+
+    train, test = recorded(dataset.train, 0), recorded(dataset.test, len(dataset.train))
+    return Dataset(EMULATED + dataset.name, train, test, dataset.classes, dataset.origin)
 
 
 def _film(image: np.ndarray, camera: Camera) -> np.ndarray:
-    """Return the image on the sensor [grey values] at the ends of all intervals, shape (3 * frames + 1, 34, 34)."""
+    """The image on the sensor [grey values] at the ends of all intervals, shape (3 * frames + 1, 34, 34)."""
     image = np.asarray(image)
     if image.ndim != 2 or not 0 < min(image.shape) <= max(image.shape) <= SIDE:
         raise DataError(
             f"An image of shape {image.shape} does not fit the sensor; give rows x columns of at most {SIDE} x {SIDE}, grey."
         )
-    if not (image.min() >= 0 and image.max() <= 255):  # also refuses what is not a number
+    if not (image.min() >= 0 and image.max() <= 255):  # also true for NaN
         raise DataError(f"An image with grey values from {image.min()} to {image.max()} cannot be shown; scale it to 0 to 255.")
     top, left = (SIDE - image.shape[0]) // 2, (SIDE - image.shape[1]) // 2
     sensor = np.zeros((SIDE, SIDE))
@@ -178,10 +179,10 @@ def _film(image: np.ndarray, camera: Camera) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _shifts(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """Return matrices, each of shape (3 * frames + 1, 34, 34), that move an image by bilinear interpolation.
+    """Matrices, two of shape (3 * frames + 1, 34, 34), that move an image by bilinear interpolation.
 
-    Interpolation is linear in the image and separable, so ``rows @ image @ cols`` is scipy.ndimage.shift of the image, at a
-    seventh of its time.
+    Interpolation is linear in the image and separable, so that ``rows @ image @ cols`` equals scipy.ndimage.shift of the image;
+    it takes a seventh of the time.
     """
     from scipy.ndimage import shift
 
@@ -193,27 +194,27 @@ def _shifts(camera: Camera) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=8)
 def _thresholds(camera: Camera, seed: int) -> np.ndarray:
-    """Return the threshold of every pixel, shape (34, 34)."""
+    """Threshold of every pixel, shape (34, 34)."""
     deviation = np.random.default_rng([seed, THRESHOLDS]).standard_normal((SIDE, SIDE))
     return camera.threshold * np.exp(camera.mismatch * deviation)
 
 
 def _crossings(drive: np.ndarray, interval: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find the events of a film.
+    """Events of a film.
 
     Parameters
     ----------
     drive : ndarray, shape (frames + 1, 34, 34)
-        Logarithm of intensity at the ends of all intervals, in thresholds above the first reference.
+        Logarithm of intensity at the ends of all intervals, in thresholds above the first reference level.
     interval : int
         Length of an interval [us].
 
     Returns
     -------
-    on_off, place, t : ndarray of int64, shape (n,)
-        1 for ON and 0 for OFF, pixel (row by row), and time [us]; an event at the very end of an interval is in it.
+    on_off, pixel, t : ndarray of int64, shape (n,)
+        1 for ON and 0 for OFF; number of the pixel, row by row; time [us], where the end of an interval belongs to it.
     """
-    # the reference stays in whole thresholds: up to the floor of a drive that has risen, down to the ceiling of one that fell
+    # the reference is a whole number of thresholds: it follows a rising drive to its floor, a falling one to its ceiling
     floor, ceiling = np.floor(drive), np.ceil(drive)
     reference = np.zeros_like(drive)
     for end in range(1, len(drive)):
@@ -222,13 +223,13 @@ def _crossings(drive: np.ndarray, interval: int) -> tuple[np.ndarray, np.ndarray
     size = drive[0].size
     drive, reference = drive.reshape(-1, size), reference.reshape(-1, size)
     change = np.diff(reference, axis=0)
-    start, place = np.nonzero(change)
-    change = change[start, place]
+    start, pixel = np.nonzero(change)
+    change = change[start, pixel]
     counts = np.abs(change).astype(np.int64)
-    start, place, sign = (np.repeat(values, counts) for values in (start, place, np.sign(change)))
-    # 1, 2, ... for the events of one pixel in one interval
+    start, pixel, sign = (np.repeat(values, counts) for values in (start, pixel, np.sign(change)))
+    # 1, 2, ... for the events of a pixel in one interval
     number = np.arange(len(start)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
-    before = drive[start, place]
-    share = (reference[start, place] + sign * number - before) / (drive[start + 1, place] - before)
-    late = np.minimum((share * interval).astype(np.int64), interval - 1)
-    return (sign > 0).astype(np.int64), place, start * interval + late
+    before = drive[start, pixel]
+    share = (reference[start, pixel] + sign * number - before) / (drive[start + 1, pixel] - before)
+    offset = np.minimum((share * interval).astype(np.int64), interval - 1)
+    return (sign > 0).astype(np.int64), pixel, start * interval + offset

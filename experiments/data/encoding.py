@@ -1,7 +1,7 @@
-"""From images and labels to spikes: crop, shift, binarise or keep grey values, one-hot.
+"""Encode images and labels as the input of a network: crop, shift, binarise or keep grey values, one-hot labels.
 
-A pixel is one source neuron. In nBP it spikes once in a turn of the chain if the pixel is bright, else never; in SSNN-BP it
-spikes in each time step with a probability that is its grey value. A label is one spike, of the target neuron of its class.
+Each pixel has an input neuron. In nBP it spikes once per sample if the pixel is bright, else never; in SSNN-BP it spikes in
+each time step with a probability given by the grey value. A label is a spike of the target neuron of its class.
 """
 
 from __future__ import annotations
@@ -12,15 +12,7 @@ import numpy as np
 
 from brianprop.models.errors import DataError, ParameterError
 
-__all__ = ["binarise", "crop", "default_crop", "grey", "one_hot", "shift"]
-
-#: Pixels cut off each side where nothing else is asked. MNIST's border is empty: the paper cuts 28 x 28 to 20 x 20.
-DEFAULT_CROP = {"mnist": 4}
-
-
-def default_crop(dataset_name: str) -> int:
-    """Pixels to cut off each side of a data set's images where nothing else is asked: 4 for ``mnist``, else 0."""
-    return DEFAULT_CROP.get(dataset_name, 0)
+__all__ = ["binarise", "crop", "grey", "one_hot", "shift"]
 
 
 def crop(images: np.ndarray, pixels: int) -> np.ndarray:
@@ -53,33 +45,33 @@ def crop(images: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def binarise(images: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """Let a pixel spike if its value exceeds a level, as a fraction of full scale; several levels make a thermometer code.
+    """Compare each pixel with a level, a fraction of full scale; several levels make a thermometer code.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (n, rows, cols)
     levels : sequence of float
-        A pixel spikes if value / 255 > level, with 0 <= level < 1: 0.5 means a value of at least 128, and 0.6 one of at
-        least 154, since 153 / 255 is 0.6 and does not exceed it. In ascending order; each has input neurons of its own.
+        In ascending order, each at least 0 and less than 1. A pixel spikes if value / 255 > level: for a level of 0.5 a value
+        of at least 128, for 0.6 one of at least 154, since 153 / 255 equals 0.6. Each level has its own input neurons.
 
     Returns
     -------
     ndarray of uint8, shape (n, levels * rows * cols)
-        1 where a pixel spikes, else 0; level after level, and within these pixels row by row.
+        1 where a pixel spikes, else 0; level by level, and within a level pixels row by row.
 
     Raises
     ------
     ParameterError
         When there is no level, one is not a finite number in [0, 1), or they do not ascend.
     """
-    # also refuses what is not a number
+    # not (0 <= level < 1) is also true for NaN
     if not levels or not all(0 <= level < 1 for level in levels) or list(levels) != sorted(set(levels)):
         given = " ".join(map(repr, levels))
         raise ParameterError(
             f"Parameter binarise = {given or None} must be one number of at least 0 and less than 1, a fraction of full scale, "
             "or several in ascending order; set --binarise."
         )
-    # the definition for each of the 256 values: 153 / 255 and the level 0.6 round to the same number, so ties are exact
+    # the lowest value that exceeds each level, counted over all 256 values, so that a tie such as 153 / 255 = 0.6 is exact
     lowest = [np.count_nonzero(np.arange(256) / 255 <= level) for level in levels]
     count, rows, cols = images.shape
     return np.concatenate([(images >= value).reshape(count, rows * cols) for value in lowest], axis=1).view(np.uint8)
@@ -92,7 +84,7 @@ def grey(images: np.ndarray, levels: Sequence[float] | None = None) -> np.ndarra
     ----------
     images : ndarray of uint8, shape (n, rows, cols)
     levels : sequence of float, optional
-        Where it is given, pixels become 255 if they exceed a level as in `binarise`, else 0.
+        If given, pixels become 255 where they exceed a level as in `binarise`, else 0.
 
     Returns
     -------
@@ -111,12 +103,12 @@ def grey(images: np.ndarray, levels: Sequence[float] | None = None) -> np.ndarra
 
 
 def shift(images: np.ndarray, shape: Sequence[int], by: np.ndarray) -> np.ndarray:
-    """Move each image by whole pixels; what comes in at the edge is dark.
+    """Move each image by whole pixels; pixels that come in at the edge are 0.
 
     Parameters
     ----------
     images : ndarray of shape (n, levels * rows * cols)
-        As `binarise` and `grey` lay them out.
+        In the layout of `binarise` and `grey`.
     shape : sequence of int
         Levels, rows and columns.
     by : int array of shape (n, 2)
@@ -140,7 +132,7 @@ def shift(images: np.ndarray, shape: Sequence[int], by: np.ndarray) -> np.ndarra
 
 
 def one_hot(labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Write class indices as one spike among ``n_classes``.
+    """Encode class indices as one spike among ``n_classes``.
 
     Parameters
     ----------
@@ -156,13 +148,13 @@ def one_hot(labels: np.ndarray, n_classes: int) -> np.ndarray:
     Raises
     ------
     DataError
-        When a label is no class index.
+        When a label is not a class index.
     """
     targets = (labels[:, np.newaxis] == np.arange(n_classes)).astype(np.uint8)
-    strangers = labels[~targets.any(axis=1)]
-    if strangers.size:
+    unknown = labels[~targets.any(axis=1)]
+    if unknown.size:
         raise DataError(
-            f"Label {strangers[0]} is none of the class indices 0 to {n_classes - 1}; map labels to indices of the "
+            f"Label {unknown[0]} is none of the class indices 0 to {n_classes - 1}; map labels to indices of the "
             "sorted classes first."
         )
     return targets

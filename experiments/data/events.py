@@ -1,16 +1,15 @@
-"""Events of an event camera: the binary format of N-MNIST, and events binned into time steps as input spikes.
+"""Recordings of an event camera: their events, the binary format of their files, and input spikes made of them.
 
-Source: G. Orchard, A. Jayawant, G. K. Cohen, N. Thakor, "Converting static image datasets to spiking neuromorphic datasets
-using saccades", Frontiers in Neuroscience 9:437 (2015).
-
-A file is a sequence of records of 5 bytes:
+The format is that of N-MNIST, from G. Orchard, A. Jayawant, G. K. Cohen, N. Thakor, "Converting static image datasets to
+spiking neuromorphic datasets using saccades", Frontiers in Neuroscience 9:437 (2015). A file is a sequence of records of 5
+bytes:
 
     byte 0          x [pixels], from the left
     byte 1          y [pixels], from the top; 240 marks an overflow of the time
     byte 2, bit 7   polarity: 1 ON (brighter), 0 OFF (darker)
     other 23 bits   time [us], most significant first
 
-A mark of an overflow adds 2^13 us to the times of all later records, and is no event itself.
+A record that marks an overflow is not an event: it adds 2^13 us to the times of all later records.
 """
 
 from __future__ import annotations
@@ -19,36 +18,32 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
 from brianprop.models.errors import DataError, ParameterError
 
-__all__ = ["SIDE", "EventDataset", "Events", "Recordings", "bin_events", "encode", "read"]
+__all__ = ["Events", "Recordings", "bin_events", "read"]
 
-#: Rows and columns of the sensor of N-MNIST [pixels].
-SIDE = 34
-
+#: Bytes of a record.
 RECORD = 5
-OVERFLOW_Y = 240
-#: What a mark adds to the times behind it [us].
-OVERFLOW = 2**13
-#: The largest time that a record holds [us].
-LAST = 2**23 - 1
-#: Times are below this, 19 hours [us]: more would be a time of day, and millions of marks in a file.
+#: The y of a record that marks an overflow, and what it adds to the times of later records [us].
+OVERFLOW_Y, OVERFLOW = 240, 2**13
+#: Bound of all times, 19 hours [us]: a longer recording would have millions of marks, so it is a damaged one.
 TIME_LIMIT = 2**36
 
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Events of one recording, in the order of their times. The arrays are made read-only.
+    """Events of one recording, in order of time. The arrays become read-only.
 
     Attributes
     ----------
     x, y : ndarray of uint8 or uint16, shape (n,)
         Column from the left and row from the top [pixels].
     t : ndarray of int64, shape (n,)
-        Time since the start of the recording [us], from 0 and never falling.
+        Time since the start of the recording [us], at least 0, in ascending order.
     polarity : ndarray of uint8, shape (n,)
         1 for ON (brighter), 0 for OFF (darker).
     width, height : int
@@ -64,8 +59,8 @@ class Events:
     y: np.ndarray
     t: np.ndarray
     polarity: np.ndarray
-    width: int = SIDE
-    height: int = SIDE
+    width: int
+    height: int
 
     def __post_init__(self):
         kinds = {"x": ("uint8", "uint16"), "y": ("uint8", "uint16"), "t": ("int64",), "polarity": ("uint8",)}
@@ -87,73 +82,62 @@ class Events:
         return len(self.t)
 
 
-@dataclass(frozen=True)
-class EventDataset:
-    """Recordings and class indices, for training and for the test.
-
-    Attributes
-    ----------
-    name : str
-        ``n-mnist``, or ``emulated-<name>`` where an emulator made the events from the images of a data set.
-    train_events, test_events : Recordings
-        Made or read when they are asked for.
-    train_labels, test_labels : ndarray of int64, shape (n,)
-        Class indices from 0 to len(classes) - 1.
-    classes : ndarray of int64, shape (n_classes,)
-        The label in the files is ``classes[index]``.
-    emulated : bool
-        Whether the events come from an emulator instead of a camera.
-    origin : str
-        The folder that the recordings, or the images behind them, are read from.
-    """
-
-    name: str
-    train_events: Recordings
-    train_labels: np.ndarray
-    test_events: Recordings
-    test_labels: np.ndarray
-    classes: np.ndarray
-    emulated: bool
-    origin: str
-
-
 class Recordings(Sequence[Events]):
-    """A sequence of recordings, each read or made anew when it is asked for; a slice of it is another.
+    """A sequence of recordings, each read or computed when it is asked for; a slice is a sequence too.
 
     Parameters
     ----------
     get : callable
-        Gives the `Events` of a number.
+        Takes the number of a recording; returns its `Events`.
     numbers : range
-        The numbers that the sequence goes through.
+        Numbers of the recordings in the sequence.
+    width, height : int
+        Columns and rows of the sensor [pixels], the same for all recordings.
     """
 
-    def __init__(self, get: Callable[[int], Events], numbers: range):
+    def __init__(self, get: Callable[[int], Events], numbers: range, width: int, height: int):
         self._get, self._numbers = get, numbers
+        self.width, self.height = width, height
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Rows and columns of the input neurons as an image: OFF events above ON events."""
+        return 2 * self.height, self.width
+
+    @property
+    def n_in(self) -> int:
+        """Number of input neurons: two for each pixel, see `bin_events`."""
+        return 2 * self.height * self.width
 
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def __getitem__(self, place):
-        if isinstance(place, slice):
-            return Recordings(self._get, self._numbers[place])
-        return self._get(self._numbers[place])
+    @overload
+    def __getitem__(self, index: int) -> Events: ...
+    @overload
+    def __getitem__(self, index: slice) -> Recordings: ...
+    def __getitem__(self, index: int | slice) -> Events | Recordings:
+        if isinstance(index, slice):
+            return Recordings(self._get, self._numbers[index], self.width, self.height)
+        return self._get(self._numbers[index])
 
 
-def read(source: str | os.PathLike | bytes, name: str | None = None) -> Events:
+def read(source: str | os.PathLike | bytes, width: int, height: int, name: str | None = None) -> Events:
     """Read a recording in the format of N-MNIST.
 
     Parameters
     ----------
     source : path or bytes
-        A file, or the content of one.
+        A file, or its content.
+    width, height : int
+        Columns and rows of the sensor [pixels].
     name : str, optional
-        What errors call the file; its path by default.
+        Name of the file in error messages; its path by default.
 
     Returns
     -------
     Events
-        On a sensor of 34 x 34 pixels, coordinates as uint8, in order of time; marks of overflows are resolved.
+        Coordinates as uint8. Overflows of the time are added up, and events are sorted by time.
 
     Raises
     ------
@@ -176,70 +160,30 @@ def read(source: str | os.PathLike | bytes, name: str | None = None) -> Events:
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)
     marks = records[:, 1] == OVERFLOW_Y
-    places = np.flatnonzero(~marks)
-    if not places.size:
+    positions = np.flatnonzero(~marks)
+    if not positions.size:
         state = f"holds {len(records)} marks of overflows and no event" if len(records) else "is empty"
         raise DataError(f"File {name} {state}; replace it.")
-    late = np.cumsum(marks)[places] * OVERFLOW
-    x, y, first, second, third = np.ascontiguousarray(records[places].T)
-    t = ((first & 0x7F).astype(np.int64) << 16 | second.astype(np.int64) << 8 | third) + late
-    # pixels queue for the bus of a camera, so neighbouring events may stand in the wrong order
+    overflow = np.cumsum(marks)[positions] * OVERFLOW
+    x, y, first, second, third = np.ascontiguousarray(records[positions].T)
+    t = ((first & 0x7F).astype(np.int64) << 16 | second.astype(np.int64) << 8 | third) + overflow
+    # the pixels of a camera queue for its bus, so that neighbouring events may be in the wrong order
     order = np.argsort(t, kind="stable")
-    x, y, t, first, places = x[order], y[order], t[order], first[order], places[order]
-    fault = _fault(x, y, t, first >> 7, SIDE, SIDE)
+    x, y, t, first, positions = x[order], y[order], t[order], first[order], positions[order]
+    fault = _fault(x, y, t, first >> 7, width, height)
     if fault is not None:
-        raise DataError(f"File {name} is damaged: the event at byte {RECORD * places[fault[0]]} {fault[1]}; replace it.")
-    return Events(x, y, t, first >> 7)
+        raise DataError(f"File {name} is damaged: the event at byte {RECORD * positions[fault[0]]} {fault[1]}; replace it.")
+    return Events(x, y, t, first >> 7, width, height)
 
 
-def encode(events: Events) -> bytes:
-    """Write a recording in the format of N-MNIST; `read` gives the same events.
-
-    Times beyond 23 bits get as few marks of overflows as they need, each directly before the event that needs it.
-
-    Parameters
-    ----------
-    events : Events
-        At least one, of a sensor of at most 34 x 34 pixels.
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    DataError
-        When there is no event, or the sensor is larger: what `read` would refuse.
-    """
-    if max(events.width, events.height) > SIDE:
-        raise DataError(
-            f"Events of a sensor of {events.width} x {events.height} pixels are none of N-MNIST, which has {SIDE} x {SIDE}; "
-            "crop them."
-        )
-    if not len(events):
-        raise DataError(
-            "A recording without events makes an empty file, which cannot be told from a damaged one; leave it out."
-        )
-    marks = np.maximum(-((LAST - events.t) // OVERFLOW), 0)
-    time = events.t - marks * OVERFLOW
-    records = np.zeros((len(events) + marks[-1], RECORD), np.uint8)
-    records[:, 1] = OVERFLOW_Y
-    fields = (events.x, events.y, events.polarity << 7 | time >> 16, time >> 8 & 0xFF, time & 0xFF)
-    records[np.arange(len(events)) + marks] = np.stack(fields, axis=1)
-    return records.tobytes()
-
-
-def bin_events(events: Events, steps: int, duration: int | None = None) -> np.ndarray:
-    """Bin a recording into time steps: an input neuron spikes where at least one event falls into the bin.
+def bin_events(events: Events, steps: int) -> np.ndarray:
+    """Bin a recording into time steps: an input neuron spikes if at least one of its events falls into the bin.
 
     Parameters
     ----------
     events : Events
     steps : int
-        Number of bins, equal parts of the recording.
-    duration : int, optional
-        Length of the recording [us], from time 0; events later than that are left out. By default it ends with its last
-        event, which is in the last bin.
+        Number of bins: equal parts of the time from 0 to the last event, which is in the last bin.
 
     Returns
     -------
@@ -249,35 +193,29 @@ def bin_events(events: Events, steps: int, duration: int | None = None) -> np.nd
     Raises
     ------
     ParameterError
-        When ``steps`` or ``duration`` is not at least 1.
+        When ``steps`` is less than 1.
     """
-    _check_bins(steps, duration)
+    if not steps >= 1:
+        raise ParameterError(f"Parameter steps = {steps!r} must be at least 1, so that events can be binned; raise it.")
     frames = np.zeros((steps, 2 * events.height * events.width), np.uint8)
     if len(events):
-        # whole numbers, so that an event on the border of two bins falls into the same one everywhere
-        step = events.t * steps // (events.t[-1] + 1 if duration is None else duration)
+        # in whole numbers, so that rounding moves no event on the border of two bins
+        step = events.t * steps // (events.t[-1] + 1)
         neuron = (events.polarity.astype(np.int64) * events.height + events.y) * events.width + events.x
-        inside = step < steps
-        frames[step[inside], neuron[inside]] = 1
+        frames[step, neuron] = 1
     return frames
-
-
-def _check_bins(steps: int, duration: int | None) -> None:
-    for name, value in (("steps", steps), ("duration", duration)):
-        if value is not None and not value >= 1:
-            raise ParameterError(f"Parameter {name} = {value!r} must be at least 1, so that events can be binned; raise it.")
 
 
 def _fault(
     x: np.ndarray, y: np.ndarray, t: np.ndarray, polarity: np.ndarray, width: int, height: int
 ) -> tuple[int, str] | None:
-    """Return the place of an impossible event and what is wrong with it."""
-    for place in np.flatnonzero((x >= width) | (y >= height))[:1]:
-        return place, f"lies at x = {x[place]}, y = {y[place]}, outside of {width} x {height} pixels"
-    for place in np.flatnonzero(polarity > 1)[:1]:
-        return place, f"has polarity {polarity[place]} and not 0 or 1"
-    for place in np.flatnonzero((t < 0) | (t >= TIME_LIMIT))[:1]:
-        return place, f"is at {t[place]} us and not from 0 to less than {TIME_LIMIT} us after the start of the recording"
-    for place in np.flatnonzero(np.diff(t) < 0)[:1] + 1:
-        return place, f"is at {t[place]} us, earlier than the one before it at {t[place - 1]} us"
+    """Index of the first impossible event and what is wrong with it; None if there is none."""
+    for index in np.flatnonzero((x >= width) | (y >= height))[:1]:
+        return index, f"lies at x = {x[index]}, y = {y[index]}, outside of {width} x {height} pixels"
+    for index in np.flatnonzero(polarity > 1)[:1]:
+        return index, f"has polarity {polarity[index]} and not 0 or 1"
+    for index in np.flatnonzero((t < 0) | (t >= TIME_LIMIT))[:1]:
+        return index, f"is at {t[index]} us and not from 0 to less than {TIME_LIMIT} us after the start of the recording"
+    for index in np.flatnonzero(np.diff(t) < 0)[:1] + 1:
+        return index, f"is at {t[index]} us, earlier than the one before it at {t[index - 1]} us"
     return None

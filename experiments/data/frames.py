@@ -1,4 +1,4 @@
-"""Event data sets as networks see them: recordings binned into time steps, eight steps in a byte."""
+"""Event data sets by name, and their recordings as networks take them: binned into time steps, eight steps in a byte."""
 
 from __future__ import annotations
 
@@ -9,50 +9,27 @@ import json
 import sys
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data import nmnist
-from brianprop.experiments.data.emulator import Camera, emulate_all
-from brianprop.experiments.data.events import SIDE, EventDataset, Events, bin_events
+from brianprop.experiments.data.dataset import Dataset
+from brianprop.experiments.data.emulator import EMULATED, Camera, emulate_all
+from brianprop.experiments.data.events import Recordings, bin_events
 from brianprop.models.cache import cache_root
 from brianprop.models.errors import RunError
 from brianprop.models.files import atomic_write
 from brianprop.models.ssnn_bp.model import pack, unpack
 
-__all__ = ["EMULATED", "INPUTS", "SHAPE", "Source", "frames", "is_events", "load", "rates"]
+__all__ = ["CHUNK", "EMULATED", "frames", "is_events", "load", "rates"]
 
-#: Before the name of an image data set: its images, recorded by an emulated camera.
-EMULATED = "emulated-"
-
-#: The camera is the same in all emulated data sets.
+#: Seed of the emulated camera, the same for all data sets.
 CAMERA_SEED = 0
 
-#: What input neurons look like as an image: OFF events above ON events.
-SHAPE = (2 * SIDE, SIDE)
-INPUTS = SHAPE[0] * SHAPE[1]
-
-#: Recordings that are kept in one file of the cache: emulating them takes some seconds.
+#: Recordings in one file of the cache; to emulate them takes some seconds.
 CHUNK = 2000
-
-
-@dataclass(frozen=True)
-class Source:
-    """A data set of recordings, and what its frames may be kept under in the cache.
-
-    Attributes
-    ----------
-    dataset : EventDataset
-    key : str or None
-        Stands for all that decides the recordings; None where they are read from files, which is fast.
-    """
-
-    dataset: EventDataset
-    key: str | None
 
 
 def is_events(name: str) -> bool:
@@ -60,49 +37,45 @@ def is_events(name: str) -> bool:
     return name == nmnist.NAME or name.startswith(EMULATED)
 
 
-def load(name: str, data_dir: Path | None = None) -> Source:
-    """Find the recordings of a data set; none is read or made yet.
+def load(name: str, data_dir: Path | None = None) -> Dataset:
+    """Find an event data set; its recordings are not yet read or emulated.
 
     Parameters
     ----------
     name : str
-        ``n-mnist``, or ``emulated-`` and what `experiments.data.images.load` knows.
+        ``n-mnist``, or ``emulated-`` in front of a name that `experiments.data.images.load` takes.
     data_dir : Path, optional
+        Where to look for the recordings or the images.
 
     Raises
     ------
     DataError
-        As `experiments.data.nmnist.load_events` and `experiments.data.images.load` do.
+        As `experiments.data.nmnist.load` and `experiments.data.images.load` do.
     """
     if not name.startswith(EMULATED):
-        return Source(nmnist.load_events(data_dir), None)
+        return nmnist.load(data_dir)
     images, camera = datasets.load(name.removeprefix(EMULATED), data_dir), Camera()
     digest = hashlib.sha256(json.dumps([dataclasses.asdict(camera), CAMERA_SEED], sort_keys=True).encode())
-    for part in (images.train_images, images.test_images):
-        digest.update(str(part.shape).encode())
-        digest.update(part.tobytes())
-    return Source(emulate_all(images, camera, CAMERA_SEED), digest.hexdigest())
+    for part in (images.train, images.test):
+        digest.update(str(part.images.shape).encode())
+        digest.update(part.images.tobytes())
+    return dataclasses.replace(emulate_all(images, camera, CAMERA_SEED), key=digest.hexdigest())
 
 
-def frames(
-    recordings: Sequence[Events], steps: int, key: str | None = None, progress: Callable[[int], None] | None = None
-) -> np.ndarray:
-    """Bin recordings into time steps, as `models.ssnn_bp.model.pack` packs them.
+def frames(recordings: Recordings, steps: int, key: str | None = None) -> np.ndarray:
+    """Bin recordings into time steps, and pack them as `models.ssnn_bp.model.pack` does.
 
     Parameters
     ----------
-    recordings : sequence of Events
-        Of a sensor of 34 x 34 pixels.
+    recordings : Recordings
     steps : int
         T: equal parts of each recording, see `experiments.data.events.bin_events`.
     key : str, optional
-        Stands for these recordings in the cache, in which chunks are kept as they are made.
-    progress : callable, optional
-        Called with the number of recordings done.
+        Stands for these recordings in the cache; without it they are not cached.
 
     Returns
     -------
-    uint8 array of shape (n, ceil(T / 8) * 2312)
+    uint8 array of shape (n, ceil(T / 8) * n_in)
 
     Raises
     ------
@@ -111,26 +84,24 @@ def frames(
     ParameterError
         When `steps` is not at least 1.
     """
-    packed = np.empty((len(recordings), -(-steps // 8) * INPUTS if steps >= 1 else 0), np.uint8)
+    packed = np.empty((len(recordings), -(-steps // 8) * recordings.n_in if steps >= 1 else 0), np.uint8)
     for start in range(0, len(recordings), CHUNK):
         chunk = recordings[start : start + CHUNK]
         part = packed[start : start + len(chunk)]
         path = key and cache_root() / "events" / f"{key[:20]}-{steps}-{start}-{len(chunk)}.npz"
-        kept = path and _recall(path, part.shape)
-        if kept is not None:
-            part[:] = kept
+        cached = _recall(path, part.shape) if path else None
+        if cached is not None:
+            part[:] = cached
         else:
             for row, events in zip(part, chunk, strict=True):
                 row[:] = pack(bin_events(events, steps)[np.newaxis])[0]
             if path:
                 _keep(path, part)
-        if progress:
-            progress(start + len(chunk))
     return packed
 
 
 def _recall(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Frames from the cache; None where they are not there, or damaged, which the checksum of the file shows."""
+    """Frames from the cache; None where the file is missing or damaged, which its checksum shows."""
     try:
         with np.load(path) as file:
             frames = file["frames"]
@@ -140,16 +111,17 @@ def _recall(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _keep(path: Path, frames: np.ndarray) -> None:
-    """Put frames into the cache; one that cannot be written costs time in the next run, and is said once."""
+    """Put frames into the cache; where it cannot be written, the user is told once."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, lambda file: np.savez(file, frames=frames))
     except (OSError, RunError) as error:
-        _say_not_kept(path.parent, (error.__cause__ or error).strerror)
+        cause = error.__cause__ or error
+        _say_not_kept(path.parent, cause.strerror if isinstance(cause, OSError) else str(cause))
 
 
 @functools.cache
-def _say_not_kept(folder: Path, reason: str) -> None:
+def _say_not_kept(folder: Path, reason: str | None) -> None:
     print(
         f"The emulated events are not kept in {folder} ({reason}), so the next run emulates them again; make room there, or "
         "set BRIANPROP_CACHE to a folder that can be written.",
@@ -158,7 +130,7 @@ def _say_not_kept(folder: Path, reason: str) -> None:
 
 
 def rates(packed: np.ndarray, steps: int) -> np.ndarray:
-    """Share of the time steps in which each input neuron fires, as grey values.
+    """Share of the time steps with a spike of each input neuron, as a grey value.
 
     Parameters
     ----------
@@ -169,11 +141,11 @@ def rates(packed: np.ndarray, steps: int) -> np.ndarray:
     Returns
     -------
     uint8 array of shape (n, n_in)
-        255 stands for an event in every step.
+        255 stands for a spike in every step.
     """
-    # in parts, since unpacked frames take eight times the memory
-    parts = [
+    # in chunks, since unpacked frames take eight times the memory
+    chunks = [
         np.rint(255 * unpack(packed[start : start + CHUNK], steps).mean(axis=1)).astype(np.uint8)
         for start in range(0, len(packed), CHUNK)
     ]
-    return np.concatenate(parts) if parts else np.zeros((0, INPUTS), np.uint8)
+    return np.concatenate(chunks) if chunks else np.zeros((0, packed.shape[1] // -(-steps // 8)), np.uint8)

@@ -44,7 +44,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from brianprop.analysis.runs.sweep_directory import SAMPLE, SEED
+from brianprop.analysis.runs.sweep_plan import SAMPLE, SEED
 from brianprop.analysis.runs.toml_files import read_toml
 from brianprop.experiments.sweeps.description import MAX_POINTS, Axis, Method, Sample, Scale, Sweep, numbers_of
 from brianprop.experiments.training.options import TrainOptions

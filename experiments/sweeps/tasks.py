@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.environment import program_digest
-from brianprop.experiments.training.data import Part
 from brianprop.experiments.training.lockstep import padded
 from brianprop.experiments.training.options import TrainOptions
 from brianprop.experiments.training.systems import OPTIONS, SYSTEMS

@@ -19,7 +19,8 @@ from pathlib import Path
 from distributed import WorkerPlugin
 
 from brianprop.analysis.runs.run import Run
-from brianprop.analysis.runs.sweep_directory import PointStore, SweepDirectory, has_links, misfit
+from brianprop.analysis.runs.sweep_directory import PointStore, SweepDirectory, has_links
+from brianprop.analysis.runs.sweep_plan import misfit
 from brianprop.experiments.environment import program_digest
 from brianprop.experiments.sweeps.tasks import Batch, Task, builds_of
 from brianprop.experiments.training.commands import resume, train

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
 import numpy as np
 
 from brianprop.experiments.data import encoding
-from brianprop.experiments.training.data import Part
+from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.training.options import TrainOptions
 from brianprop.experiments.training.system import System
 from brianprop.models.errors import ParameterError

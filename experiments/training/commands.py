@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from brianprop.analysis.runs.run import Run, as_json, require_vacant
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
+from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.environment import describe
-from brianprop.experiments.training.data import Data, Part, data_options, dataset_name, load_data
+from brianprop.experiments.training.data import Data, data_options, dataset_name, load_data
 from brianprop.experiments.training.loop import Training
 from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.experiments.training.system import System, metrics_row
@@ -238,7 +239,7 @@ def evaluate(
 def _origin(origin: str, name: str) -> str:
     """Where data came from, for config.json, which may be published: no path, unless the user named the data by one."""
     images = name.removeprefix(event_frames.EMULATED)
-    if images not in datasets.SHA256:
+    if images not in datasets.CHECKED:
         return f"a folder {images}" if Path(origin).is_absolute() and Path(images).name == images else origin
     emulated = "" if images == name else ", recorded by an emulated camera"
     return f"{images} (SHA-256 of the payloads checked){emulated}"

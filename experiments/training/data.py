@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
+from brianprop.experiments.data.dataset import Part, divide
 from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.models.errors import ParameterError
 from brianprop.models.memory import require_memory
 
-__all__ = ["Data", "EventInput", "Part", "data_options", "dataset_name", "load_data"]
+__all__ = ["Data", "EventInput", "data_options", "dataset_name", "load_data"]
 
 #: Copies of the encoded images that are in memory at once: the images, the rows that the sources send, and a temporary copy.
 ENCODED = 3
@@ -26,26 +25,6 @@ ENCODED = 3
 #: The form in which a network takes an event data set: frames, or for each pixel the share of time steps with an event, as a
 #: grey value.
 EventInput = Literal["frames", "rates"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One encoded split.
-
-    Attributes
-    ----------
-    images : uint8 array of shape (n, n_in)
-        0 and 1, or grey values from 0 to 255; for a network that takes frames of events, packed frames, see
-        `experiments.data.frames`.
-    labels : int array of shape (n,)
-        Class indices.
-    shape : tuple of int
-        Levels, rows and columns of an image.
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    shape: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -100,9 +79,9 @@ def load_data(
     name, data_dir
         See `experiments.data.images.load`.
     samples, validation, test_samples : int, optional
-        See `experiments.data.images.split`.
+        See `experiments.data.dataset.divide`.
     crop : int, optional
-        Pixels to cut off each side (default: `experiments.data.encoding.default_crop`).
+        Pixels to cut off each side (default: `experiments.data.images.default_crop`).
     binarise : sequence of float, optional
         Thresholds between dark and bright pixels; if None, grey values stay.
     grey : bool
@@ -130,46 +109,38 @@ def load_data(
             )
         return _load_events(name, data_dir, samples, validation, test_samples, steps, events, message)
     dataset = datasets.load(name, data_dir)
-    splits = datasets.split(dataset, samples, validation, test_samples)
-    crop = encoding.default_crop(name) if crop is None else crop
-    n_images = sum(len(getattr(splits, part).labels) for part in ("train", "validation", "test"))
-    n_bytes = n_images * dataset.train_images[0].size * max(1, len(binarise or ()))
+    splits = divide(dataset, samples, validation, test_samples)
+    crop = datasets.default_crop(name) if crop is None else crop
+    n_bytes = sum(map(len, splits.values())) * dataset.train.images[0].size * max(1, len(binarise or ()))
     require_memory(ENCODED * n_bytes, f"The data set {name}", "set a smaller --samples or fewer levels by --binarise")
     parts, digest = {}, hashlib.sha256()
-    for part in ("train", "validation", "test"):
-        split = getattr(splits, part)
-        images = encoding.crop(split.images, crop)
+    for of, part in splits.items():
+        images = encoding.crop(part.images, crop)
         shape = images.shape[1:]
         pixels = encoding.grey(images, binarise) if grey else encoding.binarise(images, binarise or ())
         n_in = pixels.shape[1]
-        parts[part] = Part(pixels, split.labels, (n_in // (shape[0] * shape[1]), *shape))
-        digest.update(parts[part].images.tobytes() + parts[part].labels.tobytes())
+        parts[of] = Part(pixels, part.labels, (n_in // (shape[0] * shape[1]), *shape))
+        digest.update(pixels.tobytes() + part.labels.tobytes())
     return Data(parts, [int(label) for label in dataset.classes], shape, n_in, crop, dataset.origin, digest.hexdigest())
 
 
 def _load_events(name, data_dir, samples, validation, test_samples, steps, events, message) -> Data:
-    source = event_frames.load(name, data_dir)
-    found = source.dataset
-    recordings = datasets.Dataset(
-        name, found.train_events, found.train_labels, found.test_events, found.test_labels, found.classes, found.origin
-    )
-    splits = datasets.split(recordings, samples, validation, test_samples)
-    n_recordings = sum(len(getattr(splits, part).labels) for part in ("train", "validation", "test"))
-    n_bytes = n_recordings * event_frames.INPUTS * -(-steps // 8)
+    dataset = event_frames.load(name, data_dir)
+    splits = divide(dataset, samples, validation, test_samples)
+    shape, n_in = dataset.train.images.image_shape, dataset.train.images.n_in
+    n_bytes = sum(map(len, splits.values())) * n_in * -(-steps // 8)
     require_memory(ENCODED * n_bytes, f"The data set {name} in {steps} time steps", "set a smaller --steps or --samples")
     parts, digest = {}, hashlib.sha256()
-    for part in ("train", "validation", "test"):
-        split = getattr(splits, part)
-        if source.key and len(split.labels) > event_frames.CHUNK:
-            message(f"Emulating {len(split.labels)} recordings of {name} ({part}; kept in the cache) ...")
-        key = source.key and hashlib.sha256(f"{source.key} {part} {validation}".encode()).hexdigest()
-        frames = event_frames.frames(split.images, steps, key)
+    for of, part in splits.items():
+        if dataset.key and len(part) > event_frames.CHUNK:
+            message(f"Emulating {len(part)} recordings of {name} ({of}; kept in the cache) ...")
+        key = dataset.key and hashlib.sha256(f"{dataset.key} {of} {validation}".encode()).hexdigest()
+        frames = event_frames.frames(part.images, steps, key)
         images = frames if events == "frames" else event_frames.rates(frames, steps)
-        parts[part] = Part(images, split.labels, (1, *event_frames.SHAPE))
-        digest.update(images.tobytes() + split.labels.tobytes())
-    classes = [int(label) for label in found.classes]
-    n_in = event_frames.SHAPE[0] * event_frames.SHAPE[1]
-    return Data(parts, classes, event_frames.SHAPE, n_in, 0, found.origin, digest.hexdigest())
+        parts[of] = Part(images, part.labels, (1, *shape))
+        digest.update(images.tobytes() + part.labels.tobytes())
+    classes = [int(label) for label in dataset.classes]
+    return Data(parts, classes, shape, n_in, 0, dataset.origin, digest.hexdigest())
 
 
 def data_options(settings: TrainOptions) -> dict[str, Any]:

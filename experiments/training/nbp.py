@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from brianprop.experiments.data import encoding
+from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
-from brianprop.experiments.training.data import Part
 from brianprop.experiments.training.system import JITTER_STREAM, Learned, recording_of
 from brianprop.models.model import Stimuli, Weights
 from brianprop.models.nbp.circuit import NBP, Rules, inference_circuit, initial_weights, matrices, training_circuit, weights_of

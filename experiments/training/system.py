@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from brianprop.analysis.runs.run import Recording
-from brianprop.experiments.training.data import EventInput, Part
+from brianprop.experiments.data.dataset import Part
+from brianprop.experiments.training.data import EventInput
 from brianprop.experiments.training.options import Message
 from brianprop.models.model import Model, Recorded, Weights
 from brianprop.models.simulation.simulator import Progress

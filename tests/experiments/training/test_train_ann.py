@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_info
 from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import images as datasets
+from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.training.ann import ANNSystem, scores
-from brianprop.experiments.training.data import Part
 from brianprop.experiments.training.system import noise_seed
 from brianprop.models import ann
 from brianprop.models.ann import ANN
@@ -36,7 +36,7 @@ def finished(tmp_path_factory):
 
 def test_the_run_is_what_the_network_gives_epoch_by_epoch(finished):
     dataset = datasets.load("digits")
-    images, labels = dataset.train_images.reshape(-1, 64), dataset.train_labels
+    images, labels = dataset.train.images.reshape(-1, 64), dataset.train.labels
     parameters = ANN(n_in=64, n_hid=(20,), n_out=10, rates=(0.03, 0.06), clip=2.0, dropout=0.2, weight_decay=0.001)
     assert finished.parameters() == parameters
     weights = ann.initial_weights(parameters, 5)

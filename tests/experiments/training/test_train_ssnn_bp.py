@@ -43,7 +43,7 @@ def finished(tmp_path_factory):
 def grey_digits():
     """All training images (1500, 64), uint8 from 0 to 255, their labels, and the test images."""
     dataset = datasets.load("digits")
-    return dataset.train_images.reshape(-1, 64), dataset.train_labels, dataset.test_images.reshape(-1, 64)
+    return dataset.train.images.reshape(-1, 64), dataset.train.labels, dataset.test.images.reshape(-1, 64)
 
 
 def test_run_directory_holds_what_is_promised(finished, grey_digits):

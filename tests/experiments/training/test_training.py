@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from brianprop.experiments.data import images as datasets
+from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.training import commands as training_commands
 from brianprop.experiments.training.ann import ANNSystem, TrainANN
 from brianprop.experiments.training.commands import train
-from brianprop.experiments.training.data import Part, load_data
+from brianprop.experiments.training.data import load_data
 from brianprop.experiments.training.nbp import NBPSystem, TrainNBP
 from brianprop.experiments.training.ssnn_bp import SSNNSystem, TrainSSNN
 from brianprop.experiments.training.system import Learned, noise_seed
@@ -99,9 +100,10 @@ def test_the_digest_of_data_sees_every_pixel_and_label(monkeypatch):
     digests = {load_data("digits").digest}
     for part in ("train", "test"):
         for kind, change in (("images", 255), ("labels", None)):
-            array = getattr(original, f"{part}_{kind}").copy()
+            samples = getattr(original, part)
+            array = getattr(samples, kind).copy()
             array[-1 if part == "test" else 3] = (array[-1 if part == "test" else 3] + 1) % 10 if change is None else change
-            other = dataclasses.replace(original, **{f"{part}_{kind}": array})
+            other = dataclasses.replace(original, **{part: dataclasses.replace(samples, **{kind: array})})
             monkeypatch.setattr(datasets, "load", lambda *_, other=other: other)
             digests.add(load_data("digits").digest)
     assert len(digests) == 5

@@ -10,15 +10,31 @@ from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.emulator import Camera, emulate_all
-from brianprop.experiments.data.events import bin_events, encode
+from brianprop.experiments.data.events import Recordings, bin_events, encode
+from brianprop.experiments.data.nmnist import SIDE
 from brianprop.experiments.training.data import load_data
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
 from brianprop.experiments.training.system import SHUFFLE_STREAM
 from brianprop.models.ssnn_bp.model import SSNNRules, unpack
 
+from .recording_files import encode
+
 #: The steps and sizes of the other tests of training.
 SMALL = ["--samples", "60", "--validation", "20", "--test-samples", "20", "--epochs", "2", "--seed", "3"]
 EVENTS = ["train", "ssnn-bp", "--dataset", "emulated-digits", "--hidden", "20", "--steps", "11", *SMALL]
+
+
+#: Input neurons of an emulated recording.
+INPUTS = 2 * SIDE * SIDE
+
+
+def unreadable(n):
+    """Recordings none of which may be asked for."""
+
+    def get(number):
+        raise AssertionError(f"recording {number} was asked for")
+
+    return Recordings(get, range(n), SIDE, SIDE)
 
 
 @pytest.fixture(scope="module")
@@ -31,18 +47,17 @@ def finished(tmp_path_factory):
 def test_frames_are_the_bins_and_are_made_once(tmp_path, monkeypatch):
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path))
     monkeypatch.setattr(event_frames, "CHUNK", 3)
-    source = event_frames.load("emulated-digits")
-    recordings = source.dataset.test_events[:7]
-    done = []
-    packed = event_frames.frames(recordings, 9, source.key, done.append)
-    assert packed.shape == (7, 2 * event_frames.INPUTS) and done == [3, 6, 7]
+    dataset = event_frames.load("emulated-digits")
+    recordings = dataset.test.images[:7]
+    packed = event_frames.frames(recordings, 9, dataset.key)
+    assert packed.shape == (7, 2 * INPUTS)
     expected = np.array([bin_events(events, 9) for events in recordings])
     np.testing.assert_array_equal(unpack(packed, 9), expected)
     assert len(list((tmp_path / "events").iterdir())) == 3
-    silent = [None] * 7  # what is in the cache is not made again
-    np.testing.assert_array_equal(event_frames.frames(silent, 9, source.key), packed)
-    with pytest.raises(AttributeError):
-        event_frames.frames(silent, 10, source.key)
+    # what is in the cache is not emulated again
+    np.testing.assert_array_equal(event_frames.frames(unreadable(7), 9, dataset.key), packed)
+    with pytest.raises(AssertionError, match="asked for"):
+        event_frames.frames(unreadable(7), 10, dataset.key)
     np.testing.assert_array_equal(event_frames.rates(packed, 9), np.rint(255 * expected.mean(axis=1)))
 
 
@@ -63,13 +78,13 @@ def of_others(path):
 @pytest.mark.parametrize("harm", [damaged, truncated, of_others])
 def test_what_is_damaged_in_the_cache_is_made_anew(tmp_path, monkeypatch, harm):
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path))
-    source = event_frames.load("emulated-digits")
-    recordings = source.dataset.test_events[:3]
-    packed = event_frames.frames(recordings, 9, source.key)
+    dataset = event_frames.load("emulated-digits")
+    recordings = dataset.test.images[:3]
+    packed = event_frames.frames(recordings, 9, dataset.key)
     (path,) = (tmp_path / "events").iterdir()
     harm(path)
-    np.testing.assert_array_equal(event_frames.frames(recordings, 9, source.key), packed)
-    np.testing.assert_array_equal(event_frames.frames([None] * 3, 9, source.key), packed)
+    np.testing.assert_array_equal(event_frames.frames(recordings, 9, dataset.key), packed)
+    np.testing.assert_array_equal(event_frames.frames(unreadable(3), 9, dataset.key), packed)
 
 
 @pytest.mark.parametrize("reason", ["Not a directory", "No space left on device"])
@@ -85,9 +100,9 @@ def test_a_cache_that_cannot_be_written_is_said_once(tmp_path, monkeypatch, caps
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(event_frames, "CHUNK", 2)
     event_frames._say_not_kept.cache_clear()
-    source = event_frames.load("emulated-digits")
-    packed = event_frames.frames(source.dataset.test_events[:5], 9, source.key)
-    assert packed.shape == (5, 2 * event_frames.INPUTS) and packed.any()
+    dataset = event_frames.load("emulated-digits")
+    packed = event_frames.frames(dataset.test.images[:5], 9, dataset.key)
+    assert packed.shape == (5, 2 * INPUTS) and packed.any()
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and f"are not kept in {tmp_path}/cache/events ({reason})" in said
     if reason != "Not a directory":
@@ -110,13 +125,13 @@ def test_parts_are_those_of_the_images(part):
     np.testing.assert_array_equal(events.labels, images.labels)
     dataset = datasets.load("digits")
     made = emulate_all(dataset, Camera(), event_frames.CAMERA_SEED)
-    recordings = {"train": made.train_events[:30], "validation": made.train_events[-10:], "test": made.test_events[:8]}[part]
+    recordings = {"train": made.train.images[:30], "validation": made.train.images[-10:], "test": made.test.images[:8]}[part]
     np.testing.assert_array_equal(unpack(events.images, 5), [bin_events(recording, 5) for recording in recordings])
 
 
 def test_a_run_on_events_keeps_what_is_promised(finished):
     assert finished.config["parameters"]["events"] is True
-    assert finished.config["parameters"]["n_in"] == event_frames.INPUTS
+    assert finished.config["parameters"]["n_in"] == INPUTS
     assert finished.config["dataset"]["name"] == "emulated-digits" and finished.config["dataset"]["steps"] == 11
     assert finished.config["dataset"]["image_shape"] == [68, 34]
     # the spikes of the input are the events of the samples presented
@@ -124,13 +139,13 @@ def test_a_run_on_events_keeps_what_is_promised(finished):
     mine = recording.population == recording.populations.index("input")
     order = np.random.default_rng([3, SHUFFLE_STREAM, 2]).permutation(60)
     dataset = emulate_all(datasets.load("digits"), Camera(), event_frames.CAMERA_SEED)
-    frames = np.array([bin_events(dataset.train_events[place], 11) for place in order])
-    found = np.zeros((60 * 11, event_frames.INPUTS), np.uint8)
+    frames = np.array([bin_events(dataset.train.images[place], 11) for place in order])
+    found = np.zeros((60 * 11, INPUTS), np.uint8)
     found[recording.step[mine], recording.neuron[mine]] = 1
     np.testing.assert_array_equal(found.reshape(frames.shape), frames)
     kept = finished.load_images()["images"]
-    assert kept.shape == (12, event_frames.INPUTS)
-    np.testing.assert_array_equal(kept[0], np.rint(255 * bin_events(dataset.test_events[0], 11).mean(axis=0)))
+    assert kept.shape == (12, INPUTS)
+    np.testing.assert_array_equal(kept[0], np.rint(255 * bin_events(dataset.test.images[0], 11).mean(axis=0)))
 
 
 def test_resume_evaluate_and_figures(finished, tmp_path, capsys):
@@ -162,13 +177,13 @@ def test_the_ann_sees_the_rates(tmp_path):
         == 0
     )
     kept = Run.open(path).load_images()["images"]
-    frames = bin_events(event_frames.load("emulated-digits").dataset.test_events[0], 11)
+    frames = bin_events(event_frames.load("emulated-digits").test.images[0], 11)
     np.testing.assert_array_equal(kept[0], np.rint(255 * frames.mean(axis=0)))
 
 
 def test_files_of_n_mnist_are_fed_as_they_are(tmp_path):
     recordings = emulate_all(datasets.load("digits"), Camera(), 5)
-    for part, events in (("Train", recordings.train_events), ("Test", recordings.test_events)):
+    for part, events in (("Train", recordings.train.images), ("Test", recordings.test.images)):
         for place in range(12):
             folder = tmp_path / "nmnist" / part / str(place % 10)
             folder.mkdir(parents=True, exist_ok=True)
@@ -176,7 +191,7 @@ def test_files_of_n_mnist_are_fed_as_they_are(tmp_path):
     data = load_data("n-mnist", tmp_path, validation=2, binarise=None, steps=7, events="frames")
     assert data.n_in == 2312 and data.classes == list(range(10))
     np.testing.assert_array_equal(data.parts["test"].labels, np.arange(12) % 10)
-    expected = [bin_events(events, 7) for events in recordings.train_events[:10]]
+    expected = [bin_events(events, 7) for events in recordings.train.images[:10]]
     np.testing.assert_array_equal(unpack(data.parts["train"].images, 7), expected)
 
 

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from brianprop.experiments.data import nmnist
-from brianprop.experiments.data.events import Events, bin_events, encode
+from brianprop.experiments.data.events import Events, bin_events
 from brianprop.experiments.data.frames import frames
-from brianprop.experiments.data.nmnist import find, load_events
+from brianprop.experiments.data.nmnist import SIDE, find, load
 from brianprop.models.errors import DataError
 from brianprop.models.ssnn_bp.model import unpack
+
+from .recording_files import encode
 
 #: Digits of the recordings 1, 2, ...: those of a small data set in the order of its files.
 DIGITS = {"Train": [5, 0, 4, 1, 9, 2, 1, 3, 6, 7, 8, 8], "Test": [7, 2, 1, 0, 4, 3, 5, 6, 8, 9]}
@@ -29,7 +31,7 @@ def recording(part, number):
     """The content of a recording, different for each."""
     rng = np.random.default_rng([part == "Test", number])
     x, y = rng.integers(0, 34, (2, 30)).astype(np.uint8)
-    return encode(Events(x, y, np.sort(rng.integers(0, 300_000, 30)), rng.integers(0, 2, 30).astype(np.uint8)))
+    return encode(Events(x, y, np.sort(rng.integers(0, 300_000, 30)), rng.integers(0, 2, 30).astype(np.uint8), SIDE, SIDE))
 
 
 def files(part):
@@ -60,11 +62,11 @@ def write_both(folder, write=write_archive):
 
 
 def check(dataset):
-    assert (dataset.name, dataset.emulated) == ("n-mnist", False)
+    assert dataset.name == "n-mnist"
     np.testing.assert_array_equal(dataset.classes, np.arange(10))
     for part, recordings, labels in (
-        ("Train", dataset.train_events, dataset.train_labels),
-        ("Test", dataset.test_events, dataset.test_labels),
+        ("Train", dataset.train.images, dataset.train.labels),
+        ("Test", dataset.test.images, dataset.test.labels),
     ):
         assert labels.tolist() == DIGITS[part]
         assert labels.dtype == dataset.classes.dtype == np.int64
@@ -84,7 +86,7 @@ def test_archives_and_folders_in_the_order_of_mnist(tmp_path, write, subfolder, 
     if variable:
         monkeypatch.setenv("BRIANPROP_DATA", str(tmp_path))
     assert find(data_dir) == str(folder)
-    dataset = load_events(data_dir)
+    dataset = load(data_dir)
     check(dataset)
     assert dataset.origin == str(folder)
 
@@ -97,7 +99,7 @@ def test_the_folders_of_tonic_and_the_data_folder_itself(tmp_path, write, subfol
         for part in DIGITS:
             (folder / f"{part}.zip").rename(folder / f"{part.lower()}.zip")
     assert find(tmp_path) == str(folder)
-    check(load_events(tmp_path))
+    check(load(tmp_path))
 
 
 def test_a_recording_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
@@ -107,7 +109,7 @@ def test_a_recording_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch
         folder = write_both(tmp_path / place / "nmnist", write)
         write(folder, "Test", files("Test") | big)
         with pytest.raises(DataError, match=r"Test/7/00001.bin\S* .*has 300 bytes, but no recording of N-MNIST has more"):
-            load_events(tmp_path / place).test_events[0]
+            load(tmp_path / place).test.images[0]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -121,7 +123,7 @@ def test_damage_anywhere_in_an_archive_is_one_sentence(tmp_path, seed):
             content[place] ^= 1 << rng.integers(8)
         path.write_bytes(content)
         try:
-            list(load_events(tmp_path).train_events)
+            list(load(tmp_path).train.images)
         except DataError as error:
             assert "\n" not in str(error)
 
@@ -129,13 +131,13 @@ def test_damage_anywhere_in_an_archive_is_one_sentence(tmp_path, seed):
 def test_one_part_may_be_an_archive_and_the_other_a_folder(tmp_path):
     write_archive(tmp_path / "nmnist", "Test")
     write_folder(tmp_path / "nmnist", "Train")
-    check(load_events(tmp_path))
+    check(load(tmp_path))
 
 
 def test_an_archive_counts_before_a_folder_beside_it(tmp_path):
     folder = write_both(tmp_path / "nmnist")
     write_folder(folder, "Train", {"Train/0/00001.bin": b""})
-    check(load_events(tmp_path))
+    check(load(tmp_path))
 
 
 def test_archives_of_another_packer(tmp_path):
@@ -144,22 +146,22 @@ def test_archives_of_another_packer(tmp_path):
         members = {f"N-MNIST/{name}": content for name, content in files(part).items()}
         junk = [f"N-MNIST/{part}/0/", f"__MACOSX/{part}/0/._00002.bin", f"{part}/0/readme.txt", f"{part}/10/1.bin"]
         write_archive(tmp_path / "nmnist", part, {**dict.fromkeys(junk, b""), **members}, zipfile.ZIP_STORED)
-    check(load_events(tmp_path))
+    check(load(tmp_path))
 
 
 def test_recordings_are_read_lazily(tmp_path):
     folder = write_both(tmp_path / "nmnist", write_folder)
-    dataset = load_events(tmp_path)
+    dataset = load(tmp_path)
     (folder / "Train" / "0" / "00002.bin").write_bytes(b"123")
-    assert len(dataset.train_events[2:]) == 10
-    assert encode(dataset.train_events[2:][0]) == recording("Train", 3)
+    assert len(dataset.train.images[2:]) == 10
+    assert encode(dataset.train.images[2:][0]) == recording("Train", 3)
     with pytest.raises(DataError, match=f"File {folder}/Train/0/00002.bin is truncated"):
-        dataset.train_events[1]
+        dataset.train.images[1]
 
 
 def test_bins_of_a_data_set(tmp_path):
     write_both(tmp_path / "nmnist")
-    recordings = load_events(tmp_path).test_events
+    recordings = load(tmp_path).test.images
     for found, events in zip(unpack(frames(recordings, 6), 6), recordings, strict=True):
         np.testing.assert_array_equal(found, bin_events(events, 6))
         assert found.any()
@@ -178,7 +180,7 @@ def test_data_dir_is_final(tmp_path, monkeypatch):
         DataError,
         match=rf"N-MNIST is not in {tmp_path}/data: put Train.zip .* its subfolder nmnist, leave .* or use emulated events",
     ):
-        load_events(tmp_path / "data")
+        load(tmp_path / "data")
 
 
 @pytest.mark.parametrize("write", [write_archive, write_folder])
@@ -188,7 +190,7 @@ def test_a_missing_part_is_named_and_not_passed_over(tmp_path, write, monkeypatc
     monkeypatch.setenv("BRIANPROP_DATA", str(tmp_path))
     assert find() is None
     with pytest.raises(DataError, match=f"Neither Test.zip nor a folder Test is in {tmp_path}/nmnist; put"):
-        load_events()
+        load()
 
 
 @pytest.mark.parametrize(("write", "suffix"), [(write_archive, ".zip"), (write_folder, "")])
@@ -196,7 +198,7 @@ def test_a_digit_without_recordings_is_named(tmp_path, write, suffix):
     write(tmp_path / "nmnist", "Train")
     write(tmp_path / "nmnist", "Test", {name: content for name, content in files("Test").items() if "/3/" not in name})
     with pytest.raises(DataError, match=rf"^{tmp_path}/nmnist/Test{suffix} holds no recordings Test/3/\*.bin; put them there"):
-        load_events(tmp_path)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(("write", "suffix"), [(write_archive, ".zip"), (write_folder, "")])
@@ -204,7 +206,7 @@ def test_a_part_without_recordings(tmp_path, write, suffix):
     write(tmp_path / "nmnist", "Train", {"Train/0/readme.txt": b"", "Test/0/00001.bin": b""})
     write(tmp_path / "nmnist", "Test")
     with pytest.raises(DataError, match=rf"nmnist/Train{suffix} holds no recordings Train/0/\*.bin to Train/9/\*.bin; replace"):
-        load_events(tmp_path)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("keep", [0, 10, -10])
@@ -215,7 +217,7 @@ def test_an_archive_that_is_none_or_truncated(tmp_path, keep):
     with pytest.raises(
         DataError, match=rf"Archive {path} cannot be read \(File is not a zip file\); make it readable or replace"
     ):
-        load_events(tmp_path)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -227,7 +229,7 @@ def test_a_damaged_member_is_named_when_it_is_asked_for(tmp_path, compression):
     content = bytearray(path.read_bytes())
     content[start] ^= 0b110
     path.write_bytes(content)
-    recordings = load_events(tmp_path).train_events
+    recordings = load(tmp_path).train.images
     assert encode(recordings[0]) == recording("Train", 1)
     with pytest.raises(DataError, match=rf"File Train/4/00003.bin in {path} cannot be read \(.*\); replace the archive"):
         recordings[2]
@@ -237,7 +239,7 @@ def test_a_recording_of_an_archive_that_is_no_recording(tmp_path):
     folder = write_both(tmp_path / "nmnist")
     path = write_archive(folder, "Test", {**files("Test"), "Test/0/00000.bin": b"\x22\0\0\0\0"})
     with pytest.raises(DataError, match=rf"File Test/0/00000.bin in {path} is damaged: the event at byte 0 lies at x = 34"):
-        load_events(tmp_path).test_events[0]
+        load(tmp_path).test.images[0]
 
 
 # ------------------------------------------------------------------------------------------------------------ download
@@ -260,7 +262,7 @@ def test_a_download_is_checked_and_kept(tmp_path, served, monkeypatch, capsys):
     monkeypatch.setattr(nmnist, "MIRRORS", mirrors)
     monkeypatch.setitem(nmnist.MD5, "Train", hashlib.md5((tmp_path / "served" / "bad" / "Train.zip").read_bytes()).hexdigest())
     assert find() is None
-    dataset = load_events()
+    dataset = load()
     check(dataset)
     assert dataset.origin == find() == str(tmp_path / "cache" / "downloads" / "n-mnist")
     assert served.requested == ["/absent/Train.zip", "/bad/Train.zip", "/bad/Test.zip", "/good/Test.zip"]
@@ -268,7 +270,7 @@ def test_a_download_is_checked_and_kept(tmp_path, served, monkeypatch, capsys):
     assert [line.split()[1].removeprefix(served.url) for line in lines] == ["/bad/Train.zip", "/bad/Test.zip", "/good/Test.zip"]
     sizes = [(tmp_path / "served" / place).stat().st_size for place in ("bad/Train.zip", "bad/Test.zip", "good/Test.zip")]
     assert [line.split("(")[1].split(" bytes")[0] for line in lines] == [f"{size:,}" for size in sizes]
-    check(load_events())
+    check(load())
     assert len(served.requested) == 4
 
 
@@ -276,7 +278,7 @@ def test_an_interrupted_download_is_completed(tmp_path, served, monkeypatch):
     monkeypatch.setattr(nmnist, "MIRRORS", served.mirrors("good"))
     path = write_archive(tmp_path / "cache" / "downloads" / "n-mnist", "Train", compression=zipfile.ZIP_STORED)
     content = path.read_bytes()
-    check(load_events())
+    check(load())
     assert served.requested == ["/good/Test.zip"]
     assert path.read_bytes() == content  # neither hashed nor fetched again
 
@@ -285,11 +287,11 @@ def test_mirrors_that_fail(tmp_path, served, monkeypatch):
     remedy = r": put Train.zip and Test.zip into the subfolder nmnist .* --data-dir or BRIANPROP_DATA, or use emulated events"
     monkeypatch.setattr(nmnist, "MIRRORS", served.mirrors("absent"))
     with pytest.raises(DataError, match=r"N-MNIST cannot be downloaded \(HTTP status 404\)" + remedy):
-        load_events()
+        load()
     write_archive(tmp_path / "served" / "bad", "Train", {"Train/0/00001.bin": b"login first"})
     monkeypatch.setattr(nmnist, "MIRRORS", served.mirrors("bad"))
     with pytest.raises(DataError, match=r"N-MNIST cannot be downloaded \(its mirrors sent something else\)" + remedy) as caught:
-        load_events()
+        load()
     assert "\n" not in str(caught.value)
     assert list((tmp_path / "cache" / "downloads" / "n-mnist").iterdir()) == []
 
@@ -299,4 +301,4 @@ def test_no_place_for_a_download(tmp_path, served, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "file"))
     with pytest.raises(DataError, match=r"N-MNIST cannot be downloaded into .*set BRIANPROP_CACHE"):
-        load_events()
+        load()

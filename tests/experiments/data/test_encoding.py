@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from brianprop.experiments.data.encoding import binarise, crop, default_crop, grey, one_hot, shift
+from brianprop.experiments.data.encoding import binarise, crop, grey, one_hot, shift
+from brianprop.experiments.data.images import default_crop
 from brianprop.models.errors import DataError, ParameterError
 
 #: One image of 16 x 16 pixels that holds every brightness once.

@@ -8,10 +8,13 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from brianprop.experiments.data import images as datasets
+from brianprop.experiments.data.dataset import Dataset, Part
 from brianprop.experiments.data.emulator import Camera, _thresholds, emulate, emulate_all
-from brianprop.experiments.data.events import SIDE, bin_events, encode, read
-from brianprop.experiments.data.images import Dataset
+from brianprop.experiments.data.events import bin_events, read
+from brianprop.experiments.data.nmnist import SIDE
 from brianprop.models.errors import DataError, ParameterError
+
+from .recording_files import encode
 
 #: Equal pixels and no noise.
 IDEAL = Camera(mismatch=0, noise=0)
@@ -238,7 +241,7 @@ def test_seeds_decide_thresholds_and_noise():
 @pytest.mark.parametrize("camera", [Camera(), Camera(noise=5, threshold=0.05), Camera(frames=200, interval=20_000)])
 def test_what_is_made_survives_the_format(seed, camera):
     events = emulate(random_image(seed), camera, seed)
-    again = read(encode(events))
+    again = read(encode(events), SIDE, SIDE)
     assert_same(events, again)
     assert again.t.dtype == events.t.dtype and again.x.dtype == events.x.dtype == np.uint8
     assert encode(again) == encode(events)
@@ -261,49 +264,48 @@ def small():
     """Five training and three test images."""
     images = np.stack([random_image(seed, (10, 12)) for seed in range(8)])
     labels = np.array([1, 0, 2, 1, 0, 2, 1, 0])
-    return Dataset("small", images[:5], labels[:5], images[5:], labels[5:], np.array([3, 5, 9]), "/somewhere/small")
+    return Dataset("small", Part(images[:5], labels[:5]), Part(images[5:], labels[5:]), np.array([3, 5, 9]), "/somewhere/small")
 
 
 def test_a_data_set_is_recorded_image_by_image_in_any_order(small):
     camera = Camera(noise=3)
     made = emulate_all(small, camera, seed=9)
-    assert (made.name, made.emulated, made.origin) == ("emulated-small", True, "/somewhere/small")
-    assert (len(made.train_events), len(made.test_events)) == (5, 3)
-    for name in ("train_labels", "test_labels", "classes"):
-        np.testing.assert_array_equal(getattr(made, name), getattr(small, name))
-    backwards = [encode(events) for events in made.train_events[::-1]]
-    forwards = [encode(events) for events in emulate_all(small, camera, seed=9).train_events]
+    assert (made.name, made.origin) == ("emulated-small", "/somewhere/small")
+    assert (len(made.train), len(made.test)) == (5, 3)
+    np.testing.assert_array_equal(made.classes, small.classes)
+    for part, images in ((made.train, small.train), (made.test, small.test)):
+        np.testing.assert_array_equal(part.labels, images.labels)
+    backwards = [encode(events) for events in made.train.images[::-1]]
+    forwards = [encode(events) for events in emulate_all(small, camera, seed=9).train.images]
     assert forwards == backwards[::-1]
     assert len(set(forwards)) == 5
-    assert forwards == [encode(emulate(image, camera, 9, number)) for number, image in enumerate(small.train_images)]
+    assert forwards == [encode(emulate(image, camera, 9, number)) for number, image in enumerate(small.train.images)]
     # test images go on counting, so that no two recordings share their noise
-    tested = [encode(emulate(image, camera, 9, 5 + number)) for number, image in enumerate(small.test_images)]
-    assert [encode(events) for events in made.test_events] == tested
+    tested = [encode(emulate(image, camera, 9, 5 + number)) for number, image in enumerate(small.test.images)]
+    assert [encode(events) for events in made.test.images] == tested
     other = emulate_all(small, camera, seed=10)
-    assert encode(other.train_events[0]) != forwards[0]
+    assert encode(other.train.images[0]) != forwards[0]
 
 
-def test_the_name_of_a_folder_is_its_last_part(small, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name, emulated in (("/data/mine", "emulated-mine"), ("mine/", "emulated-mine"), (".", f"emulated-{tmp_path.name}")):
-        assert emulate_all(dataclasses.replace(small, name=name), IDEAL, 0).name == emulated
+def test_a_folder_is_named_as_it_was_asked_for(small):
+    assert emulate_all(dataclasses.replace(small, name="/data/mine"), IDEAL, 0).name == "emulated-/data/mine"
 
 
 def test_digits_are_recorded_and_binned():
     made = emulate_all(datasets.load("digits"), Camera(), seed=0)
     assert made.name == "emulated-digits"
-    part = made.test_events[:4]
-    frames = np.array([bin_events(events, 20, 315_000) for events in made.test_events[:4]])
+    part = made.test.images[:4]
+    frames = np.array([bin_events(events, 20) for events in made.test.images[:4]])
     for found, events in zip(frames, part, strict=True):
-        np.testing.assert_array_equal(found, bin_events(events, 20, 315_000))
+        np.testing.assert_array_equal(found, bin_events(events, 20))
         assert np.all(found.any(axis=1))
 
 
 @pytest.mark.data
 def test_mnist_gives_about_as_many_events_as_the_published_recordings(data_dir):
     made = emulate_all(datasets.load("mnist", data_dir), Camera(), seed=0)
-    counts = np.array([len(events) for events in made.train_events[:100]])
-    on = np.mean([events.polarity.mean() for events in made.train_events[:20]])
+    counts = np.array([len(events) for events in made.train.images[:100]])
+    on = np.mean([events.polarity.mean() for events in made.train.images[:20]])
     assert 3_600 < counts.mean() < 4_700
     assert counts.min() > 1_000
     assert 0.48 < on < 0.52

@@ -13,12 +13,15 @@ import numpy as np
 import pooch
 import pytest
 
-from brianprop.experiments.data import downloads
-from brianprop.experiments.data import images as datasets
-from brianprop.experiments.data.images import Dataset, find, load, split
+from brianprop.experiments.data import digits as scikit_learn_digits
+from brianprop.experiments.data import downloads, emnist, idx
+from brianprop.experiments.data import images as image_sets
+from brianprop.experiments.data.dataset import Dataset, Part, divide
+from brianprop.experiments.data.images import find, load
+from brianprop.experiments.data.mnist import FASHION_MNIST, MNIST
 from brianprop.models.errors import DataError, ParameterError
 
-STEMS = tuple(datasets.FILES)
+STEMS = tuple(idx.FILES)
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = STEMS
 
 
@@ -27,11 +30,12 @@ def nothing_installed(tmp_path, monkeypatch):
     """Keep the caches, variables and packages of this computer out of the tests."""
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("BRIANPROP_DATA", raising=False)
-    monkeypatch.setattr(datasets, "SYSTEM_FOLDERS", {"fashion-mnist": tmp_path / "system"})
-    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (), "fashion-mnist": ()})
+    monkeypatch.setattr(FASHION_MNIST, "installed", tmp_path / "system")
+    for known in (MNIST, FASHION_MNIST):
+        monkeypatch.setattr(known, "mirrors", ())
 
 
-def idx(array):
+def idx_payload(array):
     """Return an array of unsigned bytes as an IDX payload."""
     sizes = b"".join(length.to_bytes(4, "big") for length in array.shape)
     return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
@@ -42,10 +46,10 @@ def payloads():
     """Four small payloads: labels start at 5, with gaps."""
     rng = np.random.default_rng(1)
     return {
-        TRAIN_IMAGES: idx(rng.integers(0, 256, (7, 3, 4))),
-        TRAIN_LABELS: idx(np.array([9, 5, 5, 200, 7, 9, 5])),
-        TEST_IMAGES: idx(rng.integers(0, 256, (3, 3, 4))),
-        TEST_LABELS: idx(np.array([200, 5, 9])),
+        TRAIN_IMAGES: idx_payload(rng.integers(0, 256, (7, 3, 4))),
+        TRAIN_LABELS: idx_payload(np.array([9, 5, 5, 200, 7, 9, 5])),
+        TEST_IMAGES: idx_payload(rng.integers(0, 256, (3, 3, 4))),
+        TEST_LABELS: idx_payload(np.array([200, 5, 9])),
     }
 
 
@@ -60,12 +64,13 @@ def write(folder, payloads, suffix=".gz"):
 def known(monkeypatch, payloads):
     """Make the small payloads the published ones of MNIST and Fashion-MNIST."""
     sums = {name: hashlib.sha256(payload).hexdigest() for name, payload in payloads.items()}
-    monkeypatch.setattr(datasets, "SHA256", {"mnist": sums, "fashion-mnist": sums})
+    for known in (MNIST, FASHION_MNIST):
+        monkeypatch.setattr(known, "sha256", sums)
     return payloads
 
 
 def check_payloads(dataset, payloads):
-    for images, stem in ((dataset.train_images, TRAIN_IMAGES), (dataset.test_images, TEST_IMAGES)):
+    for images, stem in ((dataset.train.images, TRAIN_IMAGES), (dataset.test.images, TEST_IMAGES)):
         assert images.dtype == np.uint8
         assert images.tobytes() == payloads[stem][16:]
 
@@ -81,12 +86,12 @@ def test_a_folder_of_idx_files(tmp_path, payloads, suffix, dotted):
     assert find(str(folder)) == str(folder)
     dataset = load(str(folder))
     check_payloads(dataset, payloads)
-    assert dataset.train_images.shape == (7, 3, 4)
-    assert dataset.test_images.shape == (3, 3, 4)
+    assert dataset.train.images.shape == (7, 3, 4)
+    assert dataset.test.images.shape == (3, 3, 4)
     np.testing.assert_array_equal(dataset.classes, [5, 7, 9, 200])
-    np.testing.assert_array_equal(dataset.train_labels, [2, 0, 0, 3, 1, 2, 0])
-    np.testing.assert_array_equal(dataset.test_labels, [3, 0, 2])
-    assert dataset.train_labels.dtype == dataset.test_labels.dtype == dataset.classes.dtype == np.int64
+    np.testing.assert_array_equal(dataset.train.labels, [2, 0, 0, 3, 1, 2, 0])
+    np.testing.assert_array_equal(dataset.test.labels, [3, 0, 2])
+    assert dataset.train.labels.dtype == dataset.test.labels.dtype == dataset.classes.dtype == np.int64
     assert (dataset.name, dataset.origin) == (str(folder), str(folder))
 
 
@@ -160,11 +165,11 @@ def images_for_labels(payloads):
 
 
 def no_images(payloads):
-    return TRAIN_IMAGES, gzip.compress(idx(np.zeros((0, 3, 4))))
+    return TRAIN_IMAGES, gzip.compress(idx_payload(np.zeros((0, 3, 4))))
 
 
 def no_pixels(payloads):
-    return TEST_IMAGES, gzip.compress(idx(np.zeros((3, 0, 4))))
+    return TEST_IMAGES, gzip.compress(idx_payload(np.zeros((3, 0, 4))))
 
 
 @pytest.mark.parametrize(
@@ -262,7 +267,7 @@ def test_more_than_there_is_memory_for(tmp_path, payloads, monkeypatch):
     with open(folder / TRAIN_IMAGES, "wb") as file:  # sparse: it takes no place on the disk
         file.write(HUGE)
         file.truncate(len(HUGE) + 10**10)
-    monkeypatch.setattr(datasets, "_free_memory", lambda: 10**9)
+    monkeypatch.setattr(idx, "_free_memory", lambda: 10**9)
     with pytest.raises(DataError, match=r"is too large: its header says 10000 images .* but 1000000000 bytes of memory"):
         load(str(folder))
 
@@ -299,7 +304,7 @@ def test_a_file_that_fails_while_it_is_read(tmp_path, payloads, monkeypatch):
     def fail(path, *_):
         raise OSError(5, "Input/output error", str(path))
 
-    monkeypatch.setattr(datasets.Path, "open", fail)
+    monkeypatch.setattr(idx.Path, "open", fail)
     with pytest.raises(DataError, match=rf"{TRAIN_IMAGES}.gz cannot be read \(Input/output error\)"):
         load(str(folder))
 
@@ -314,7 +319,7 @@ def test_a_file_that_fails_while_it_is_read(tmp_path, payloads, monkeypatch):
     ],
 )
 def test_files_that_do_not_fit_each_other(tmp_path, payloads, name, array, message):
-    folder = write(tmp_path / "mine", {**payloads, name: idx(array)})
+    folder = write(tmp_path / "mine", {**payloads, name: idx_payload(array)})
     with pytest.raises(DataError, match=message):
         load(str(folder))
 
@@ -328,8 +333,8 @@ def letters():
     rng = np.random.default_rng(2)
     found = {}
     for prefix, count in (("train", 52), ("t10k", 26)):
-        found[f"{prefix}-images-idx3-ubyte"] = idx(rng.integers(0, 256, (count, 5, 5)))
-        found[f"{prefix}-labels-idx1-ubyte"] = idx(np.arange(count) % 26 + 1)
+        found[f"{prefix}-images-idx3-ubyte"] = idx_payload(rng.integers(0, 256, (count, 5, 5)))
+        found[f"{prefix}-labels-idx1-ubyte"] = idx_payload(np.arange(count) % 26 + 1)
     return found
 
 
@@ -344,9 +349,9 @@ def test_the_official_files_of_letters_are_turned_upright(tmp_path, letters, sub
     assert find("emnist-letters", data_dir) == str(folder)
     dataset = load("emnist-letters", data_dir)
     in_file = np.frombuffer(letters[TRAIN_IMAGES][16:], np.uint8).reshape(52, 5, 5)
-    assert all(np.array_equal(image, stored.T) for image, stored in zip(dataset.train_images, in_file, strict=True))
-    assert dataset.test_images.shape == (26, 5, 5)
-    assert dataset.classes.tolist() == list(range(1, 27)) and dataset.train_labels.tolist() == [*range(26), *range(26)]
+    assert all(np.array_equal(image, stored.T) for image, stored in zip(dataset.train.images, in_file, strict=True))
+    assert dataset.test.images.shape == (26, 5, 5)
+    assert dataset.classes.tolist() == list(range(1, 27)) and dataset.train.labels.tolist() == [*range(26), *range(26)]
 
 
 def test_letters_under_the_usual_names_are_upright_and_need_a_folder_of_their_name(tmp_path, letters):
@@ -378,7 +383,7 @@ def test_a_subset_is_a_folder_of_its_own(tmp_path, letters, monkeypatch):
     monkeypatch.setenv("BRIANPROP_DATA", str(tmp_path))
     dataset = load("emnist-letters-subset")
     check_payloads(dataset, letters)
-    assert dataset.origin == str(folder) and datasets.known("emnist-letters-subset") and not datasets.known("mnist-subset")
+    assert dataset.origin == str(folder) and image_sets.known("emnist-letters-subset") and not image_sets.known("mnist-subset")
 
 
 @pytest.mark.parametrize(("part", "n"), [("balanced", 47), ("digits", 10)])
@@ -390,22 +395,22 @@ def test_the_official_archive_is_downloaded_once_and_checked(part, n, tmp_path, 
     with zipfile.ZipFile(archive, "w") as members:
         for prefix, count in (("train", 2 * n), ("test", n)):
             stem = f"gzip/emnist-{part}-{prefix}"
-            members.writestr(f"{stem}-images-idx3-ubyte.gz", gzip.compress(idx(images[:count])))
-            members.writestr(f"{stem}-labels-idx1-ubyte.gz", gzip.compress(idx(np.arange(count) % n)))
-    monkeypatch.setattr(datasets, "EMNIST_ARCHIVE", f"{mirror.url}/gzip.zip")
+            members.writestr(f"{stem}-images-idx3-ubyte.gz", gzip.compress(idx_payload(images[:count])))
+            members.writestr(f"{stem}-labels-idx1-ubyte.gz", gzip.compress(idx_payload(np.arange(count) % n)))
+    monkeypatch.setattr(emnist, "ARCHIVE", f"{mirror.url}/gzip.zip")
     refused = r"cannot be downloaded \(its mirrors sent something else\): take emnist-.* into a folder, and name it"
     with pytest.raises(DataError, match=refused):
         load(f"emnist-{part}")
-    monkeypatch.setattr(datasets, "EMNIST_MD5", hashlib.md5(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(emnist, "MD5", hashlib.md5(archive.read_bytes()).hexdigest())
     dataset = load(f"emnist-{part}")
-    assert len(dataset.classes) == n and dataset.test_images.shape == (n, 5, 5)
-    assert all(np.array_equal(image, stored.T) for image, stored in zip(dataset.train_images, images, strict=True))
+    assert len(dataset.classes) == n and dataset.test.images.shape == (n, 5, 5)
+    assert all(np.array_equal(image, stored.T) for image, stored in zip(dataset.train.images, images, strict=True))
     asked = len(mirror.requested)
     assert find(f"emnist-{part}") == dataset.origin == str(tmp_path / "cache" / "downloads" / "emnist")
     # as a kill while the files are taken out leaves it: the archive is there
     (tmp_path / "cache" / "downloads" / "emnist" / f"emnist-{part}-test-labels-idx1-ubyte.gz").unlink()
     assert find(f"emnist-{part}") is None
-    assert load(f"emnist-{part}").test_images.shape == (n, 5, 5)
+    assert load(f"emnist-{part}").test.images.shape == (n, 5, 5)
     assert len(mirror.requested) == asked
 
 
@@ -450,7 +455,7 @@ def test_emnist_as_torchvision_puts_it(tmp_path, letters):
     official = {f"emnist-letters-{name.replace('t10k', 'test')}": payload for name, payload in letters.items()}
     folder = write(tmp_path / "EMNIST" / "raw", official, suffix="")
     assert find("emnist-letters", tmp_path) == str(folder)
-    assert load("emnist-letters", tmp_path).train_images.shape == (52, 5, 5)
+    assert load("emnist-letters", tmp_path).train.images.shape == (52, 5, 5)
 
 
 def test_a_folder_that_may_not_be_read_is_named(tmp_path, known, monkeypatch):
@@ -515,14 +520,14 @@ def test_a_second_start_does_not_unzip(tmp_path, known, monkeypatch):
     def fail(*_):
         raise AssertionError("unzipped again")
 
-    monkeypatch.setattr(datasets, "_unzip", fail)
+    monkeypatch.setattr(idx, "_unzip", fail)
     check_payloads(load("mnist", folder), known)
 
 
 def test_a_file_that_is_damaged_later_is_noticed(tmp_path, known):
     folder = write(tmp_path / "data", known)
     load("mnist", folder)
-    (folder / f"{TRAIN_IMAGES}.gz").write_bytes(gzip.compress(idx(np.zeros((7, 3, 4)))))
+    (folder / f"{TRAIN_IMAGES}.gz").write_bytes(gzip.compress(idx_payload(np.zeros((7, 3, 4)))))
     with pytest.raises(DataError, match="is not the published one"):
         load("mnist", folder)
 
@@ -530,7 +535,7 @@ def test_a_file_that_is_damaged_later_is_noticed(tmp_path, known):
 def test_a_damaged_copy_is_made_anew(tmp_path, known):
     folder = write(tmp_path / "data", known)
     load("mnist", folder)
-    copy = tmp_path / "cache" / "payloads" / datasets.SHA256["mnist"][TRAIN_IMAGES]
+    copy = tmp_path / "cache" / "payloads" / MNIST.sha256[TRAIN_IMAGES]
     copy.write_bytes(known[TRAIN_IMAGES][:-1] + b"\0")  # as long as it should be
     check_payloads(load("mnist", folder), known)
     assert copy.read_bytes() == known[TRAIN_IMAGES]
@@ -546,7 +551,7 @@ def test_a_full_disk_leaves_no_part_in_the_cache(tmp_path, known, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(datasets.os, "replace", fail)
+    monkeypatch.setattr("brianprop.models.files.os.replace", fail)
     check_payloads(load("mnist", write(tmp_path / "data", known)), known)
     assert list((tmp_path / "cache" / "payloads").iterdir()) == []
 
@@ -556,9 +561,9 @@ def test_a_full_disk_leaves_no_part_in_the_cache(tmp_path, known, monkeypatch):
 
 def test_a_download_passes_over_a_bad_mirror_and_is_kept(tmp_path, known, mirror, monkeypatch):
     write(tmp_path / "served" / "good", known)
-    write(tmp_path / "served" / "bad", {**known, TRAIN_LABELS: idx(np.array([1, 1, 1, 1, 1, 1, 1]))})
+    write(tmp_path / "served" / "bad", {**known, TRAIN_LABELS: idx_payload(np.array([1, 1, 1, 1, 1, 1, 1]))})
     urls = tuple(f"{mirror.url}/{folder}/" for folder in ("absent", "bad", "good"))
-    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": urls})
+    monkeypatch.setattr(MNIST, "mirrors", urls)
     dataset = load("mnist")
     check_payloads(dataset, known)
     assert dataset.origin == find("mnist") == str(tmp_path / "cache" / "downloads" / "mnist")
@@ -571,7 +576,7 @@ def test_a_download_passes_over_a_bad_mirror_and_is_kept(tmp_path, known, mirror
 
 def test_an_interrupted_download_is_completed(tmp_path, known, mirror, monkeypatch, capsys, caplog):
     write(tmp_path / "served", known)
-    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+    monkeypatch.setattr(MNIST, "mirrors", (f"{mirror.url}/",))
     monkeypatch.setattr(pooch.get_logger(), "handlers", [caplog.handler])
     write(tmp_path / "cache" / "downloads" / "mnist", {TRAIN_IMAGES: known[TRAIN_IMAGES]})
     check_payloads(load("mnist"), known)
@@ -585,7 +590,7 @@ def test_an_interrupted_download_is_completed(tmp_path, known, mirror, monkeypat
 
 def test_processes_that_start_at_once_download_once(tmp_path, known, mirror, monkeypatch):
     write(tmp_path / "served", known)
-    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+    monkeypatch.setattr(MNIST, "mirrors", (f"{mirror.url}/",))
     with ThreadPoolExecutor(4) as pool:  # each opens the lock anew, as processes do
         for dataset in pool.map(lambda _: load("mnist"), range(4)):
             check_payloads(dataset, known)
@@ -594,7 +599,7 @@ def test_processes_that_start_at_once_download_once(tmp_path, known, mirror, mon
 
 def test_a_download_that_does_not_fit_does_not_begin(tmp_path, known, mirror, monkeypatch):
     write(tmp_path / "served", known)
-    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+    monkeypatch.setattr(MNIST, "mirrors", (f"{mirror.url}/",))
     monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     place = tmp_path / "cache" / "downloads" / "mnist"
     with pytest.raises(DataError, match=rf"cannot be downloaded into {place} \(No space left on device\); make room"):
@@ -604,7 +609,7 @@ def test_a_download_that_does_not_fit_does_not_begin(tmp_path, known, mirror, mo
 
 def test_a_file_system_without_locks(tmp_path, known, mirror, monkeypatch):
     write(tmp_path / "served", known)
-    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+    monkeypatch.setattr(MNIST, "mirrors", (f"{mirror.url}/",))
 
     def refuse(self, *_, **__):
         raise NotImplementedError("FileSystem does not appear to support flock")
@@ -617,10 +622,10 @@ def test_mirrors_that_fail(tmp_path, known, mirror, monkeypatch):
     remedy = rf": put {TRAIN_IMAGES}.gz, .*{TEST_LABELS}.gz into a folder, and name .* --data-dir or BRIANPROP_DATA"
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound and not listening: refuses connections
-        monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"http://127.0.0.1:{unused.getsockname()[1]}/",)})
+        monkeypatch.setattr(MNIST, "mirrors", (f"http://127.0.0.1:{unused.getsockname()[1]}/",))
         with pytest.raises(DataError, match=r"downloaded \(no connection to its mirrors\)" + remedy):
             load("mnist")
-    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+    monkeypatch.setattr(MNIST, "mirrors", (f"{mirror.url}/",))
     with pytest.raises(DataError, match=r"downloaded \(HTTP status 404\)" + remedy):
         load("mnist")
     write(tmp_path / "served", {**known, TRAIN_IMAGES: b"login first"})
@@ -631,7 +636,7 @@ def test_mirrors_that_fail(tmp_path, known, mirror, monkeypatch):
 
 def test_no_place_for_a_download(tmp_path, known, mirror, monkeypatch):
     write(tmp_path / "served", known)
-    monkeypatch.setattr(datasets, "MIRRORS", {"mnist": (f"{mirror.url}/",)})
+    monkeypatch.setattr(MNIST, "mirrors", (f"{mirror.url}/",))
     (tmp_path / "file").touch()
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "file"))
     place = tmp_path / "file" / "downloads" / "mnist"
@@ -650,14 +655,14 @@ def test_digits(tmp_path):
     first, again = load("digits"), load("digits")
     for digits in (first, again):  # from scikit-learn, then from the copy
         assert (digits.name, digits.origin) == ("digits", "scikit-learn")
-        assert digits.train_images.shape == (1500, 8, 8)
-        assert digits.test_images.shape == (297, 8, 8)
-        images = np.concatenate([digits.train_images, digits.test_images])
+        assert digits.train.images.shape == (1500, 8, 8)
+        assert digits.test.images.shape == (297, 8, 8)
+        images = np.concatenate([digits.train.images, digits.test.images])
         np.testing.assert_array_equal(images, bunch.images * 255 // 16)
         assert images.max() == 255
-        np.testing.assert_array_equal(np.concatenate([digits.train_labels, digits.test_labels]), bunch.target)
+        np.testing.assert_array_equal(np.concatenate([digits.train.labels, digits.test.labels]), bunch.target)
         np.testing.assert_array_equal(digits.classes, np.arange(10))
-    assert [path.name for path in (tmp_path / "cache" / "payloads").iterdir()] == [datasets.DIGITS_SHA256]
+    assert [path.name for path in (tmp_path / "cache" / "payloads").iterdir()] == [scikit_learn_digits.SHA256]
     assert find("digits") == "scikit-learn"
 
 
@@ -677,23 +682,23 @@ def test_digits_without_scikit_learn(monkeypatch):
 @pytest.mark.data
 def test_published_sets(data_dir, name, first_labels, first_sum, test_counts):
     dataset = load(name, data_dir)
-    assert dataset.train_images.shape == (60_000, 28, 28)
-    assert dataset.test_images.shape == (10_000, 28, 28)
-    assert dataset.train_labels[:5].tolist() == first_labels
-    assert dataset.train_images[0].sum() == first_sum
+    assert dataset.train.images.shape == (60_000, 28, 28)
+    assert dataset.test.images.shape == (10_000, 28, 28)
+    assert dataset.train.labels[:5].tolist() == first_labels
+    assert dataset.train.images[0].sum() == first_sum
     np.testing.assert_array_equal(dataset.classes, np.arange(10))
-    np.testing.assert_array_equal(np.bincount(dataset.test_labels), test_counts)
-    parts = split(dataset)
-    assert [len(part.labels) for part in (parts.train, parts.validation, parts.test)] == [55_000, 5_000, 10_000]
+    np.testing.assert_array_equal(np.bincount(dataset.test.labels), test_counts)
+    parts = divide(dataset)
+    assert [len(parts[name]) for name in ("train", "validation", "test")] == [55_000, 5_000, 10_000]
 
 
 @pytest.mark.data
 def test_letters_start_at_one(data_dir):
     dataset = load(str(data_dir / "emnist-letters-subset"))
-    assert len(dataset.train_images) == 44_425
-    assert len(dataset.test_images) == 3_900
+    assert len(dataset.train.images) == 44_425
+    assert len(dataset.test.images) == 3_900
     np.testing.assert_array_equal(dataset.classes, np.arange(1, 27))
-    np.testing.assert_array_equal(np.unique(dataset.train_labels), np.arange(26))
+    np.testing.assert_array_equal(np.unique(dataset.train.labels), np.arange(26))
 
 
 # ------------------------------------------------------------------------------------------------------------ division
@@ -706,10 +711,8 @@ def numbered():
     shape = (-1, 1, 1)
     return Dataset(
         name="numbered",
-        train_images=train.astype(np.uint8).reshape(shape),
-        train_labels=train + 100,
-        test_images=test.astype(np.uint8).reshape(shape),
-        test_labels=test + 100,
+        train=Part(train.astype(np.uint8).reshape(shape), train + 100),
+        test=Part(test.astype(np.uint8).reshape(shape), test + 100),
         classes=np.arange(124),
         origin="here",
     )
@@ -726,9 +729,9 @@ def numbered():
         ({"samples": 3, "validation": 4, "test_samples": 2}, range(3), range(20, 24), range(2)),
     ],
 )
-def test_split(numbered, options, train, validation, test):
-    parts = split(numbered, **options)
-    for part, numbers in ((parts.train, train), (parts.validation, validation), (parts.test, test)):
+def test_divide(numbered, options, train, validation, test):
+    parts = divide(numbered, **options)
+    for part, numbers in ((parts["train"], train), (parts["validation"], validation), (parts["test"], test)):
         assert part.images.shape[1:] == (1, 1)
         assert part.images.ravel().tolist() == list(numbers)
         assert part.labels.tolist() == [number + 100 for number in numbers]
@@ -746,6 +749,6 @@ def test_split(numbered, options, train, validation, test):
         ({"test_samples": 7}, "test_samples = 7 must be from 1 to 6, .*; set --test-samples"),
     ],
 )
-def test_split_refuses(numbered, options, message):
+def test_divide_refuses(numbered, options, message):
     with pytest.raises(ParameterError, match=message):
-        split(numbered, **options)
+        divide(numbered, **options)

@@ -11,22 +11,14 @@ import pytest
 from conftest import DIGITS, restless_weights
 
 from brianprop.analysis.figures.speed import CHIP, Spread, affine, draw, plot_profile, plot_scaling, plot_speed, ratio, slope
-from brianprop.experiments.benchmarks.kernels import Kernel
-from brianprop.experiments.benchmarks.nbp import (
-    Bench,
-    BenchmarkNBP,
-    PeakMemory,
-    Timed,
-    benchmark,
-    fits,
-    group,
-    interleaved,
-    ratios,
-    resized,
-    synapses_touched,
-)
+from brianprop.experiments.benchmarks.inspection import PeakMemory, group
+from brianprop.experiments.benchmarks.kernels.nbp import NBPKernel
+from brianprop.experiments.benchmarks.nbp import PARTS, Bench, BenchmarkNBP, benchmark
+from brianprop.experiments.benchmarks.report import ratios
+from brianprop.experiments.benchmarks.scaling import fits, resized, synapses_touched
+from brianprop.experiments.benchmarks.timing import Timed, interleaved
+from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.data.encoding import one_hot
-from brianprop.experiments.training.data import Part
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.nbp.circuit import NBP, initial_weights, training_circuit
 from brianprop.models.nbp.model import NBPResult
@@ -50,7 +42,7 @@ def test_kernel_equals_oracle_on_digits(digits, order, rules):
     weights = restless_weights(parameters)
     samples = np.random.default_rng(1).integers(0, len(images), 400)
     expected, drive = oracle(parameters, weights, images, targets, samples)
-    answers = Kernel(parameters).train(weights, images, targets, samples)
+    answers = NBPKernel(parameters).train(weights, images, targets, samples)
     assert np.mean(expected["W1"] != weights["W1"]) > 0.3, "the trial must exercise learning"
     for name in ("W1", "W2"):
         np.testing.assert_array_equal(answers.weights[name], expected[name])
@@ -68,12 +60,12 @@ def test_kernel_sums_more_inputs_than_a_lane_holds(order):
     targets = one_hot(rng.integers(0, 5, 320), 5)
     samples = np.arange(320)
     expected, drive = oracle(parameters, weights, images, targets, samples)
-    answers = Kernel(parameters).train(weights, images, targets, samples)
+    answers = NBPKernel(parameters).train(weights, images, targets, samples)
     for name in ("W1", "W2"):
         np.testing.assert_array_equal(answers.weights[name], expected[name])
     np.testing.assert_array_equal(answers.drive, drive)
     spikes, drive = infer(expected, images)
-    answers = Kernel(parameters).infer(expected, images, samples)
+    answers = NBPKernel(parameters).infer(expected, images, samples)
     np.testing.assert_array_equal(answers.drive, drive)
     np.testing.assert_array_equal(answers.spikes, spikes)
 
@@ -86,7 +78,7 @@ def test_kernel_equals_oracle_on_mnist(mnist, order):
     weights = restless_weights(parameters)
     samples = np.arange(300)
     expected, drive = oracle(parameters, weights, images, targets, samples)
-    answers = Kernel(parameters).train(weights, images, targets, samples)
+    answers = NBPKernel(parameters).train(weights, images, targets, samples)
     for name in ("W1", "W2"):
         np.testing.assert_array_equal(answers.weights[name], expected[name])
     np.testing.assert_array_equal(answers.drive, drive)
@@ -97,7 +89,7 @@ def test_kernel_equals_oracle_on_mnist(mnist, order):
 )
 def test_kernel_refuses_what_it_does_not_compute(change):
     with pytest.raises(ParameterError, match=next(iter(change))):
-        Kernel(dataclasses.replace(NBP(), **change))
+        NBPKernel(dataclasses.replace(NBP(), **change))
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -198,7 +190,7 @@ def test_profile_names_every_part_and_loses_nothing():
         "neurons_spike_resetter_codeobject": 0.25,
         "something_else": 0.125,
     }
-    parts = group(timed, 14.0)
+    parts = group(timed, 14.0, PARTS)
     assert parts == {
         "propagation W1": 5.0,
         "propagation W2": 1.0,
@@ -299,14 +291,14 @@ def test_both_circuits_of_the_benchmark_give_what_the_kernel_gives(digits):
     bench = Bench(NBP(**DIGITS), Part(images, labels, (1, 8, 8)), 0, ("dense", "kernel"), lambda line: None)
     order = np.arange(40)
     for kind in ("training", "inference"):
-        weights, spikes, seconds, result = bench.run(kind, "dense", initial_weights(bench.parameters, 0), order)
-        expected, answers, _, _ = bench.run(kind, "kernel", initial_weights(bench.parameters, 0), order)
-        np.testing.assert_array_equal(spikes, answers)
-        for name in weights:
-            np.testing.assert_array_equal(weights[name], expected[name])
+        dense = bench.run(kind, "dense", initial_weights(bench.parameters, 0), order)
+        kernel = bench.run(kind, "kernel", initial_weights(bench.parameters, 0), order)
+        np.testing.assert_array_equal(dense.spikes, kernel.spikes)
+        for name in dense.weights:
+            np.testing.assert_array_equal(dense.weights[name], kernel.weights[name])
         if kind == "training":
-            assert not np.array_equal(weights["W2"], initial_weights(bench.parameters, 0)["W2"])
-        assert seconds > 0 and result.drive.shape == (40, 10)
+            assert not np.array_equal(dense.weights["W2"], initial_weights(bench.parameters, 0)["W2"])
+        assert dense.seconds > 0 and dense.result.drive.shape == (40, 10)
 
 
 @pytest.mark.slow
