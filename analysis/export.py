@@ -21,7 +21,9 @@ from typing import Literal
 
 import numpy as np
 
-from brianprop.analysis.runs.run import TITLES, Recording, Run
+from brianprop.analysis.runs.recording import Recording
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs.systems import TITLES
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.files import cannot_write
 

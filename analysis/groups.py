@@ -7,10 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brianprop.analysis.runs.run import INFINITE, PARAMETERS, TITLES, Run, as_json
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs.systems import PARAMETERS, TITLES
+from brianprop.analysis.runs.values import INFINITE, as_json, joined
 from brianprop.models.errors import RunError
 
-__all__ = ["Group", "group_runs", "joined", "require_different", "settings_of"]
+__all__ = ["Group", "group_runs", "require_different", "settings_of"]
 
 #: Settings that have a symbol or a better name in labels.
 SYMBOLS = {
@@ -114,11 +116,6 @@ def group_runs(runs: Sequence[Run], ignored: Collection[str] = ()) -> list[Group
         Group(system, _label(system, settings, groups), tuple(sorted(members, key=_seed)), settings)
         for system, settings, members in groups
     ]
-
-
-def joined(values: Sequence) -> str:
-    """Several values of one parameter as text: sizes of layers, 200-100, or learning rates, 0.05 / 0.1."""
-    return ("-" if all(isinstance(item, int) for item in values) else " / ").join(map(str, values))
 
 
 def _seed(run: Run) -> int:

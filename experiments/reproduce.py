@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from brianprop.analysis import tables
 from brianprop.analysis.energy import report as energy
 from brianprop.analysis.figures.draw import circuit_of, compare, draw
-from brianprop.analysis.runs.run import Run, as_json
+from brianprop.analysis.runs import Run, as_json
 from brianprop.experiments.training.ann import TrainANN
 from brianprop.experiments.training.commands import resume, stored_levels, train
 from brianprop.experiments.training.loop import Message, TrainOptions

@@ -3,7 +3,7 @@
 import numpy as np
 from conftest import composite_recording
 
-from brianprop.analysis.figures.activity import answer, count, layers_of, n_presentations, signed_streams, words
+from brianprop.analysis.activity import answer, count, layers_of, n_presentations, signed_streams, words
 
 SIZES = {"input": 4, "hidden1": 3, "output": 2}
 

@@ -29,7 +29,7 @@ from brianprop.analysis.energy.report import (
     plot_energy,
     read_constants,
 )
-from brianprop.analysis.runs.run import Recording, Run
+from brianprop.analysis.runs import Recording, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets

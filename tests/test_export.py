@@ -9,7 +9,7 @@ import pytest
 from conftest import composite_recording, composite_run
 
 from brianprop.analysis.export import export, trains
-from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs import Run
 from brianprop.experiments.cli.main import main
 from brianprop.models.errors import RunError
 

@@ -17,7 +17,7 @@ from brianprop.analysis.figures.draw import circuit_of, draw
 from brianprop.analysis.figures.raster_nbp import find_events, plot_raster, select_turns
 from brianprop.analysis.figures.raster_ssnn_bp import plot_presentations, select_presentations, targets
 from brianprop.analysis.figures.weights import most_changed, plot_fields, plot_weights, share_at_bound
-from brianprop.analysis.runs.run import Recording, Run
+from brianprop.analysis.runs import Recording, Run
 from brianprop.models.circuit import Circuit, Population, Projection
 from brianprop.models.errors import RunError
 from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, training_circuit

@@ -4,7 +4,7 @@ import pytest
 from conftest import ann_run, composite_run
 
 from brianprop.analysis.groups import group_runs
-from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs import Run
 
 
 def labels(groups):

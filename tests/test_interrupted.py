@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brianprop.analysis.runs.run import Recording, Run
+from brianprop.analysis.runs import Recording, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training import commands as training_commands
 from brianprop.experiments.training.commands import resume, train

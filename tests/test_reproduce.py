@@ -8,7 +8,7 @@ import pytest
 from conftest import comparable_metrics
 
 from brianprop.analysis import tables
-from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs import Run
 from brianprop.experiments import reproduce
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.reproduce import EXPERIMENTS, SIZES, listing

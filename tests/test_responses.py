@@ -11,8 +11,7 @@ from conftest import ann_run
 from brianprop.analysis.figures import sweep as responses
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.figures.sweep import plot_heatmap, plot_importance, plot_learning, plot_parallel, plot_response
-from brianprop.analysis.runs import sweep_directory
-from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.analysis.sweeps import SweepDirectory, store
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.sweeps.description import read_sweep
 from brianprop.experiments.sweeps.run import plan_of
@@ -182,7 +181,7 @@ def test_a_command_hashes_each_file_once(command, tmp_path, monkeypatch, capsys)
         hashed.append(content)
         return hashlib.file_digest(content, name)
 
-    monkeypatch.setattr(sweep_directory, "hashlib", SimpleNamespace(file_digest=file_digest))
+    monkeypatch.setattr(store, "hashlib", SimpleNamespace(file_digest=file_digest))
     assert main(["sweep", command, str(directory.path)]) == 0
     runs = [directory.finished(key) for key in directory.keys]
     manifests = [json.loads((run / "point.json").read_text()) for run in runs]

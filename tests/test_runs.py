@@ -16,16 +16,16 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from brianprop.analysis.runs import run as runs
-from brianprop.analysis.runs.run import FORMAT, Recording, Run, require_vacant
+from brianprop.analysis.runs import Recording, Run, as_json, require_vacant, systems
+from brianprop.analysis.runs.directory import FORMAT
 from brianprop.experiments.cli.main import main
 from brianprop.models.errors import RunError
 from brianprop.models.files import atomic_write
 from brianprop.models.nbp.circuit import NBP
 
 PARAMETERS = NBP(n_in=6, n_hid=4, n_out=3, w_step=1)
-CONFIG = {"system": "nbp", "parameters": runs.as_json(PARAMETERS), "training": {"epochs": 2, "seed": 0}}
-METRIC_COLUMNS = runs.METRIC_COLUMNS["nbp"]
+CONFIG = {"system": "nbp", "parameters": as_json(PARAMETERS), "training": {"epochs": 2, "seed": 0}}
+METRIC_COLUMNS = systems.METRIC_COLUMNS["nbp"]
 
 
 @pytest.fixture
@@ -174,12 +174,12 @@ def test_metrics_round_trip_in_full_precision(run):
 
 
 def test_each_system_has_its_columns_and_arrays(tmp_path):
-    for system, columns in runs.METRIC_COLUMNS.items():
+    for system, columns in systems.METRIC_COLUMNS.items():
         run = Run.create(tmp_path / system, {"system": system}, {})
         values = {name: 0.5 for name in columns} | {"epoch": 1, "split": "test", "samples": 3}
         run.append_metrics([values])
         assert run.metrics() == [values] and list(run.metrics_frame().columns) == list(columns)
-        arrays = {name: np.ones((2, 3)) for name in ("images", *runs.IMAGE_ARRAYS[system])} | {"target": np.arange(2)}
+        arrays = {name: np.ones((2, 3)) for name in ("images", *systems.IMAGE_ARRAYS[system])} | {"target": np.arange(2)}
         run.save_images(arrays)
         assert_equal_arrays(run.load_images(), arrays)
     other = Run.create(tmp_path / "other", {"system": "other"}, {})
@@ -196,9 +196,9 @@ class Parameters:
 
 
 def test_parameters_go_through_strict_json(tmp_path, monkeypatch):
-    monkeypatch.setitem(runs.PARAMETERS, "ann", Parameters)
+    monkeypatch.setitem(systems.PARAMETERS, "ann", Parameters)
     for parameters in (Parameters(), Parameters(math.inf, (3, 4))):
-        run = Run.create(tmp_path / str(parameters.bound), {"system": "ann", "parameters": runs.as_json(parameters)}, {})
+        run = Run.create(tmp_path / str(parameters.bound), {"system": "ann", "parameters": as_json(parameters)}, {})
         assert Run.open(run.path).parameters() == parameters
         json.loads((run.path / "config.json").read_text(), parse_constant=lambda name: pytest.fail(name))
     run.config["parameters"]["new"] = 1
@@ -484,7 +484,7 @@ def test_a_place_that_may_not_be_written_is_refused_before_data_are_read(tmp_pat
     for parent in (tmp_path, *tmp_path.parents[:3]):
         parent.chmod(0o755)
     code = (
-        "import os, sys; from brianprop.analysis.runs.run import require_vacant, RunError\n"
+        "import os, sys; from brianprop.analysis.runs.vacancy import require_vacant, RunError\n"
         "os.setgid(65534); os.setuid(65534)\n"
         "try: require_vacant(sys.argv[1])\n"
         "except RunError as error: print(error)"

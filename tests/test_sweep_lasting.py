@@ -14,7 +14,7 @@ import psutil
 import pytest
 from dask_processes import environment, wait_for
 
-from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.analysis.sweeps import SweepDirectory
 from brianprop.experiments.sweeps import run as sweeps
 from brianprop.experiments.sweeps.description import SETTINGS, read_sweep
 from brianprop.experiments.training.ann import ANNSystem

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.analysis.sweeps import SweepDirectory
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.sweeps import run as sweeps
 from brianprop.experiments.sweeps.description import read_sweep

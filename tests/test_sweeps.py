@@ -5,12 +5,12 @@ import pandas
 import pytest
 from conftest import ann_run, composite_run
 
-from brianprop.analysis.figures.activity import count
+from brianprop.analysis.activity import count
 from brianprop.analysis.figures.comparison import plot_activity, plot_length, plot_step, points
 from brianprop.analysis.figures.draw import compare
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.groups import group_runs
-from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs import Run
 from brianprop.experiments.cli.main import main
 from brianprop.models.errors import RunError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from brianprop.analysis.runs.toml_files import DEEPEST, LARGEST, read_toml
+from brianprop.analysis.toml_files import DEEPEST, LARGEST, read_toml
 
 
 def written(tmp_path, content):

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from conftest import assert_same_run, back_to
 
-from brianprop.analysis.figures.activity import n_presentations
+from brianprop.analysis.activity import n_presentations
 from brianprop.analysis.figures.raster_ssnn_bp import targets
-from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
+from brianprop.analysis.runs import Run
+from brianprop.analysis.runs.systems import METRIC_COLUMNS
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets

@@ -49,13 +49,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brianprop.analysis import activity
 from brianprop.analysis.energy.chip import CHIP_CORES, CORES, TILE_CORES, TILE_ROWS
-from brianprop.analysis.figures import activity
 from brianprop.analysis.figures.connectivity import symbol
 from brianprop.analysis.figures.output import make_folder, write_figures
 from brianprop.analysis.groups import group_runs, require_different
-from brianprop.analysis.runs.run import Recording, Run
-from brianprop.analysis.runs.toml_files import read_toml
+from brianprop.analysis.runs.recording import Recording
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.toml_files import read_toml
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import DataError, ParameterError, RunError
 from brianprop.models.files import write_text

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brianprop.analysis.figures.activity import count, layers_of, n_presentations, signed_streams, words
+from brianprop.analysis.activity import count, layers_of, n_presentations, signed_streams, words
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.groups import Group, group_runs
-from brianprop.analysis.runs.run import ACCURACIES, Recording, Run
+from brianprop.analysis.runs.recording import Recording
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs.systems import ACCURACIES
 from brianprop.models.errors import RunError
 from brianprop.models.ssnn_bp.model import SSNN
 

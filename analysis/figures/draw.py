@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brianprop.analysis.activity import answer
 from brianprop.analysis.figures import accuracy, connectivity, images, weights
 from brianprop.analysis.figures import comparison as sweeps
 from brianprop.analysis.figures import raster_nbp as raster
 from brianprop.analysis.figures import raster_ssnn_bp as presentations
-from brianprop.analysis.figures.activity import answer
 from brianprop.analysis.figures.output import NothingToShowError, write_figures
 from brianprop.analysis.groups import group_runs, require_different
-from brianprop.analysis.runs.run import INFINITE, Recording, Run
+from brianprop.analysis.runs.recording import Recording
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs.values import INFINITE
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import RunError
 from brianprop.models.files import write_text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brianprop.analysis.figures.connectivity import symbol
-from brianprop.analysis.runs.run import Recording
+from brianprop.analysis.runs.recording import Recording
 from brianprop.models.circuit import Circuit
 
 if TYPE_CHECKING:

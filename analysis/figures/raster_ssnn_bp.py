@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brianprop.analysis.figures.activity import count, layers_of, n_presentations, signed_streams, words
-from brianprop.analysis.runs.run import Recording
+from brianprop.analysis.activity import count, layers_of, n_presentations, signed_streams, words
+from brianprop.analysis.runs.recording import Recording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

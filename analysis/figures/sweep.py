@@ -12,8 +12,9 @@ import numpy as np
 from brianprop.analysis.figures.comparison import seeds_in_words
 from brianprop.analysis.figures.output import NothingToShowError, write_figures
 from brianprop.analysis.groups import SYMBOLS
-from brianprop.analysis.runs.sweep_directory import SweepDirectory, cell
-from brianprop.analysis.runs.sweep_directory import short as plain
+from brianprop.analysis.runs.values import cell
+from brianprop.analysis.runs.values import short as plain
+from brianprop.analysis.sweeps import SweepDirectory
 from brianprop.models.errors import RunError
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ import numpy as np
 
 import brianprop
 from brianprop.analysis.figures.speed import CHIP, Spread, affine, draw, ratio, slope
-from brianprop.analysis.runs.run import as_json
+from brianprop.analysis.runs import as_json
 from brianprop.experiments.benchmarks.kernels import Kernel
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets

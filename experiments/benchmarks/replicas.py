@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from brianprop.analysis.figures.speed import Spread, affine
-from brianprop.analysis.runs.run import as_json, require_vacant
+from brianprop.analysis.runs import as_json, require_vacant
 from brianprop.experiments.benchmarks.nbp import default_dataset
 from brianprop.experiments.data import encoding
 from brianprop.experiments.environment import describe

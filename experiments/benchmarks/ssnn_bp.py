@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brianprop.analysis.runs.run import as_json
+from brianprop.analysis.runs import as_json
 from brianprop.experiments.benchmarks.kernels import SSNNKernel
 from brianprop.experiments.benchmarks.nbp import (
     VARIANTS,

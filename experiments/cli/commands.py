@@ -20,7 +20,7 @@ from brianprop.experiments.training.ssnn_bp import TrainSSNN
 from brianprop.models.errors import BrianpropError, ParameterError, RunError
 
 if TYPE_CHECKING:
-    from brianprop.analysis.runs.sweep_directory import SweepDirectory
+    from brianprop.analysis.sweeps import SweepDirectory
 
 __all__ = ["parse"]
 
@@ -312,7 +312,7 @@ class SweepStatus:
     """Sweep directory."""
 
     def __call__(self) -> None:
-        from brianprop.analysis.runs.sweep_directory import SweepDirectory, report
+        from brianprop.analysis.sweeps import SweepDirectory, report
 
         for line in report(SweepDirectory.open(self.directory)):
             print(line)
@@ -326,7 +326,7 @@ class SweepTable:
     """Sweep directory."""
 
     def __call__(self) -> None:
-        from brianprop.analysis.runs.sweep_directory import SweepDirectory
+        from brianprop.analysis.sweeps import SweepDirectory
         from brianprop.experiments.sweeps.run import write_table
 
         for path in write_table(SweepDirectory.open(self.directory)):

@@ -51,9 +51,11 @@ from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 
-from brianprop.analysis.runs.run import ACCURACIES, INFINITE, as_json
-from brianprop.analysis.runs.sweep_directory import SAMPLE, SEED
-from brianprop.analysis.runs.toml_files import read_toml
+from brianprop.analysis.runs import as_json
+from brianprop.analysis.runs.systems import ACCURACIES
+from brianprop.analysis.runs.values import INFINITE
+from brianprop.analysis.sweeps import SAMPLE, SEED
+from brianprop.analysis.toml_files import read_toml
 from brianprop.experiments.training.ann import TrainANN
 from brianprop.experiments.training.loop import TrainOptions
 from brianprop.experiments.training.nbp import TrainNBP

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from distributed import KilledWorker, WorkerPlugin, as_completed
 
-from brianprop.analysis.runs.run import Run, as_json
-from brianprop.analysis.runs.sweep_directory import PointStore, SweepDirectory, has_links, misfit
+from brianprop.analysis.runs import Run, as_json
+from brianprop.analysis.sweeps import PointStore, SweepDirectory, has_links, misfit
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.environment import program_digest
 from brianprop.experiments.sweeps.cluster import Connection, connected, require_usable, runs_programs

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from brianprop.analysis.runs import Recording, Run
 from brianprop.analysis.runs.npz import DamagedError, read_npz
-from brianprop.analysis.runs.run import Recording, Run
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
@@ -362,7 +362,7 @@ class System(ABC):
     Parameters
     ----------
     parameters : dataclass
-        That of the system, see `analysis.runs.run.PARAMETERS`.
+        That of the system, see `analysis.runs.systems.PARAMETERS`.
     settings : dict
         ``training`` of config.json.
     parts : dict of Part

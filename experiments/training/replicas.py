@@ -7,7 +7,8 @@ import json
 import threading
 from pathlib import Path
 
-from brianprop.analysis.runs.run import Run, read_json, require_vacant
+from brianprop.analysis.runs import Run, require_vacant
+from brianprop.analysis.runs.json_files import read_json
 from brianprop.experiments.sweeps.description import SETTINGS, as_values, settings_of
 from brianprop.experiments.training.circuit import CircuitOptions
 from brianprop.experiments.training.commands import prepared, resume, train

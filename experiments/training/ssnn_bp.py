@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from brianprop.analysis.figures.activity import answer
+from brianprop.analysis.activity import answer
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
 from brianprop.experiments.training.loop import Learned, cross_entropy, recording_of
@@ -51,7 +51,7 @@ def scores(result: SSNNResult, labels: np.ndarray) -> dict[str, float]:
     Returns
     -------
     dict with
-        ``accuracy_spikes``, of `analysis.figures.activity.answer`; ``accuracy_rates``, argmax of the mean of softmax(V); and
+        ``accuracy_spikes``, of `analysis.activity.answer`; ``accuracy_rates``, argmax of the mean of softmax(V); and
         ``loss``, the `cross_entropy` of these means.
     """
     return {
@@ -67,7 +67,7 @@ class SSNNSystem(CircuitSystem):
     name = "ssnn-bp"
     grey = True
     headline = ("accuracy_spikes", "accuracy_rates")
-    #: Enough for the mean counts of spikes and updates: see `analysis.figures.activity`.
+    #: Enough for the mean counts of spikes and updates: see `analysis.activity`.
     raster_turns = 100
     events = "frames"
     counts_presentations = True

@@ -1,4 +1,4 @@
-"""Files of TOML as users write them: with a byte order mark or without, and refused in few words with the line."""
+"""TOML files as users write them, with or without a byte order mark. Errors name the line."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ LARGEST, DEEPEST = 2**24, 16
 
 
 def read_toml(path: str | os.PathLike) -> dict[str, Any]:
-    """The content of a TOML file.
+    """Read a TOML file.
 
     Raises
     ------
     OSError
         If it cannot be read.
     ValueError
-        If it is not UTF-8, no TOML, or far too large or too deeply nested; in a few words that name the line.
+        If it is not UTF-8 or no TOML, far too large or too deeply nested. The message is a few words that name the line.
     """
     with open(path, "rb") as file:
         content = file.read(LARGEST + 1)
@@ -34,7 +34,7 @@ def read_toml(path: str | os.PathLike) -> dict[str, Any]:
         raise ValueError(f"the byte 0x{content[error.start]:02x} is no UTF-8, at line {line}; save it as UTF-8") from error
     lines = text.splitlines(keepends=True)
     try:
-        found = tomllib.loads(text)
+        value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(str(error).replace("at end of document", f"at line {len(lines)}, the end of the document")) from error
     except (ValueError, RecursionError) as error:
@@ -42,13 +42,13 @@ def read_toml(path: str | os.PathLike) -> dict[str, Any]:
         line = _first(lines, lambda part: _fails(part, kind))
         what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ValueError(f"{what}, at line {line}") from error
-    if _too_deep(found):
+    if _too_deep(value):
         raise ValueError(f"it is nested too deeply, at line {_first(lines, _is_deep)}")
-    return found
+    return value
 
 
 def _first(lines: list[str], wrong: Callable[[str], bool]) -> int:
-    """The number of the line with which a file begins to be wrong."""
+    """Number of the line up to which a file must be read to fail, by bisection."""
     low, high = 1, max(len(lines), 1)
     while low < high:
         middle = (low + high) // 2

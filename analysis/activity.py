@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brianprop.analysis.runs.run import Recording
+from brianprop.analysis.runs.recording import Recording
 
 __all__ = ["Activity", "answer", "count", "layers_of", "n_presentations", "signed_streams", "words"]
 

@@ -1,4 +1,4 @@
-"""The plan of a sweep, sweep.json, checked as what anybody may have written; and whether a run is that of its point."""
+"""The plan of a sweep (sweep.json), checked as a file that anybody may have written; and whether a run fits its point."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from brianprop.analysis.runs.run import ACCURACIES
+from brianprop.analysis.runs.json_files import load_json
+from brianprop.analysis.runs.systems import ACCURACIES
 
 __all__ = ["SAMPLE", "SEED", "check_plan", "misfit", "read_json"]
 
 #: Axes that every sweep may have besides those of its parameters.
 SAMPLE, SEED = "sample", "seed"
 
-#: A key, and the number of a sweep.
+#: The key of a run and the id of a sweep.
 KEY = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
-#: Options that say where something lies, and not what it is; a run names it in other words.
-PLACES = ("data_dir", "init_weights", "dataset")
+#: Options that name a location: a run may name the same data by another path.
+LOCATIONS = ("data_dir", "init_weights", "dataset")
 
-#: Largest JSON file that is read [bytes], and largest number of input or output neurons that a plan may claim.
+#: Largest JSON file that is read [bytes], and largest number of input or output neurons in a plan.
 LARGEST_FILE, LARGEST_LAYER = 2**30, 10**7
 
 
 def check_plan(plan: Mapping[str, Any]) -> None:
-    """Make sure that what sweep.json holds can be a plan, whoever wrote it. Raises ValueError with a few words."""
+    """Raise ValueError, with a few words, if the content of sweep.json cannot be a plan."""
     _require(isinstance(plan.get("id"), str) and KEY.fullmatch(plan["id"]), "id", plan.get("id"), "16 hexadecimal digits")
     system = plan.get("system")
     _require(isinstance(system, str) and system in ACCURACIES, "system", system, f"one of {', '.join(ACCURACIES)}")
@@ -52,10 +53,10 @@ def check_plan(plan: Mapping[str, Any]) -> None:
 
 
 def _check_data(data: Mapping[str, Any]) -> None:
-    for name, found in data.items():
-        _require(isinstance(found, dict), f"data.{name}", found, "an object")
+    for name, sizes in data.items():
+        _require(isinstance(sizes, dict), f"data.{name}", sizes, "an object")
         for size in ("n_in", "n_out"):
-            value = found.get(size)
+            value = sizes.get(size)
             good = isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_LAYER
             _require(good, f"data.{name}.{size}", value, f"a whole number from 1 to {LARGEST_LAYER}")
 
@@ -88,7 +89,7 @@ def _check_points(plan: Mapping[str, Any]) -> None:
             _require(good, f"{where}: {name}", value, "a whole number from 0")
         same = settings.setdefault(key, point["settings"])
         _require(
-            all(same.get(name) == value for name, value in point["settings"].items() if name not in PLACES)
+            all(same.get(name) == value for name, value in point["settings"].items() if name not in LOCATIONS)
             and same.keys() == point["settings"].keys(),
             f"{where}.key",
             key,
@@ -111,7 +112,7 @@ def _table(parent: Mapping[str, Any], name: str, above: str = "") -> dict:
 
 
 def _plain(value: Any, lists: bool = True) -> bool:
-    """Whether a value can be that of an option: a finite number, text without commands to a terminal, or a list of these."""
+    """Whether a value can be that of an option: a finite number, text without control characters, or a list of these."""
     if isinstance(value, list):
         return lists and all(_plain(item, lists=False) for item in value)
     if isinstance(value, str):
@@ -120,17 +121,18 @@ def _plain(value: Any, lists: bool = True) -> bool:
 
 
 def misfit(config: Mapping[str, Any], system: str, settings: Mapping[str, Any], data: str) -> str | None:
-    """In what the config.json of a run differs from its point, in a few words; None where it does not.
+    """In what the config.json of a run differs from its point, in a few words; None if it fits.
 
     Parameters
     ----------
     config : mapping
-        Of the run.
+        What config.json holds.
     system : str
+        The system of the sweep.
     settings : mapping
-        Every option of the point, as JSON holds them.
+        All options of the point, in the types of JSON.
     data : str
-        Digest of its data.
+        SHA-256 of its data.
     """
     if config.get("system") != system:
         return f"its config.json is of the system {reprlib.repr(config.get('system'))}"
@@ -138,7 +140,7 @@ def misfit(config: Mapping[str, Any], system: str, settings: Mapping[str, Any], 
         stored = config.get(part)
         if not isinstance(stored, dict):
             return f"its config.json has no table {part}"
-        for name in sorted(settings.keys() & stored.keys() - set(PLACES)):
+        for name in sorted(settings.keys() & stored.keys() - set(LOCATIONS)):
             if stored[name] != settings[name]:
                 return f"its config.json has {name} = {reprlib.repr(stored[name])}, not {reprlib.repr(settings[name])}"
     stored = config.get("dataset")
@@ -148,16 +150,13 @@ def misfit(config: Mapping[str, Any], system: str, settings: Mapping[str, Any], 
 
 
 def read_json(path: Path) -> dict:
-    """The object in a JSON file that somebody else may have written. Raises OSError, or ValueError with a few words."""
-    found = os.lstat(path)
-    if not stat.S_ISREG(found.st_mode):
+    """The object in a JSON file that anybody may have written. Raises OSError, or ValueError with a few words."""
+    state = os.lstat(path)
+    if not stat.S_ISREG(state.st_mode):
         raise ValueError("it is no regular file")
-    if found.st_size > LARGEST_FILE:
-        raise ValueError(f"it has {found.st_size} bytes, more than {LARGEST_FILE}")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    if state.st_size > LARGEST_FILE:
+        raise ValueError(f"it has {state.st_size} bytes, more than {LARGEST_FILE}")
+    value = load_json(path)
     if not isinstance(value, dict):
         raise ValueError(f"it holds {reprlib.repr(value)}, not an object")
     return value
