@@ -1,4 +1,4 @@
-"""What the spikes of SSNN-BP say: its answer, and the spikes and weight updates of a presentation."""
+"""What the spikes of SSNN-BP tell: its answer, and the spikes and weight updates of each sample."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import numpy as np
 
 from brianprop.analysis.runs.recording import Recording
 
-__all__ = ["Activity", "answer", "count", "layers_of", "n_presentations", "signed_streams", "words"]
+__all__ = ["Activity", "answer", "count", "layers_of", "signed_streams", "words"]
 
-#: What a stream of error or gradient spikes is called after its layer.
+#: Suffixes of the two streams of error or gradient spikes of a layer.
 SIGNS = ("plus", "minus")
 
 
 @dataclass(frozen=True)
 class Activity:
-    """Counts for each presentation of a sample.
+    """Counts for each sample.
 
     Attributes
     ----------
-    spikes : dict of int arrays of shape (n_presentations,)
+    spikes : dict of int arrays of shape (n_samples,)
         Spikes by population: the layers, and the streams such as ``hidden1 plus``.
-    updates : dict of int arrays of shape (n_presentations,)
-        Updates by weight matrix, W1, W2, ...: coincidences of a spike of the layer before it and an error or gradient spike of
-        the layer behind it in one time step. One that a bound of the weights swallows is counted too.
+    updates : dict of int arrays of shape (n_samples,)
+        Updates by weight matrix, W1, W2, ...: coincidences, in one time step, of a spike of the presynaptic layer and an error
+        or gradient spike of the postsynaptic layer. They count also if a bound of the weights then clips the change.
     """
 
     spikes: dict[str, np.ndarray]
@@ -48,46 +48,32 @@ def words(layer: str) -> str:
     return f"{name} {layer[len(name) :]}".rstrip()
 
 
-def n_presentations(recording: Recording) -> int:
-    """Number of presentations that were recorded. One output neuron fires in every step, so none is missed."""
-    return int(recording.step.max(initial=-1)) // recording.period + 1
-
-
 def count(recording: Recording) -> Activity:
-    """Count the spikes and the weight updates of every presentation.
+    """Count the spikes and the weight updates of every sample.
 
     Parameters
     ----------
     recording : Recording
         Of one epoch of learning, such as raster.npz.
     """
-    n, period = n_presentations(recording), recording.period
-    per_step = {
-        name: np.bincount(recording.step[recording.population == number], minlength=n * period).astype(np.int64)
-        for number, name in enumerate(recording.populations)
-    }
-
-    def per_presentation(counts: np.ndarray) -> np.ndarray:
-        return counts.reshape(n, period).sum(axis=1)
-
-    layers = layers_of(recording)
+    per_step = {name: recording.spikes_per_step(name) for name in recording.populations}
     updates = {}
-    for place, (before, behind) in enumerate(itertools.pairwise(layers), 1):
-        streams = [per_step[name] for name in signed_streams(behind) if name in per_step]
+    for number, (pre, post) in enumerate(itertools.pairwise(layers_of(recording)), 1):
         # all synapses from the neurons that fire to those with an error or gradient spike change
-        updates[f"W{place}"] = per_presentation(per_step[before] * np.sum(streams, axis=0)) if streams else np.zeros(n, int)
-    return Activity({name: per_presentation(counts) for name, counts in per_step.items()}, updates)
+        errors = sum(recording.spikes_per_step(name) for name in signed_streams(post))
+        updates[f"W{number}"] = (per_step[pre] * errors).sum(axis=1)
+    return Activity({name: counts.sum(axis=1) for name, counts in per_step.items()}, updates)
 
 
 def answer(counts: np.ndarray, membrane: np.ndarray) -> np.ndarray:
-    """The class with most output spikes; of several, the one with the largest mean membrane.
+    """The class with most output spikes; among equals, the one with the largest mean membrane potential.
 
     Parameters
     ----------
     counts : int array of shape (n, n_out)
         Output spikes.
     membrane : float array of shape (n, n_out)
-        Mean of V.
+        Mean membrane potential V.
 
     Returns
     -------

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from brianprop.analysis.groups import group_runs, require_different
-from brianprop.analysis.runs.run import Run
+from brianprop.analysis.groups import group_runs, open_runs
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import ParameterError, RunError
 
@@ -38,11 +37,7 @@ def table(run_paths: Sequence[Path], epochs: Sequence[int] = (), split: str = "t
     """
     import pandas
 
-    if not run_paths:
-        raise RunError("There is nothing to show, since no run directory was given; give at least one.")
-    runs = [Run.open(path) for path in run_paths]
-    require_different(runs)
-    groups = group_runs(runs)
+    groups = group_runs(open_runs(run_paths, "show"))
     parts = []
     for group in groups:
         frames = [run.metrics_frame() for run in group.runs]

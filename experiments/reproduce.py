@@ -9,8 +9,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from brianprop.analysis import tables
-from brianprop.analysis.energy import report as energy
-from brianprop.analysis.figures.draw import circuit_of, compare, draw
+from brianprop.analysis.energy.accounts import account
+from brianprop.analysis.energy.chip import PUBLISHED
+from brianprop.analysis.energy.report import draw as draw_energy
+from brianprop.analysis.figures.comparison import compare
+from brianprop.analysis.figures.draw import circuit_of, draw
 from brianprop.analysis.runs import Run, as_json
 from brianprop.experiments.training.ann import TrainANN
 from brianprop.experiments.training.commands import resume, stored_levels, train
@@ -72,7 +75,7 @@ class Experiment:
         Of a seed: the settings of its runs by name, with a run directory that is not yet set.
     seeds : int
     compares : bool
-        Whether the runs differ in a setting that is drawn, see `analysis.figures.draw.compare`.
+        Whether the runs differ in a setting that is drawn, see `analysis.figures.comparison.compare`.
     published : mapping
         Accuracies that the paper gives [%], by column of the metrics.
     """
@@ -384,7 +387,7 @@ def _outputs(experiment: Experiment, runs: Sequence[Run], folder: Path) -> list[
     written += _table(found, folder / "accuracy")
     spiking = [run.path for run in runs if run.load_spikes("raster") is not None]
     if spiking and not experiment.compares:  # of many settings, a figure with a row for each would tell nothing
-        written += energy.draw(spiking, figures)
+        written += draw_energy(spiking, figures)
     if runs[0].system == "nbp":
         written += _table(tables.network_size(circuit_of(runs[0])), folder / "network_size")
         written += _table(_row_of_table_1(runs), folder / "table_1")
@@ -401,11 +404,11 @@ def _row_of_table_1(runs: Sequence[Run]) -> pandas.DataFrame:
         for title, name in (("spikes (%)", "accuracy_spikes"), ("membrane (%)", "accuracy_membrane"))
     }
     theirs = {"spikes (%)": "96.3", "membrane (%)": "97.5"}
-    for entry in energy.account([run.path for run in runs]):
+    for entry in account([run.path for run in runs]):
         mode = entry.counts.mode
         for row, found, joules in (
             (ours, entry.energy, entry.energy.total),
-            (theirs, energy.PUBLISHED[mode], energy.PUBLISHED[mode].energy),
+            (theirs, PUBLISHED[mode], PUBLISHED[mode].energy),
         ):
             row[f"{mode} (mJ)"] = f"{1e3 * joules:.3g}"
             row[f"{mode} (ms)"] = f"{1e3 * found.latency:.3g}"

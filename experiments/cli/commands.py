@@ -128,7 +128,7 @@ class Compare:
     """Images that the accuracy after the last epoch is of."""
 
     def __call__(self) -> None:
-        from brianprop.analysis.figures.draw import compare
+        from brianprop.analysis.figures.comparison import compare
 
         for path in compare(list(self.runs), self.out, self.split):
             print(path)
@@ -153,7 +153,8 @@ class Energy:
     """Folder for the files (default: figures in the first run directory)."""
 
     def __call__(self) -> None:
-        from brianprop.analysis.energy.report import draw, read_constants
+        from brianprop.analysis.energy.constants import read_constants
+        from brianprop.analysis.energy.report import draw
 
         constants = None if self.constants is None else read_constants(self.constants)
         for path in draw(list(self.runs), self.out, constants, self.cores):
@@ -343,7 +344,7 @@ class SweepFigures:
     """Folder for the figures (default: figures in the sweep directory)."""
 
     def __call__(self) -> None:
-        from brianprop.analysis.figures.sweep import draw
+        from brianprop.analysis.figures.sweeps.draw import draw
 
         for path in draw(self.directory, self.out):
             print(path)

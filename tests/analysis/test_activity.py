@@ -3,7 +3,7 @@
 import numpy as np
 from conftest import composite_recording
 
-from brianprop.analysis.activity import answer, count, layers_of, n_presentations, signed_streams, words
+from brianprop.analysis.activity import answer, count, layers_of, signed_streams, words
 
 SIZES = {"input": 4, "hidden1": 3, "output": 2}
 
@@ -29,7 +29,7 @@ SPIKES = [
 def test_spikes_and_coincidences_are_counted_by_presentation():
     recording = composite_recording([SPIKES[k] for k in np.random.default_rng(0).permutation(len(SPIKES))], SIZES, 3)
     activity = count(recording)
-    assert n_presentations(recording) == 2
+    assert recording.n_samples == 2
     assert {name: found.tolist() for name, found in activity.spikes.items()} == {
         "input": [4, 1],
         "hidden1": [2, 1],

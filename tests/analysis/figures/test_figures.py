@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from conftest import ann_run, composite_recording, composite_run
 
+from brianprop.analysis.figures import raster_ssnn_bp
 from brianprop.analysis.figures.accuracy import plot_accuracy
 from brianprop.analysis.figures.connectivity import arriving, counts, plot_anatomy, plot_functional, symbol
 from brianprop.analysis.figures.draw import circuit_of, draw
-from brianprop.analysis.figures.raster_nbp import find_events, plot_raster, select_turns
-from brianprop.analysis.figures.raster_ssnn_bp import plot_presentations, select_presentations, targets
+from brianprop.analysis.figures.raster_nbp import find_events, plot_raster, select_samples
+from brianprop.analysis.figures.raster_ssnn_bp import targets
 from brianprop.analysis.figures.weights import most_changed, plot_fields, plot_weights, share_at_bound
 from brianprop.analysis.runs import Recording, Run
 from brianprop.models.circuit import Circuit, Population, Projection
@@ -185,7 +186,7 @@ def test_error_types_are_counted():
 def test_errors_are_called_what_they_are(error, titles, words):
     circuit = training_circuit(replace(PARAMETERS, error=error))
     spikes = [(1, 4, "d2_pos", 0), (1, 4, "d2_neg", 1), (1, 4, "d2_neg", 2)]
-    figure = plot_raster(record(circuit, spikes), circuit, turns=1)
+    figure = plot_raster(record(circuit, spikes), circuit, n_samples=1)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert [label for label in labels if label in titles] == titles
     assert figure.axes[0].texts[0].get_text().splitlines()[-1] == words
@@ -195,11 +196,11 @@ def test_the_turns_with_both_types_of_error_are_selected():
     circuit = training_circuit(PARAMETERS)
     chain = [(1, 12 * turn, "g1", 0) for turn in range(30)]
     errors = [(1, 12 * turn + 4, "d2_pos", 0) for turn in (0, 1, 2, 20)] + [(1, 12 * 22 + 4, "d2_neg", 0)]
-    assert select_turns(record(circuit, chain), 6) == (1, 0)
-    assert select_turns(record(circuit, chain + errors[:4]), 3) == (1, 0)
-    assert select_turns(record(circuit, chain + errors), 6) == (1, 17)
-    assert select_turns(record(circuit, [*chain, *errors, (2, 14, "g1", 0)]), 6) == (2, 1)
-    assert select_turns(record(circuit, [])) == (0, 0)
+    assert select_samples(record(circuit, chain), 6) == (1, 0)
+    assert select_samples(record(circuit, chain + errors[:4]), 3) == (1, 0)
+    assert select_samples(record(circuit, chain + errors), 6) == (1, 17)
+    assert select_samples(record(circuit, [*chain, *errors, (2, 14, "g1", 0)]), 6) == (2, 1)
+    assert select_samples(record(circuit, [])) == (0, 0)
 
 
 # counts and connectivity
@@ -277,7 +278,7 @@ def test_unknown_populations_and_kinds_are_drawn_too(small):
 
 def test_the_raster_shows_each_spike_once_in_its_colour(small):
     spikes = [(1, 1, "a", 0), (1, 1, "b", 2), (1, 2, "a", 1), (1, 2, "b", 0), (1, 4, "c", 0), (1, 9, "a", 0)]
-    figure = plot_raster(record(small, spikes), small, turns=2)
+    figure = plot_raster(record(small, spikes), small, n_samples=2)
     drawn = [
         (float(np.mean(segment[:, 0])), collection.get_colors()[0][:3].tolist())
         for collection in figure.axes[0].collections
@@ -412,15 +413,15 @@ def test_targets_are_read_off_errors_and_outputs():
 
 
 def test_the_presentations_with_most_errors_are_selected():
-    assert select_presentations(presented(), 2) == 0
-    assert select_presentations(presented((1, 0), (1, 1), (2, 0), (3, 2)), 2) == 1
-    assert select_presentations(presented((3, 0)), 2) == 2
-    assert select_presentations(presented((3, 0)), 9) == 0
+    assert raster_ssnn_bp.select_samples(presented(), 2) == 0
+    assert raster_ssnn_bp.select_samples(presented((1, 0), (1, 1), (2, 0), (3, 2)), 2) == 1
+    assert raster_ssnn_bp.select_samples(presented((3, 0)), 2) == 2
+    assert raster_ssnn_bp.select_samples(presented((3, 0)), 9) == 0
 
 
 def test_the_raster_of_presentations_shows_each_spike_in_its_strip():
     recording = presented((1, 0), (2, 1), turns=4)
-    figure = plot_presentations(recording, ["A", "B"], 2)
+    figure = raster_ssnn_bp.plot_raster(recording, ["A", "B"], 2)
     source, hidden, output, error, gradient = figure.axes
     drawn = [
         [(float(np.mean(part[:, 0])), float(part[0, 1])) for part in axes.collections[0].get_segments()]
@@ -515,7 +516,7 @@ def draw_apart(run, folder, **variables):
     """The bytes of the PNG files as another process draws them; a PDF orders the letters of a font in no fixed way."""
     out = folder / "figures"
     command = [sys.executable, "-m", "brianprop", "figures", str(run), "--out", str(out)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")} | variables
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / ".package")} | variables
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     return {path.name: path.read_bytes() for path in sorted(out.glob("*.png"))}
@@ -532,7 +533,7 @@ def test_settings_of_matplotlib_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "matplotlibrc").write_bytes(b"font.size: 8 # \xe4\n")
     run = ann_run(tmp_path / "run").path
     command = [sys.executable, "-m", "brianprop", "figures", str(run)]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3] / ".package")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "brianprop: Matplotlib cannot be imported" in done.stderr and "mend its file matplotlibrc" in done.stderr

@@ -6,8 +6,7 @@ import pytest
 from conftest import ann_run, composite_run
 
 from brianprop.analysis.activity import count
-from brianprop.analysis.figures.comparison import plot_activity, plot_length, plot_step, points
-from brianprop.analysis.figures.draw import compare
+from brianprop.analysis.figures.comparison import compare, estimates, plot_activity, plot_length, plot_step
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.groups import group_runs
 from brianprop.analysis.runs import Run
@@ -46,7 +45,7 @@ def lines(axes):
 
 def test_points_are_means_over_seeds(runs):
     group = next(group for group in group_runs(runs, ignored=("steps",)) if len(group.runs) == 6)
-    found = points(group, lambda parameters: parameters.steps, lambda run: run.config["training"]["seed"])
+    found = estimates(group, lambda parameters: parameters.steps, lambda run: run.config["training"]["seed"])
     assert found == {steps: (0.5, pytest.approx(np.sqrt(0.5)), 2) for steps in (4, 8, 16)}
 
 

@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import composite_recording, composite_run
 
-from brianprop.analysis.export import export, trains
+from brianprop.analysis.export import export
+from brianprop.analysis.export.trains import spike_trains
 from brianprop.analysis.runs import Run
 from brianprop.experiments.cli.main import main
 from brianprop.models.errors import RunError
@@ -23,11 +23,7 @@ def run(tmp_path_factory):
     spikes = [("input", 2, 0), ("input", 2, 5), ("output", 1, 11), ("hidden1", 0, 3)]
     first = composite_recording(spikes, SIZES, 4, epoch=1)
     second = composite_recording([("input", 2, 1), ("hidden1 minus", 4, 8)], SIZES, 4, epoch=2)
-    both = {
-        name: np.concatenate([getattr(first, name), getattr(second, name)])
-        for name in ("population", "neuron", "step", "epoch")
-    }
-    found.save_spikes(type(first)(first.populations, first.sizes, **both, period=4))
+    found.save_spikes(first.followed_by(second))
     return found
 
 
@@ -37,20 +33,20 @@ DT = 2.0**-10
 
 
 def test_trains_have_every_neuron_and_run_through_the_epochs(run):
-    found = trains(run.load_spikes(), DT)
+    found = spike_trains(run.load_spikes(), DT)
     assert len(found.units) == len(found.times) == 16 + 5 + 3 + 2 * (5 + 3)
     for unit, times in zip(found.units, found.times, strict=True):
         np.testing.assert_array_equal(times / DT, EXPECTED.get(unit, []))
-    np.testing.assert_array_equal(found.turns / DT, [[4 * k, 4 * k + 4] for k in range(6)])
+    np.testing.assert_array_equal(found.samples / DT, [[4 * k, 4 * k + 4] for k in range(6)])
     assert list(found.training_epoch) == [1, 1, 1, 2, 2, 2] and found.stop == 24 * DT
 
 
 def test_the_lead_in_comes_first():
     recording = composite_recording([("input", 0, -2), ("input", 0, 7), ("input", 1, 0)], SIZES, 4)
-    found = trains(recording, 1.0)
+    found = spike_trains(recording, 1.0)
     np.testing.assert_array_equal(found.times[0], [0, 9])
     np.testing.assert_array_equal(found.times[1], [2])
-    np.testing.assert_array_equal(found.turns, [[2, 6], [6, 10]])
+    np.testing.assert_array_equal(found.samples, [[2, 6], [6, 10]])
 
 
 def test_neo_opens_what_was_written(run, tmp_path):
@@ -73,7 +69,7 @@ def test_nwb_opens_what_was_written(run, tmp_path):
     pynwb = pytest.importorskip("pynwb")
     assert main(["export", str(run.path), "--to", "nwb"]) == 0
     path = run.path / "spikes.nwb"
-    assert not list(run.path.glob(".*.nwb"))
+    assert not list(run.path.glob(".*"))
     with pynwb.NWBHDF5IO(str(path), "r") as file:
         content = file.read()
         units, trials = content.units.to_dataframe(), content.trials.to_dataframe()
@@ -110,7 +106,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(run, small_disk, to, package):
     pytest.importorskip(package)
     command = [sys.executable, "-m", "brianprop", "export", run.path, "--to", to, "--out", small_disk / "spikes"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    done = subprocess.run(command, cwd=small_disk, capture_output=True, text=True)
     assert done.returncode == 2
     sentence = f"brianprop: Cannot write {small_disk}/spikes: No space left on device; free some space or choose a path"
     assert done.stderr == f"{sentence} on another disk.\n"

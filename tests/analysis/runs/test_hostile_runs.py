@@ -367,8 +367,8 @@ def reading_alone(monkeypatch):
     def refuse(*_, **__):
         raise BuildError("A simulation would begin now.")
 
-    monkeypatch.setattr("brianprop.analysis.figures.draw.write_figures", draw)
-    monkeypatch.setattr("brianprop.analysis.energy.report.write_figures", draw)
+    for module in ("figures.draw", "figures.comparison", "energy.report"):
+        monkeypatch.setattr(f"brianprop.analysis.{module}.write_figures", draw)
     monkeypatch.setattr("brianprop.experiments.training.circuit.simulator", refuse)
 
 

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from conftest import ann_run
 
-from brianprop.analysis.figures import sweep as responses
 from brianprop.analysis.figures.output import NothingToShowError
-from brianprop.analysis.figures.sweep import plot_heatmap, plot_importance, plot_learning, plot_parallel, plot_response
+from brianprop.analysis.figures.sweeps.axes import SweepAxis
+from brianprop.analysis.figures.sweeps.importance import plot_importance
+from brianprop.analysis.figures.sweeps.learning import plot_learning
+from brianprop.analysis.figures.sweeps.parallel import plot_parallel
+from brianprop.analysis.figures.sweeps.response import plot_heatmap, plot_response
 from brianprop.analysis.sweeps import SweepDirectory, store
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.sweeps.description import read_sweep
@@ -200,7 +203,7 @@ def test_nothing_differs_but_the_seed(tmp_path):
 
 
 def test_places_of_values():
-    numbers, text = responses._Places("a", [4.0, 1.0, 2.0], True), responses._Places("b", ["z", "a"], True)
+    numbers, text = SweepAxis("a", [4.0, 1.0, 2.0], True), SweepAxis("b", ["z", "a"], True)
     assert numbers.log and [numbers.share(value) for value in numbers.values] == pytest.approx([0, 0.5, 1])
-    assert not text.log and text.at == {"z": 0, "a": 1} and text.ticks == [("z", 0), ("a", 1)]
-    assert responses._Places("c", [1.0, float("inf")], False).at == {1.0: 0, float("inf"): 1}
+    assert not text.log and text.position == {"z": 0, "a": 1} and text.ticks == [("z", 0), ("a", 1)]
+    assert SweepAxis("c", [1.0, float("inf")], False).position == {1.0: 0, float("inf"): 1}

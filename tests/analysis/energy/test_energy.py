@@ -9,26 +9,15 @@ import pandas
 import pytest
 from conftest import DIGITS, ann_run, composite_recording, composite_run, restless_weights
 
-from brianprop.analysis.energy.report import (
-    COUNTED,
-    PARTS,
-    PUBLISHED,
-    Account,
-    Constants,
-    Counts,
-    Pathway,
-    account,
-    as_inference,
-    barrier_time,
-    count_nbp,
-    count_ssnn,
-    draw,
-    energy,
-    markdown,
-    mean_hops,
-    plot_energy,
-    read_constants,
-)
+from brianprop.analysis.energy.accounts import Account, account
+from brianprop.analysis.energy.chip import PUBLISHED, mean_hops
+from brianprop.analysis.energy.constants import Constants, read_constants
+from brianprop.analysis.energy.cost import PARTS, barrier_time, energy
+from brianprop.analysis.energy.counts import COUNTED, Counts, Pathway
+from brianprop.analysis.energy.figure import plot_energy
+from brianprop.analysis.energy.nbp import as_inference, count_nbp
+from brianprop.analysis.energy.report import draw, markdown
+from brianprop.analysis.energy.ssnn_bp import count_ssnn_bp
 from brianprop.analysis.runs import Recording, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import encoding
@@ -213,7 +202,7 @@ def brute_force(recording, sizes, learns, decays):
 def assert_counts_equal_brute_force(recording, sizes, parameters):
     for learns in (True, False):
         spikes, operations, active, updates, n_steps = brute_force(recording, sizes, learns, parameters.weight_decay > 0)
-        counts = count_ssnn(recording, parameters, learns)
+        counts = count_ssnn_bp(recording, parameters, learns)
         assert counts.n_samples * counts.steps == n_steps
         assert counts.mode == ("training" if learns else "inference")
         at = {"forward": 0, "backward": 1}
@@ -247,7 +236,7 @@ def test_counts_of_ssnn_bp_are_those_of_its_recording():
         stimuli = model.stimuli(images, encoding.one_hot(dataset.train_labels[:12], 10))
         result = ready.run(initial_weights(parameters, 0), stimuli, np.arange(12), noise_seed=1, n_recorded=12)
     recording = recording_of(result.recorded, model.populations, parameters.steps, 1)
-    counts = count_ssnn(recording, parameters)
+    counts = count_ssnn_bp(recording, parameters)
     assert counts.changes.sum() > 0 and counts.n_samples == 12
     assert_counts_equal_brute_force(recording, dict(zip(parameters.layers, parameters.sizes, strict=True)), parameters)
 
@@ -262,7 +251,7 @@ def test_counts_of_a_deeper_network_with_sparse_spikes(weight_decay):
     for name, size in (*list(sizes.items())[:-1], *streams):
         spikes += [(name, k, step) for step, k in np.argwhere(rng.random((4 * 6, size)) < 0.15).tolist()]
     recording = composite_recording(spikes, sizes, 4)
-    assert (count_ssnn(recording, parameters).inactive[1:4] > 0).any(), "some neurons must stay without a spike"
+    assert (count_ssnn_bp(recording, parameters).inactive[1:4] > 0).any(), "some neurons must stay without a spike"
     assert_counts_equal_brute_force(recording, sizes, parameters)
 
 

@@ -491,6 +491,6 @@ def test_a_place_that_may_not_be_written_is_refused_before_data_are_read(tmp_pat
     )
     for place in (closed, closed / "run", closed / "deep" / "run"):
         done = subprocess.run(
-            [sys.executable, "-c", code, str(place)], capture_output=True, text=True, cwd=Path(__file__).parents[1]
+            [sys.executable, "-c", code, str(place)], capture_output=True, text=True, cwd=Path(__file__).parents[3]
         )
         assert "choose a path where you may write" in done.stdout and not done.stderr
