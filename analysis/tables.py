@@ -75,16 +75,16 @@ def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: st
     import pandas
 
     accuracies = [name for name in frames[0].columns if name.startswith("accuracy")]
-    rows = {}
+    rows: dict[str, dict[str, list[float]]] = {}
     for epoch in epochs:
-        values = [frame[(frame.epoch == epoch) & (frame.split == split)] for frame in frames]
-        if any(part.empty for part in values):
+        scores = [frame.loc[(frame["epoch"] == epoch) & (frame["split"] == split)].to_dict("records") for frame in frames]
+        if not all(scores):
             raise ParameterError(f"Epoch {epoch} is not in every run; give --epochs that all runs have.")
-        rows[f"epoch {epoch}"] = {name: [100 * part[name].iloc[0] for part in values] for name in accuracies}
+        rows[f"epoch {epoch}"] = {name: [100 * row[name] for row, *_ in scores] for name in accuracies}
     chosen: dict[str, list[float]] = {name: [] for name in accuracies}
     for frame in frames:
-        validation = frame[frame.split == "validation"].set_index("epoch")
-        reported = frame[frame.split == split].set_index("epoch")
+        validation = frame.loc[frame["split"] == "validation"].set_index("epoch")
+        reported = frame.loc[frame["split"] == split].set_index("epoch")
         for name in accuracies:
             if len(validation):
                 chosen[name].append(100 * reported.loc[validation[name].idxmax(), name])
@@ -121,7 +121,7 @@ def with_published(table: pandas.DataFrame, published: Mapping[str, float]) -> p
 
     means = {f"{name}_mean": value for name, value in published.items()}
     rows = {"published": means}
-    for label, row in table.iterrows():
+    for label, row in zip(table.index, table.to_dict("records"), strict=True):
         rows[f"{label}, minus published"] = {name: row[name] - value for name, value in means.items()}
     return pandas.concat([table, pandas.DataFrame.from_dict(rows, orient="index")])
 
@@ -174,7 +174,7 @@ def markdown(table: pandas.DataFrame) -> str:
     counted = ["n"] if "n" in table.columns else []
     titles = [*counted, *(name.removeprefix("accuracy_") for name in accuracies)]
     lines = ["| | " + " | ".join(titles) + " |", "|---|" + "---|" * len(titles)]
-    for label, row in table.iterrows():
+    for label, row in zip(table.index, table.to_dict("records"), strict=True):
         # a published accuracy is not of our runs
         cells = ["–" if math.isnan(row[name]) else f"{row[name]:.0f}" for name in counted]
         cells += [

@@ -107,9 +107,9 @@ def markdown(accounts: Sequence[Account], cores: int = CORES) -> str:
         *("weight updates", "weight changes"),
     ]
     lines = ["Counts per sample", "", "| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
-    sums = table(accounts, cores).groupby(["run", "mode"])[columns].sum()
+    frame = table(accounts, cores)
     for entry in accounts:
-        values = sums.loc[(entry.label, entry.counts.mode)]
+        values = frame.loc[(frame["run"] == entry.label) & (frame["mode"] == entry.counts.mode), columns].sum()
         lines.append(f"| {entry.title} | " + " | ".join(f"{values[name]:,.1f}" for name in columns) + " |")
     titles = [*(f"{part} (µJ)" for part in PARTS), "energy (µJ)", "latency (µs)", "energy-delay product (nJ s)"]
     lines += ["", "Energy and latency per sample", "", "| | " + " | ".join(titles) + " |", "|---|" + "---|" * len(titles)]

@@ -1,5 +1,8 @@
 """Spikes as a file of Neurodata Without Borders (NWB)."""
 
+# pyright: reportCallIssue=false
+# (PyNWB declares its arguments at run time, where pyright does not see them)
+
 from __future__ import annotations
 
 from datetime import UTC, datetime

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_accuracy"]
 
 #: Line style, marker and line width of each split.
-SPLITS = {"test": ("-", "o", 1.3), "validation": ("--", "s", 1.3), "train": (":", "^", 0.7)}
+SPLITS: dict[str, tuple[Any, str, float]] = {"test": ("-", "o", 1.3), "validation": ("--", "s", 1.3), "train": (":", "^", 0.7)}
 
 #: Up to how many epochs get a marker each: a single epoch would not show as a line.
 FEW = 12
@@ -83,7 +83,7 @@ def plot_accuracy(groups: Mapping[str, Sequence[pandas.DataFrame]]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(True, axis="y")
     # the legend shows what the lines show: markers only where there are few epochs
-    few = max(frame["epoch"].nunique() for frame in everything) <= FEW
+    few = max(len(set(frame["epoch"])) for frame in everything) <= FEW
     handles = [
         *lines,
         *(

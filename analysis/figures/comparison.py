@@ -211,13 +211,13 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    recordings = {run.path: run.load_spikes("raster") for run in runs if run.system == "ssnn-bp"}
-    recorded = [run for run in runs if recordings.get(run.path) is not None]
-    groups = _varied(recorded, "steps", LENGTH)
+    loaded = {run.path: run.load_spikes("raster") for run in runs if run.system == "ssnn-bp"}
+    recordings = {path: recording for path, recording in loaded.items() if recording is not None}
+    groups = _varied([run for run in runs if run.path in recordings], "steps", LENGTH)
     if len(groups) > 1:
         raise NothingToShowError("the runs differ in more than T and seed: " + "; ".join(group.label for group in groups))
     (group,) = groups
-    counted = {path: _activity(recording) for path, recording in recordings.items() if recording is not None}
+    counted = {path: _activity(recording) for path, recording in recordings.items()}
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
     for axes, what, ylabel in zip(
         figure.subplots(1, 2),
@@ -362,10 +362,12 @@ def seeds_in_words(numbers: Sequence[int], spread: bool = True) -> str:
 
 def _finish(axes: Axes, continuous: bool = False) -> None:
     """Make the axis logarithmic, with a tick at each point; the last one stands for `continuous` weights if asked."""
+    from matplotlib.container import ErrorbarContainer
     from matplotlib.ticker import NullFormatter, NullLocator
 
     axes.set_xscale("log")
-    positions = sorted({float(x) for container in axes.containers for x in container.lines[0].get_xdata()})
+    bars = [container for container in axes.containers if isinstance(container, ErrorbarContainer)]
+    positions = sorted({float(x) for container in bars for x in np.asarray(container.lines[0].get_xdata())})
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     labels = [f"{position:g}" for position in positions]

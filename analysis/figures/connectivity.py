@@ -276,7 +276,9 @@ def _draw_node(
         zorder=4,
     )
     text.set_in_layout(False)  # it lies within the axes, and measuring hundreds of boxes takes seconds
-    return text.get_bbox_patch()
+    box = text.get_bbox_patch()
+    assert box is not None  # since `bbox` is given
+    return box
 
 
 def _draw_arrow(axes: Axes, projection: Projection, nodes, places, number: int, light: bool) -> None:

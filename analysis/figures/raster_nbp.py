@@ -180,7 +180,7 @@ def plot_raster(recording: Recording, circuit: Circuit, n_samples: int = 6) -> F
             x, y = spikes.step, edges[strip] + (spikes.neuron + 0.5) * row
             ends = np.stack([np.stack([x - 0.42, y], -1), np.stack([x + 0.42, y], -1)], axis=1)
             # thousands of marks become pixels in the PDF; everything else stays drawn
-            marks = LineCollection(ends, colors=colour, linewidths=thickness, rasterized=True)
+            marks = LineCollection(list(ends), colors=colour, linewidths=thickness, rasterized=True)
             marks.set_in_layout(False)
             axes.add_collection(marks, autolim=False)
         for chosen, (marker, colour) in zip((events.too_low, events.too_high), ERROR_MARKS, strict=True):

@@ -136,7 +136,7 @@ def _draw_spikes(axes: Axes, recording: Recording, layer: str) -> None:
     starts, stops = (np.stack([spikes.step + shift, spikes.neuron], -1) for shift in (-0.42, 0.42))
     ends = np.stack([starts, stops], axis=1)
     # thousands of marks become pixels in the PDF; everything else stays drawn
-    marks = LineCollection(ends, colors="0.2", linewidths=thickness, rasterized=True)
+    marks = LineCollection(list(ends), colors="0.2", linewidths=thickness, rasterized=True)
     marks.set_in_layout(False)
     axes.add_collection(marks, autolim=False)
 

@@ -1,4 +1,4 @@
-"""How fast: the figures of a benchmark, and the little statistics behind its tables."""
+"""The figures of a benchmark, and the statistics behind its tables."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from brianprop.models.errors import RunError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 __all__ = ["CHIP", "Spread", "affine", "draw", "plot_profile", "plot_scaling", "plot_speed", "ratio", "slope"]
 
 #: Wall time per sample on the authors' chip [us] (Renner et al. 2024, doi 10.1038/s41467-024-53827-9).
 CHIP = {"training": 1480.0, "inference": 170.0}
 
-#: Colour of each way of computing.
+#: Colour of each variant.
 COLOURS = {"chip": "0.6", "stock": "C3", "dense": "C0", "kernel": "C2"}
 
 #: What is varied in each family of the scaling figure: label, colour, marker.
@@ -62,14 +63,14 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
     return Spread.of([above / below for above, below in zip(numerators, denominators, strict=True)])
 
 
-def slope(x: Sequence[float], y: Sequence[float]) -> float:
+def slope(x: ArrayLike, y: ArrayLike) -> float:
     """Exponent of a power law fitted to the points by least squares of the logarithms: 1 means linear growth."""
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def affine(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+def affine(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
     """Constant and cost per unit of ``y = constant + cost * x``, by least squares of the relative errors."""
-    cost, constant = np.polyfit(x, y, 1, w=1 / np.asarray(y, dtype=float))
+    cost, constant = np.polyfit(np.asarray(x, dtype=float), np.asarray(y, dtype=float), 1, w=1 / np.asarray(y, dtype=float))
     return float(constant), float(cost)
 
 
@@ -227,7 +228,7 @@ def plot_profile(parts: Mapping[str, float]) -> Figure:
     figure = Figure(figsize=(4.8, 0.6 + 0.22 * len(parts)), layout="constrained")
     axes = figure.subplots()
     total = sum(parts.values())
-    order = sorted(parts, key=parts.get)
+    order = sorted(parts, key=parts.__getitem__)
     bars = axes.barh(order, [parts[name] for name in order], color=COLOURS["dense"])
     axes.bar_label(bars, [f"{parts[name] / total:.0%}" for name in order], padding=2, fontsize=6)
     axes.set(xlabel="time per training sample, clock read around each part (µs)")

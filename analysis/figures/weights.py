@@ -123,7 +123,7 @@ def plot_fields(
 
     names = [name for name in final if name.startswith("W")]
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[1.15, 1.0])
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.15, 1.0])[:, 0]
     for axes, name in zip(above.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         both = [np.asarray(weights[name], float).ravel() for weights in (initial, final)]
         reach = max(np.abs(values).max() for values in both)
@@ -148,6 +148,7 @@ def plot_fields(
     chosen = most_changed(initial["W1"], final["W1"])
     panels = below.subplots(2, len(chosen), squeeze=False)
     limit = np.quantile(np.abs(final["W1"][:, chosen]), 0.995) or 1.0
+    image = None
     for row, (weights, title) in enumerate(((initial, "initial"), (final, "final"))):
         for axes, neuron in zip(panels[row], chosen, strict=True):
             # of a thermometer code, what a pixel of full brightness adds to the drive
@@ -159,5 +160,6 @@ def plot_fields(
                 axes.set_title(f"{neuron}")
         panels[row, 0].set_ylabel(title)
     below.suptitle("$W_1$ of the hidden neurons that changed most")
-    below.colorbar(image, ax=panels, shrink=0.8, label="weight")
+    if image is not None:
+        below.colorbar(image, ax=panels, shrink=0.8, label="weight")
     return figure

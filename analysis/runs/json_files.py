@@ -40,7 +40,7 @@ class Section(dict):
         )
         self.file, self.prefix = file, prefix
 
-    def __or__(self, other: Mapping[str, Any]) -> Section:
+    def __or__(self, other: dict) -> Section:  # pyright: ignore[reportIncompatibleMethodOverride]
         return Section({**self, **other}, self.file, self.prefix)
 
     def __missing__(self, name: str) -> Any:

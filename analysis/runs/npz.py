@@ -6,7 +6,8 @@ import math
 import os
 import zipfile
 from collections.abc import Callable, Mapping
-from typing import BinaryIO, NamedTuple
+from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 
@@ -23,7 +24,8 @@ class DamagedError(ValueError):
     """An archive cannot be read or does not hold what it must. The message gives the reason without the name of the file."""
 
 
-class Header(NamedTuple):
+@dataclass
+class Header:
     """Shape and type of an array, known before its data are read."""
 
     shape: tuple[int, ...]
@@ -77,7 +79,7 @@ def read_npz(
         raise DamagedError(str(error) or type(error).__name__) from error
 
 
-def _header(file: BinaryIO, name: str, size: int) -> Header:
+def _header(file: IO[bytes], name: str, size: int) -> Header:
     version = np.lib.format.read_magic(file)
     if version not in HEADERS:
         raise DamagedError(f"{name} has a header of the unknown version {version}")

@@ -246,7 +246,7 @@ class Run(RunDirectory):
 
     def _write_npz(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         # np.savez stamps every member with 1980-01-01, so equal arrays give equal bytes
-        atomic_write(self.path / name, lambda file: np.savez_compressed(file, **arrays))
+        atomic_write(self.path / name, lambda file: np.savez_compressed(file, allow_pickle=True, **arrays))
 
 
 def _checkpoint_name(epoch: int) -> str:

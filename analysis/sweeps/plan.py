@@ -33,7 +33,7 @@ LARGEST_FILE, LARGEST_LAYER = 2**30, 10**7
 def check_plan(plan: Mapping[str, Any]) -> None:
     """Raise ValueError, with a few words, if the content of sweep.json cannot be a plan."""
     _require(isinstance(plan.get("id"), str) and KEY.fullmatch(plan["id"]), "id", plan.get("id"), "16 hexadecimal digits")
-    system = plan.get("system")
+    system: Any = plan.get("system")
     _require(isinstance(system, str) and system in ACCURACIES, "system", system, f"one of {', '.join(ACCURACIES)}")
     metrics = (*ACCURACIES[system], "loss")
     objective = _table(plan, "objective")
@@ -62,7 +62,8 @@ def _check_data(data: Mapping[str, Any]) -> None:
 
 
 def _check_points(plan: Mapping[str, Any]) -> None:
-    points, axes = plan.get("points"), plan["sweep"]["axes"]
+    points: Any = plan.get("points")
+    axes = plan["sweep"]["axes"]
     _require(isinstance(points, list) and points, "points", points, "a list of at least one point")
     settings: dict[str, dict] = {}
     places: set[str] = set()
@@ -106,7 +107,7 @@ def _require(good: Any, where: str, value: Any, wanted: str) -> None:
 
 
 def _table(parent: Mapping[str, Any], name: str, above: str = "") -> dict:
-    value = parent.get(name)
+    value: Any = parent.get(name)
     _require(isinstance(value, dict), f"{above}{name}", value, "an object")
     return value
 

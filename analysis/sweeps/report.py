@@ -34,11 +34,12 @@ def report(directory: SweepDirectory) -> Iterator[str]:
         return
     objective = directory.plan["objective"]
     yield f"{'best places':12} {objective['split']} {objective['metric']}, mean over seeds ± standard deviation"
-    places = directory.places(directory.table())
-    complete, lacking = places[places.n == places.planned][:LISTED], places[places.n < places.planned]
+    places = directory.places(directory.table()).to_dict("records")
+    complete = [place for place in places if place["n"] == place["planned"]][:LISTED]
+    incomplete = [place for place in places if place["n"] < place["planned"]]
     # at least one incomplete place is shown beside the best complete ones
-    shown = [*complete.itertuples(), *lacking[: max(1, LISTED - len(complete))].itertuples()]
-    for number, row in enumerate(shown, 1):
-        spread = f" ± {row.sd:.4g}" if row.n > 1 else ""
-        lacks = f"incomplete, {row.n} of {row.planned}" if row.n < row.planned else str(row.n)
-        yield f"{number:<12} {row.mean:.4g}{spread} (n = {lacks}){f' at {row.place}' if row.place else ''}"
+    for number, place in enumerate([*complete, *incomplete[: max(1, LISTED - len(complete))]], 1):
+        spread = f" ± {place['sd']:.4g}" if place["n"] > 1 else ""
+        n = f"incomplete, {place['n']} of {place['planned']}" if place["n"] < place["planned"] else str(place["n"])
+        where = f" at {place['place']}" if place["place"] else ""
+        yield f"{number:<12} {place['mean']:.4g}{spread} (n = {n}){where}"

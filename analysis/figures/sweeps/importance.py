@@ -54,10 +54,10 @@ def plot_importance(directory: SweepDirectory, table: pandas.DataFrame) -> Figur
 
     axes = [SweepAxis.of(directory, name) for name in directory.axes]
     x = np.array([[axis.position[value] for value in table[axis.name]] for axis in axes], float).T
-    y = objective.scores(directory, table).to_numpy()
+    y = objective.scores(directory, table)
     forest = RandomForestRegressor(TREES, oob_score=True, random_state=0).fit(x, y)
     importance = permutation_importance(forest, x, y, n_repeats=SHUFFLES, random_state=0)
-    means, spreads = importance["importances_mean"], importance["importances_std"]
+    means, spreads = (np.asarray(importance[name]) for name in ("importances_mean", "importances_std"))
     order = np.argsort(means)
     figure = Figure(figsize=(4.6, 1.2 + 0.3 * len(axes)), layout="constrained")
     panel = figure.subplots()

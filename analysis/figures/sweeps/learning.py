@@ -52,20 +52,23 @@ def plot_learning(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for panel in panels[len(parts) :]:
         panel.set_visible(False)
-    scores = objective.scores(directory, table)
-    colours = ScalarMappable(Normalize(scores.min(), scores.max()), COLOURS)
+    scores = dict(zip(table.index, objective.scores(directory, table), strict=True))
+    colours = ScalarMappable(Normalize(min(scores.values()), max(scores.values())), COLOURS)
     for panel, (panel_value, part) in zip(panels, parts, strict=False):
         groups = [group for _, group in part.groupby(list(names), sort=True, dropna=False)] if names else [part]
         for group in groups:
             of_seeds = [curves[key] for key in group["point"]]
-            epochs = of_seeds[0].index
-            values = np.array([curve.reindex(epochs) for curve in of_seeds])
+            epochs = list(of_seeds[0])
+            values = np.array([[curve.get(epoch, np.nan) for epoch in epochs] for curve in of_seeds])
             mean = values.mean(axis=0)
             if line_axis is not None:
                 value = group[line_axis.name].iloc[0]
                 colour, label = shade(line_axis, value), short(value)
             else:
-                colour, label = colours.to_rgba(scores[group.index].mean()) if names else "C0", None
+                colour, label = (
+                    colours.to_rgba(np.mean([scores[row] for row in group.index], keepdims=True))[0] if names else "C0",
+                    None,
+                )
             panel.plot(epochs, mean, color=colour, label=label)
             if len(of_seeds) > 1 and len(groups) <= FEW:
                 spread = values.std(axis=0, ddof=1)
@@ -77,7 +80,7 @@ def plot_learning(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
             panel.set_title(f"{words(panels_of)} = {short(panel_value)}")
     panels[0].set_ylabel(objective.title(directory, of_epoch=False))
     figure.suptitle(objective.seeds(directory, table, spread=False), fontsize="medium")
-    if line_axis is not None and table[line_axis.name].nunique() <= FEW:
+    if line_axis is not None and len(set(table[line_axis.name])) <= FEW:
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, title=words(line_axis.name), loc="outside right upper")
     elif line_axis is not None and line_axis.numeric:
@@ -88,9 +91,11 @@ def plot_learning(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     return figure
 
 
-def _curves(directory: SweepDirectory) -> dict[str, pandas.Series]:
-    """The metric of the objective over the epochs of each finished run, by key."""
+def _curves(directory: SweepDirectory) -> dict[str, dict[int, float]]:
+    """The metric of the objective by epoch, for each finished run by key."""
     metric, split = directory.plan["objective"]["metric"], directory.plan["objective"]["split"]
     factor = objective.factor(directory)
-    frames = {key: run.metrics_frame() for key, run in directory.runs().items()}
-    return {key: frame[frame["split"] == split].set_index("epoch")[metric] * factor for key, frame in frames.items()}
+    return {
+        key: {row["epoch"]: factor * row[metric] for row in run.metrics() if row["split"] == split}
+        for key, run in directory.runs().items()
+    }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from brianprop.analysis.figures.comparison import seeds_in_words
 from brianprop.analysis.sweeps.directory import SweepDirectory
 
@@ -23,9 +25,9 @@ def digits(directory: SweepDirectory) -> int:
     return 3 if directory.plan["objective"]["metric"] == "loss" else 1
 
 
-def scores(directory: SweepDirectory, table: pandas.DataFrame) -> pandas.Series:
-    """The objective of each row of a table."""
-    return table["objective"] * factor(directory)
+def scores(directory: SweepDirectory, table: pandas.DataFrame) -> np.ndarray:
+    """The objective of each row of a table; float array of shape (n_rows,)."""
+    return table["objective"].to_numpy(dtype=float) * factor(directory)
 
 
 def title(directory: SweepDirectory, of_epoch: bool = True) -> str:
@@ -40,6 +42,7 @@ def title(directory: SweepDirectory, of_epoch: bool = True) -> str:
 def seeds(directory: SweepDirectory, table: pandas.DataFrame, spread: bool = True) -> str:
     """The number of seeds of the points of a figure as text, and how many points lack seeds."""
     places = directory.places(table)
-    lacking = int((places["n"] < places["planned"]).sum())
-    text = seeds_in_words(list(places["n"]), spread)
+    numbers = places["n"].tolist()
+    lacking = sum(n < planned for n, planned in zip(numbers, places["planned"], strict=True))
+    text = seeds_in_words(numbers, spread)
     return f"{text}, {lacking} of {len(places)} points incomplete" if lacking else text

@@ -43,7 +43,7 @@ def plot_parallel(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     axes = [SweepAxis.of(directory, name) for name in directory.axes]
     figure = Figure(figsize=(1.6 + 1.3 * (len(axes) + 1), 3.2), layout="constrained")
     panel = figure.subplots()
-    scores = objective.scores(directory, table).to_numpy()
+    scores = objective.scores(directory, table)
     low, high = scores.min(), scores.max()
     norm = Normalize(low, high if high > low else low + 1)
     colours = ScalarMappable(norm, COLOURS)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brianprop.analysis.figures.comparison import Estimate
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.figures.sweeps import objective
 from brianprop.analysis.figures.sweeps.axes import COLOURS, FEW, SweepAxis, draw_axis, shade, short, words
@@ -54,10 +55,11 @@ def plot_response(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     panel = figure.subplots()
     lines = [(None, table)] if across is None else list(table.groupby(across.name, sort=True))
     for value, part in lines:
-        groups = part.assign(y=objective.scores(directory, part)).groupby(along.name)["y"]
-        values = sorted(groups.groups, key=along.position.__getitem__)
-        x = np.array([along.position[one] for one in values], float)
-        means, spreads = groups.mean()[values], groups.std(ddof=1)[values]
+        of_value: dict[Any, list[float]] = {}
+        for one, score in zip(part[along.name], objective.scores(directory, part), strict=True):
+            of_value.setdefault(along.position[one], []).append(score)
+        x = sorted(of_value)
+        means, spreads, _ = np.array([Estimate.of(of_value[position]) for position in x]).T
         colour, label = ("C0", None) if across is None else (shade(across, value), f"{words(across.name)} = {short(value)}")
         panel.errorbar(x, means, spreads, color=colour, marker="o", capsize=2, label=label)
         if across is None:
