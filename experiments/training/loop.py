@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 from abc import ABC, abstractmethod
@@ -508,7 +507,8 @@ class Training:
             if self.keeps_spikes:
                 self._keep_spikes(epoch, learned.recording)
             if self._shows_raster(epoch):
-                run.save_spikes(_first_turns(learned.recording, system.raster_turns), "raster")
+                recording = learned.recording
+                run.save_spikes(recording.where(recording.sample < system.raster_turns), "raster")
             # the checkpoint comes last: it says that all else of this epoch is on disk
             run.append_metrics(rows)
             run.save_checkpoint(epoch, weights)
@@ -570,11 +570,7 @@ class Training:
         """Add an epoch to spikes.npz, in place of what an interrupted run left of it."""
         old = self.run.load_spikes("spikes")
         if old is not None:
-            kept = old.epoch < epoch
-            columns = ("population", "neuron", "step", "epoch")
-            new = dataclasses.replace(
-                new, **{name: np.concatenate([getattr(old, name)[kept], getattr(new, name)]) for name in columns}
-            )
+            new = old.where(old.epoch < epoch).followed_by(new)
         self.run.save_spikes(new, "spikes")
 
     def _line(self, epoch: int, rows: list[dict]) -> str:
@@ -585,12 +581,6 @@ class Training:
         seconds = rows[0]["seconds"]
         speed = f"{seconds:.1f} s ({1e6 * seconds / self.n_train:.0f} us/sample)"
         return " | ".join([*parts, f"loss {rows[0]['loss']:.4f}", speed])
-
-
-def _first_turns(recording: Recording, turns: int) -> Recording:
-    kept = recording.step < turns * recording.period
-    columns = ("population", "neuron", "step", "epoch")
-    return dataclasses.replace(recording, **{name: getattr(recording, name)[kept] for name in columns})
 
 
 def dataset_name(name: str) -> str:
