@@ -39,13 +39,13 @@ def circuit_of(run: Run) -> Circuit:
 
 
 def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
-    """Write every figure for which the runs hold the data; a line on standard output names each one that is left out.
+    """Write every figure for which the runs hold the data. A line on standard output names each figure that is left out.
 
     Parameters
     ----------
     run_paths : sequence of path-like
-        Run directories. The accuracy shows all of them, the other figures the first. Runs that differ in more than their seed,
-        also of several systems, have lines of their own.
+        Run directories. The accuracy shows all of them, the other figures only the first. Runs that differ in more than their
+        seed have separate lines; they may be of several systems.
     out : path-like, optional
         Folder for the figures, by default ``figures`` in the first run directory.
 
@@ -57,7 +57,7 @@ def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
     Raises
     ------
     RunError
-        If a run cannot be read or a file cannot be written.
+        If a run cannot be read, the first one is of a system without figures, or a file cannot be written.
     """
     runs = open_runs(run_paths, "draw")
     return write_figures(_figures(runs), runs[0].path / "figures" if out is None else Path(out))
@@ -108,7 +108,7 @@ def _accuracy(runs: Sequence[Run]) -> Figure:
 
 
 def _before_and_after(run: Run) -> tuple[dict, dict]:
-    """Initial weights, which may be missing, and the last ones."""
+    """The initial weights, empty if they are missing, and the latest ones."""
     final = run.load_weights() if (run.path / "weights.npz").is_file() else run.load_checkpoint()[1]
     if not final:
         raise NothingToShowError(f"{run.path} holds no weights (weights.npz or checkpoints)")

@@ -26,7 +26,7 @@ CHIP = {"training": 1480.0, "inference": 170.0}
 #: Colour of each variant.
 COLOURS = {"chip": "0.6", "stock": "C3", "dense": "C0", "kernel": "C2"}
 
-#: What is varied in each family of the scaling figure: label, colour, marker.
+#: Sizes that the scaling figure varies: label, colour, marker.
 FAMILIES = {"n_hid": ("hidden neurons", "C0", "o"), "n_in": ("input neurons", "C1", "s")}
 
 
@@ -53,7 +53,7 @@ class Spread:
 
 
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
-    """Ratio of two quantities, taken in each round before the median: what slows a whole round then cancels.
+    """Ratio of two quantities, taken within each round, where a load that slows the whole round cancels, and then summarised.
 
     Parameters
     ----------
@@ -94,16 +94,16 @@ def draw(folder: Path) -> list[Path]:
     """
     folder = Path(folder)
     try:
-        found = json.loads((folder / "benchmark.json").read_text())
+        measured = json.loads((folder / "benchmark.json").read_text())
     except (OSError, ValueError) as error:
         raise RunError(
             f"{folder / 'benchmark.json'} cannot be read ({error}); make it by 'brianprop benchmark nbp --out DIR'."
         ) from error
-    figures = {"speed": lambda: plot_speed(found["speed"], found.get("chip", {}))}
-    if found.get("scaling"):
-        figures["scaling"] = lambda: plot_scaling(found["scaling"])
-    if found["profile"]:
-        figures["profile"] = lambda: plot_profile(found["profile"])
+    figures = {"speed": lambda: plot_speed(measured["speed"], measured.get("chip", {}))}
+    if measured.get("scaling"):
+        figures["scaling"] = lambda: plot_scaling(measured["scaling"])
+    if measured["profile"]:
+        figures["profile"] = lambda: plot_profile(measured["profile"])
     return write_figures(figures, folder)
 
 
@@ -133,14 +133,14 @@ def plot_speed(rows: Sequence[Mapping], chip: Mapping[str, float] = CHIP) -> Fig
         if chip:
             axes.bar(0, chip[circuit], width=0.8, color=COLOURS["chip"])
             _label(axes, 0, chip[circuit])
-        for place, variant in enumerate(("stock", "dense", "kernel"), start=1):
+        for position, variant in enumerate(("stock", "dense", "kernel"), start=1):
             for state, shift, alpha in zip(states, (-0.2, 0.2), (0.45, 1.0), strict=True):
                 for row in rows:
                     if (row["circuit"], row["weights"], row["variant"]) == (circuit, state, variant):
                         error = [[row["median"] - row["low"]], [row["high"] - row["median"]]]
-                        axes.bar(place + shift, row["median"], width=0.4, color=COLOURS[variant], alpha=alpha)
-                        axes.errorbar(place + shift, row["median"], error, color="black", linewidth=0.8)
-                        _label(axes, place + shift, row["high"], row["median"])
+                        axes.bar(position + shift, row["median"], width=0.4, color=COLOURS[variant], alpha=alpha)
+                        axes.errorbar(position + shift, row["median"], error, color="black", linewidth=0.8)
+                        _label(axes, position + shift, row["high"], row["median"])
         ticks = {0: "chip, published\n(400-400-10)"} if chip else {}
         ticks |= dict(enumerate(names, start=1))
         axes.set_xticks(list(ticks), ticks.values())

@@ -1,6 +1,7 @@
 """The energy model: its counts against oracles that loop over every synapse, and what constants do to which part."""
 
 import itertools
+import json
 import math
 from dataclasses import asdict, fields, replace
 
@@ -18,7 +19,8 @@ from brianprop.analysis.energy.figure import plot_energy
 from brianprop.analysis.energy.nbp import as_inference, count_nbp
 from brianprop.analysis.energy.report import draw, markdown
 from brianprop.analysis.energy.ssnn_bp import count_ssnn_bp
-from brianprop.analysis.runs import Recording, Run
+from brianprop.analysis.figures.draw import draw as draw_figures
+from brianprop.analysis.runs import Recording, Run, systems
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
@@ -538,6 +540,25 @@ def test_a_figure_of_nothing_but_zeros_can_be_drawn():
     figure = plot_energy([Account("none", counts, free, None)])
     figure.draw_without_rendering()
     assert all(math.isfinite(limit) for axes in figure.subfigs[0].axes for limit in axes.get_ylim())
+
+
+@pytest.fixture
+def unknown_system(tmp_path, training, monkeypatch):
+    """A run with spikes of a system that neither figures nor energy know."""
+    parameters, _, recording = training
+    run = run_of(tmp_path / "run", parameters, recording)
+    config = json.loads((run.path / "config.json").read_text())
+    (run.path / "config.json").write_text(json.dumps(config | {"system": "other"}))
+    for table in (systems.TITLES, systems.PARAMETERS, systems.METRIC_COLUMNS, systems.IMAGE_ARRAYS):
+        monkeypatch.setitem(table, "other", table["nbp"])
+    return run
+
+
+def test_an_unknown_system_is_taken_for_no_other(unknown_system):
+    with pytest.raises(RunError, match="a run of other, whose operations cannot be counted"):
+        account([unknown_system.path])
+    with pytest.raises(RunError, match="a run of other, for which there are no figures"):
+        draw_figures([unknown_system.path])
 
 
 def quick(accounts):
