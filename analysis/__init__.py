@@ -1,1 +1,12 @@
-"""What is shown: run directories in; tables and figures out. Nothing here simulates."""
+"""What is shown: run directories in, tables and figures out. Nothing here simulates.
+
+runs/          run directories: their format, read and written in one place
+sweeps/        sweep directories: many runs over parameters and seeds
+figures/       figures of runs and sweeps, of many runs together, and of benchmarks
+energy/        energy and latency on Loihi, modelled from recorded spikes
+export/        spikes for other tools: Neo and NWB
+groups.py      several runs at once: grouped over seeds, and labelled
+tables.py      accuracies over several runs, as tables and as Markdown
+activity.py    what the spikes of SSNN-BP tell: answer, spikes and updates of each sample
+toml_files.py  TOML files as users write them
+"""

@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but their seed, put together; and a label that says in what the groups differ."""
+"""Several runs at once: opened, grouped with those that differ only in their seed, and labelled by what differs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brianprop.analysis.runs.run import INFINITE, PARAMETERS, TITLES, Run, as_json
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs.systems import PARAMETERS, TITLES
+from brianprop.analysis.runs.values import INFINITE, as_json, joined
 from brianprop.models.errors import RunError
 
-__all__ = ["Group", "group_runs", "joined", "require_different", "settings_of"]
+__all__ = ["Group", "group_runs", "open_runs", "settings_of"]
 
-#: Settings that have a symbol or a better name in labels.
+#: Titles of settings in labels, where these differ from the name.
 SYMBOLS = {
     "steps": "T",
     "theta": "θ",
@@ -23,7 +25,7 @@ SYMBOLS = {
     "dataset": "data",
 }
 
-#: Parts of the dataset's configuration that make runs differ.
+#: Entries of the configuration of the data set that belong to the settings.
 DATA_SETTINGS = ("samples", "crop", "binarise")
 
 
@@ -35,11 +37,11 @@ class Group:
     ----------
     system : str
     label : str
-        The system, and what tells this group from the others of the system.
+        The system, and the settings that distinguish this group from the others of the system.
     runs : tuple of Run
         In ascending order of their seeds.
     settings : dict
-        What they share; see `settings_of`.
+        The settings that they share; see `settings_of`.
     """
 
     system: str
@@ -49,10 +51,10 @@ class Group:
 
 
 def settings_of(run: Run) -> dict:
-    """All that makes two runs of a system comparable as two seeds: parameters, data, and epochs where these decide the result.
+    """The settings in which two runs of a system must agree to count as two seeds: parameters, data and number of epochs.
 
-    The epochs of nBP do not: each is the same, however many follow. A parameter that a run does not name, since it is older
-    than the parameter, has its default.
+    The number of epochs is left out for nBP, where it does not change the epochs themselves. A parameter that a run does not
+    name, since the run is older than the parameter, has its default.
     """
     data, training = run.config.get("dataset", {}), run.config.get("training", {})
     settings = as_json(PARAMETERS[run.system]()) | run.config.get("parameters", {})
@@ -64,22 +66,31 @@ def settings_of(run: Run) -> dict:
     return settings
 
 
-def require_different(runs: Sequence[Run]) -> None:
-    """Make sure that no run is counted twice.
+def open_runs(run_paths: Sequence[Path], purpose: str) -> list[Run]:
+    """Open several run directories and make sure that none counts twice.
+
+    Parameters
+    ----------
+    run_paths : sequence of path-like
+    purpose : str
+        What is to be done with the runs, for messages, such as ``draw``.
 
     Raises
     ------
     RunError
-        If two of the paths are one directory, or two directories hold the same settings and seed.
+        If there is no path, a run cannot be read, or two of the paths are one directory or hold the same settings and seed.
     """
+    if not run_paths:
+        raise RunError(f"There is nothing to {purpose}, since no run directory was given; give at least one.")
+    runs = [Run.open(path) for path in run_paths]
     folders: dict[tuple[int, int], Run] = {}
     seeds: dict[str, Run] = {}
     for run in runs:
         try:
-            found = run.path.stat()
+            state = run.path.stat()
         except OSError as error:
             raise RunError(f"The run directory {run.path} cannot be read ({error.strerror}); leave it out.") from error
-        other = folders.setdefault((found.st_dev, found.st_ino), run)
+        other = folders.setdefault((state.st_dev, state.st_ino), run)
         if other is not run:
             raise RunError(f"{other.path} and {run.path} are one directory, which counts once; leave one of them out.")
         other = seeds.setdefault(json.dumps([run.system, settings_of(run), _seed(run)], sort_keys=True), run)
@@ -88,10 +99,11 @@ def require_different(runs: Sequence[Run]) -> None:
                 f"{other.path} and {run.path} have the same settings and the same seed {_seed(run)}, so they count as one; "
                 "leave one of them out."
             )
+    return runs
 
 
 def group_runs(runs: Sequence[Run], ignored: Collection[str] = ()) -> list[Group]:
-    """Put runs together that differ in their seed or in `ignored` settings only.
+    """Put runs together that differ only in their seed or in `ignored` settings.
 
     Parameters
     ----------
@@ -104,21 +116,16 @@ def group_runs(runs: Sequence[Run], ignored: Collection[str] = ()) -> list[Group
     list of Group
         In the order of the first run of each.
     """
-    found: dict[str, tuple[str, dict, list[Run]]] = {}
+    by_settings: dict[str, tuple[str, dict, list[Run]]] = {}
     for run in runs:
         settings = {name: value for name, value in settings_of(run).items() if name not in ignored}
         key = json.dumps([run.system, settings], sort_keys=True)
-        found.setdefault(key, (run.system, settings, []))[2].append(run)
-    groups = list(found.values())
+        by_settings.setdefault(key, (run.system, settings, []))[2].append(run)
+    groups = list(by_settings.values())
     return [
         Group(system, _label(system, settings, groups), tuple(sorted(members, key=_seed)), settings)
         for system, settings, members in groups
     ]
-
-
-def joined(values: Sequence) -> str:
-    """Several values of one parameter as text: sizes of layers, 200-100, or learning rates, 0.05 / 0.1."""
-    return ("-" if all(isinstance(item, int) for item in values) else " / ").join(map(str, values))
 
 
 def _seed(run: Run) -> int:
@@ -127,13 +134,13 @@ def _seed(run: Run) -> int:
 
 def _label(system: str, settings: dict, groups: Sequence[tuple[str, dict, list[Run]]]) -> str:
     others = [other for name, other, _ in groups if name == system]
-    # of the sizes, those of the input follow from the data
+    # the sizes of input and output follow from the data
     names = [name for name in settings if name not in ("n_in", "n_out")]
     differing = [name for name in names if any(other.get(name) != settings[name] for other in others)]
     return ", ".join([TITLES[system], *(_words(name, settings[name]) for name in differing)])
 
 
-def _words(name: str, value) -> str:
+def _words(name: str, value: object) -> str:
     title = SYMBOLS.get(name, name.replace("_", " "))
     if isinstance(value, bool):
         return title if value else f"no {title}"

@@ -1,4 +1,4 @@
-"""Tables over several runs: mean and spread over seeds, at given epochs and at a checkpoint chosen on validation."""
+"""Tables over several runs: mean and spread over seeds, at given epochs and at the epoch that is best on validation."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from brianprop.analysis.groups import group_runs, require_different
-from brianprop.analysis.runs.run import Run
+from brianprop.analysis.groups import group_runs, open_runs
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import ParameterError, RunError
 
@@ -19,14 +18,14 @@ __all__ = ["markdown", "network_size", "summary", "table", "with_published", "wi
 
 
 def table(run_paths: Sequence[Path], epochs: Sequence[int] = (), split: str = "test") -> pandas.DataFrame:
-    """`summary` of runs of any systems and settings, one below the other.
+    """The `summary` of runs of any systems and settings, one group below the other.
 
     Parameters
     ----------
     run_paths : sequence of path-like
-        Run directories. Those that differ in more than their seed get rows of their own, with a label before the epoch.
+        Run directories. Runs that differ in more than their seed have separate rows, with a label before the epoch.
     epochs : sequence of int
-        By default, for each kind of run, the last epoch that all of them have.
+        By default, for each group, the last epoch that all of its runs have.
     split : {"test", "validation", "train"}
 
     Raises
@@ -38,11 +37,7 @@ def table(run_paths: Sequence[Path], epochs: Sequence[int] = (), split: str = "t
     """
     import pandas
 
-    if not run_paths:
-        raise RunError("There is nothing to show, since no run directory was given; give at least one.")
-    runs = [Run.open(path) for path in run_paths]
-    require_different(runs)
-    groups = group_runs(runs)
+    groups = group_runs(open_runs(run_paths, "show"))
     parts = []
     for group in groups:
         frames = [run.metrics_frame() for run in group.runs]
@@ -60,10 +55,10 @@ def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: st
     Parameters
     ----------
     frames : sequence of DataFrame
-        Metrics of runs that differ in their seed only, as `Run.metrics_frame` gives them.
+        Metrics of runs that differ only in their seed, as `Run.metrics_frame` gives them.
     epochs : sequence of int
-        Epochs to report as they are. A last row gives, for each column, the epoch that was best on the validation split of
-        each run, the first of several; the test split plays no part in that choice.
+        Epochs to report. A last row reports, for each column, the epoch of each run that is best on the validation split (the
+        first among equals); the test split plays no part in that choice.
     split : {"test", "validation", "train"}
 
     Returns
@@ -80,16 +75,16 @@ def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: st
     import pandas
 
     accuracies = [name for name in frames[0].columns if name.startswith("accuracy")]
-    rows = {}
+    rows: dict[str, dict[str, list[float]]] = {}
     for epoch in epochs:
-        values = [frame[(frame.epoch == epoch) & (frame.split == split)] for frame in frames]
-        if any(part.empty for part in values):
+        scores = [frame.loc[(frame["epoch"] == epoch) & (frame["split"] == split)].to_dict("records") for frame in frames]
+        if not all(scores):
             raise ParameterError(f"Epoch {epoch} is not in every run; give --epochs that all runs have.")
-        rows[f"epoch {epoch}"] = {name: [100 * part[name].iloc[0] for part in values] for name in accuracies}
+        rows[f"epoch {epoch}"] = {name: [100 * row[name] for row, *_ in scores] for name in accuracies}
     chosen: dict[str, list[float]] = {name: [] for name in accuracies}
     for frame in frames:
-        validation = frame[frame.split == "validation"].set_index("epoch")
-        reported = frame[frame.split == split].set_index("epoch")
+        validation = frame.loc[frame["split"] == "validation"].set_index("epoch")
+        reported = frame.loc[frame["split"] == split].set_index("epoch")
         for name in accuracies:
             if len(validation):
                 chosen[name].append(100 * reported.loc[validation[name].idxmax(), name])
@@ -113,26 +108,26 @@ def with_spread(mean: float, sd: float) -> str:
 
 
 def with_published(table: pandas.DataFrame, published: Mapping[str, float]) -> pandas.DataFrame:
-    """The table with a row of published accuracies, and one for each of its own rows with the difference.
+    """Append a row of published accuracies to a table, and for each of its rows one with the difference.
 
     Parameters
     ----------
     table : DataFrame
         As `summary` gives it.
     published : mapping
-        Accuracies in per cent by column, such as ``accuracy_spikes``. How they spread is not known.
+        Accuracies in per cent by column, such as ``accuracy_spikes``; their spread is not known.
     """
     import pandas
 
     means = {f"{name}_mean": value for name, value in published.items()}
     rows = {"published": means}
-    for label, row in table.iterrows():
+    for label, row in zip(table.index, table.to_dict("records"), strict=True):
         rows[f"{label}, minus published"] = {name: row[name] - value for name, value in means.items()}
     return pandas.concat([table, pandas.DataFrame.from_dict(rows, orient="index")])
 
 
 def network_size(circuit: Circuit) -> pandas.DataFrame:
-    """Neurons by role and synapses by kind of projection, plastic ones apart, with their sums.
+    """Count neurons by role and synapses by kind of projection, with sums over all, plastic and fixed ones.
 
     Parameters
     ----------
@@ -162,14 +157,14 @@ def network_size(circuit: Circuit) -> pandas.DataFrame:
         count("synapses, all that learn" if projection.plastic else "synapses, all fixed", circuit.synapse_count(projection))
     for projection in circuit.projections:
         count("synapses", circuit.synapse_count(projection))
-    found = pandas.DataFrame.from_dict(rows, orient="index", columns=["populations or projections", "neurons or synapses"])
-    return found.rename_axis("what")
+    frame = pandas.DataFrame.from_dict(rows, orient="index", columns=["populations or projections", "neurons or synapses"])
+    return frame.rename_axis("what")
 
 
 def markdown(table: pandas.DataFrame) -> str:
-    """The table as Markdown: the number of runs, and one cell ``mean ± sd`` per accuracy, a dash where a system has none of it.
+    """A table as Markdown: the number of runs and, for each accuracy, ``mean ± sd``, or a dash where a system lacks it.
 
-    Columns that are not accuracies are written as they are.
+    A table without accuracies is written as it is.
     """
     accuracies = [name.removesuffix("_mean") for name in table.columns if name.endswith("_mean")]
     if not accuracies:
@@ -179,8 +174,8 @@ def markdown(table: pandas.DataFrame) -> str:
     counted = ["n"] if "n" in table.columns else []
     titles = [*counted, *(name.removeprefix("accuracy_") for name in accuracies)]
     lines = ["| | " + " | ".join(titles) + " |", "|---|" + "---|" * len(titles)]
-    for label, row in table.iterrows():
-        # a published accuracy is not of our runs
+    for label, row in zip(table.index, table.to_dict("records"), strict=True):
+        # the row of published accuracies has no number of runs
         cells = ["–" if math.isnan(row[name]) else f"{row[name]:.0f}" for name in counted]
         cells += [
             "–" if math.isnan(row[f"{name}_mean"]) else with_spread(row[f"{name}_mean"], row[f"{name}_sd"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brianprop.analysis.runs.run import Recording, Run, as_json
+from brianprop.analysis.runs import Recording, Run, as_json
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.training.data import load_data

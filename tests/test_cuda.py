@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import assert_same_run
 
-from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs import Run
 from brianprop.experiments.benchmarks.cuda_check import check_nbp, check_ssnn_bp
 from brianprop.experiments.benchmarks.cuda_check import main as cuda_check
 from brianprop.experiments.cli.main import main as brianprop

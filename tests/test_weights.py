@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from brianprop.analysis.runs import run as runs
-from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs import Run, as_json
 from brianprop.experiments.training.weights import read_weights
 from brianprop.models import ann
 from brianprop.models.ann import ANN
@@ -57,7 +56,7 @@ def test_wrong_weights_are_refused_everywhere(system, fault, tmp_path):
     with pytest.raises(DataError, match=word):
         read_weights(tmp_path / "given.npz", parameters)
     training = {"epochs": 1, "seed": 0}
-    run = Run.create(tmp_path / "run", {"system": system, "parameters": runs.as_json(parameters), "training": training}, {})
+    run = Run.create(tmp_path / "run", {"system": system, "parameters": as_json(parameters), "training": training}, {})
     run.save_weights(weights)
     assert run.load_weights().keys() == weights.keys()
     run.save_weights(wrong)

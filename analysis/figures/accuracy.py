@@ -1,4 +1,4 @@
-"""Accuracy and loss over epochs, of one run or of several with their mean, and of several systems side by side.
+"""Accuracy and loss over epochs, for one run or several with their mean, also of several systems.
 
 In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figure 3.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 __all__ = ["plot_accuracy"]
 
 #: Line style, marker and line width of each split.
-SPLITS = {"test": ("-", "o", 1.3), "validation": ("--", "s", 1.3), "train": (":", "^", 0.7)}
+SPLITS: dict[str, tuple[Any, str, float]] = {"test": ("-", "o", 1.3), "validation": ("--", "s", 1.3), "train": (":", "^", 0.7)}
 
 #: Up to how many epochs get a marker each: a single epoch would not show as a line.
 FEW = 12
 
-#: What is read out, as far as a system has it: column and title. All output spikes at once (accuracy_exact) is left to tables.
+#: Titles of the readouts by column. The exact accuracy of nBP is left to tables.
 READOUTS = {"accuracy_membrane": "membrane", "accuracy_rates": "rates", "accuracy_spikes": "spikes", "accuracy": "accuracy"}
 
 PERCENT = 100
 
-#: Lines that can be told apart: beyond that each group shows one readout and one split.
+#: Lines that can be distinguished; if there are more, each group shows one readout and one split.
 MANY = 6
-#: Characters of a legend that fit into the width of the figure, with those that a handle and its distances take.
+#: Width of the figure in characters of the legend, and width of a handle with its margins.
 LEGEND_WIDTH, HANDLE_WIDTH = 104, 8
-#: Height of one of its lines beyond the second [inch].
+#: Height of each line of the legend beyond the second [inch].
 LEGEND_LINE = 0.16
 
 
@@ -41,9 +41,9 @@ def plot_accuracy(groups: Mapping[str, Sequence[pandas.DataFrame]]) -> Figure:
     Parameters
     ----------
     groups : mapping of str to sequence of pandas.DataFrame
-        By label, the metrics of runs that differ in their seed only (`Run.metrics_frame`); accuracies between 0 and 1.
-        With several runs, each is a thin line, and their mean over the epochs that all of them have a thick one. Of many
-        groups only the test images are shown, and of SSNN-BP and nBP only the accuracy by spikes.
+        By label, the metrics of runs that differ only in their seed (`Run.metrics_frame`), with accuracies from 0 to 1.
+        Of several runs, each is a thin line, and their mean, over the epochs that all of them have, is a thick line. Of many
+        groups, only the test split is shown, and only the accuracy by spikes for SSNN-BP and nBP.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def plot_accuracy(groups: Mapping[str, Sequence[pandas.DataFrame]]) -> Figure:
     lines, number = [], 0
     for label, frames in groups.items():
         readouts = readouts_of[label]
-        # of a single group the loss belongs to no readout; of several it has the colour of the group's first one
+        # the loss belongs to no readout; of several groups it has the colour of the first readout of its group
         colour_of_loss = f"C{number}" if len(groups) > 1 else "0.2"
         for column in readouts:
             colour = f"C{number}"
@@ -83,7 +83,7 @@ def plot_accuracy(groups: Mapping[str, Sequence[pandas.DataFrame]]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(True, axis="y")
     # the legend shows what the lines show: markers only where there are few epochs
-    few = max(frame["epoch"].nunique() for frame in everything) <= FEW
+    few = max(len(set(frame["epoch"])) for frame in everything) <= FEW
     handles = [
         *lines,
         *(

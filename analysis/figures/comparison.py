@@ -1,4 +1,4 @@
-"""What settings of SSNN-BP do, over many runs: length of the spike trains, size of an update, levels of a weight."""
+"""SSNN-BP over many runs: the effect of the length of spike trains, the size of an update and the levels of a weight."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from brianprop.analysis.figures.activity import count, layers_of, n_presentations, signed_streams, words
-from brianprop.analysis.figures.output import NothingToShowError
-from brianprop.analysis.groups import Group, group_runs
-from brianprop.analysis.runs.run import ACCURACIES, Recording, Run
+from brianprop.analysis.activity import count, layers_of, signed_streams, words
+from brianprop.analysis.figures.output import NothingToShowError, write_figures
+from brianprop.analysis.groups import Group, group_runs, open_runs
+from brianprop.analysis.runs.recording import Recording
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs.systems import ACCURACIES
 from brianprop.models.errors import RunError
+from brianprop.models.files import write_text
 from brianprop.models.ssnn_bp.model import SSNN
 
 if TYPE_CHECKING:
@@ -22,27 +26,74 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Point", "final_scores", "plot_activity", "plot_length", "plot_step", "points", "seeds_in_words", "values"]
+__all__ = ["Estimate", "compare", "estimates", "final_scores", "plot_activity", "plot_length", "plot_step", "seeds_in_words"]
 
 #: Readouts of SSNN-BP: column, title, line style and marker.
 READOUTS = (("accuracy_rates", "rates", "-", "o"), ("accuracy_spikes", "spikes", "--", "s"))
 
-#: Bands of the ANN: grey, and others where there are several kinds.
+#: Colours of the bands of the ANN, one for each kind.
 BAND_COLOURS = ("0.4", "C3", "C4", "C5")
 
 PERCENT = 100
 
-#: The number T of time steps, of the parameters, and what it is called at an axis.
+#: The number T of time steps as a function of the parameters, and its label at an axis.
 LENGTH = operator.attrgetter("steps")
 LENGTH_LABEL = "time steps $T$ of a presentation"
 
-#: Mean, sample standard deviation (NaN of a single one, which has none) and number of values.
-Point = tuple[float, float, int]
+
+class Estimate(NamedTuple):
+    """A score over runs that differ in their seed."""
+
+    mean: float
+    sd: float
+    """Sample standard deviation; NaN for a single run."""
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Estimate:
+        """Summarise one value per run."""
+        return cls(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan, len(values))
 
 
-def point(values: Sequence[float]) -> Point:
-    """Summarise one value per run."""
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan, len(values)
+def compare(run_paths: Sequence[Path], out: Path, split: str = "test") -> list[Path]:
+    """Write the figures over many runs of SSNN-BP, with the ANN beside them, and a table of all values, compare.csv.
+
+    A line on standard output names each figure that is left out since the runs do not differ in what it shows.
+
+    Parameters
+    ----------
+    run_paths : sequence of path-like
+        Run directories of SSNN-BP and of the ANN, of one data set.
+    out : path-like
+        Folder for the files.
+    split : {"test", "validation", "train"}
+        Split of the accuracy after the last epoch.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files written.
+
+    Raises
+    ------
+    RunError
+        If a run cannot be read, is not finished, or is of another system or data set, or a file cannot be written.
+    """
+    runs = open_runs(run_paths, "draw")
+    for run in runs:
+        if run.system not in ("ssnn-bp", "ann"):
+            raise RunError(f"{run.path} holds a run of {run.system}, but SSNN-BP and the ANN are compared; leave it out.")
+    datasets = sorted({Path(run.config["dataset"]["name"]).name for run in runs})
+    if len(datasets) > 1:
+        raise RunError(f"The runs are of several data sets ({', '.join(datasets)}); compare those of one at a time.")
+    table = values(runs, split)
+    figures = {
+        "length": lambda: plot_length(runs, split),
+        "activity": lambda: plot_activity(runs),
+        "step": lambda: plot_step(runs, split),
+    }
+    written = write_figures(figures, Path(out))
+    return [*written, write_text(Path(out) / "compare.csv", table.to_csv(index=False, lineterminator="\n"))]
 
 
 def final_scores(run: Run, split: str) -> dict:
@@ -63,29 +114,29 @@ def final_scores(run: Run, split: str) -> dict:
     )
 
 
-def points(group: Group, setting: Callable[[SSNN], float], score: Callable[[Run], float]) -> dict[float, Point]:
-    """A score against a setting, over the runs of a group.
+def estimates(group: Group, setting: Callable[[SSNN], float], score: Callable[[Run], float]) -> dict[float, Estimate]:
+    """A score as a function of a setting, over the runs of a group.
 
     Parameters
     ----------
     group : Group
         Of runs of SSNN-BP that differ in this setting and their seed.
     setting, score : callable
-        Of the parameters, and of a run.
+        Functions of the parameters, and of a run.
 
     Returns
     -------
-    dict of Point
+    dict of Estimate
         By the value of the setting, in ascending order.
     """
-    found: dict[float, list[float]] = {}
+    scores: dict[float, list[float]] = {}
     for run in group.runs:
-        found.setdefault(setting(run.parameters()), []).append(score(run))
-    return {value: point(found[value]) for value in sorted(found)}
+        scores.setdefault(setting(run.parameters()), []).append(score(run))
+    return {value: Estimate.of(scores[value]) for value in sorted(scores)}
 
 
 def values(runs: Sequence[Run], split: str) -> pandas.DataFrame:
-    """One row per run: what it was, how well it did, and how many spikes and updates its recorded presentations took.
+    """One row per run: its settings, its scores, and mean spikes and updates of its recorded samples.
 
     Raises
     ------
@@ -104,9 +155,9 @@ def values(runs: Sequence[Run], split: str) -> pandas.DataFrame:
             row |= {"steps": ssnn.steps, "gain": ssnn.gain, "levels": parameters["levels"], "eta_W1": ssnn.weight_steps[0]}
             if (recording := run.load_spikes("raster")) is not None:
                 activity = count(recording)
-                row |= {"presentations": n_presentations(recording), "recorded epoch": int(recording.epoch.max())}
-                row |= {f"spikes {name}": found.mean() for name, found in activity.spikes.items()}
-                row |= {f"updates {name}": found.mean() for name, found in activity.updates.items()}
+                row |= {"presentations": recording.n_samples, "recorded epoch": int(recording.epoch.max())}
+                row |= {f"spikes {name}": counts.mean() for name, counts in activity.spikes.items()}
+                row |= {f"updates {name}": counts.mean() for name, counts in activity.updates.items()}
         rows.append(row)
     return pandas.DataFrame(rows)
 
@@ -160,13 +211,13 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    recordings = {run.path: run.load_spikes("raster") for run in runs if run.system == "ssnn-bp"}
-    recorded = [run for run in runs if recordings.get(run.path) is not None]
-    groups = _varied(recorded, "steps", LENGTH)
+    loaded = {run.path: run.load_spikes("raster") for run in runs if run.system == "ssnn-bp"}
+    recordings = {path: recording for path, recording in loaded.items() if recording is not None}
+    groups = _varied([run for run in runs if run.path in recordings], "steps", LENGTH)
     if len(groups) > 1:
         raise NothingToShowError("the runs differ in more than T and seed: " + "; ".join(group.label for group in groups))
     (group,) = groups
-    counted = {path: _activity(recording) for path, recording in recordings.items() if recording is not None}
+    counted = {path: _activity(recording) for path, recording in recordings.items()}
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
     for axes, what, ylabel in zip(
         figure.subplots(1, 2),
@@ -175,19 +226,19 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
         strict=True,
     ):
         for number, name in enumerate(counted[group.runs[0].path][what]):
-            found = points(group, LENGTH, lambda run, what=what, name=name: counted[run.path][what][name])
-            steps = np.array(list(found))
-            means, spreads = (np.array([one[place] for one in found.values()]) for place in (0, 1))
+            means_by_length = estimates(group, LENGTH, lambda run, what=what, name=name: counted[run.path][what][name])
+            steps = np.array(list(means_by_length))
+            means, spreads, _ = np.array(list(means_by_length.values())).T
             axes.errorbar(steps, means, spreads, color=f"C{number}", marker="o", capsize=2, linewidth=1.0, label=_symbol(name))
-            # growth in proportion to T from the longest one, where the counts are least noisy
+            # growth in proportion to T, through the longest one, where the counts are least noisy
             axes.plot(steps, means[-1] * steps / steps[-1], ":", color=f"C{number}", linewidth=0.7)
         axes.set(yscale="log", xlabel=LENGTH_LABEL, ylabel=ylabel)
         _finish(axes)
-        # below: the lines may run anywhere
+        # below the axes, since the lines may run anywhere
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
     first = recordings[group.runs[0].path]
-    least = min(n_presentations(recordings[run.path]) for run in group.runs)
-    numbers = [number for _, _, number in points(group, LENGTH, lambda run: 0.0).values()]
+    least = min(recordings[run.path].n_samples for run in group.runs)
+    numbers = [number for _, _, number in estimates(group, LENGTH, lambda run: 0.0).values()]
     figure.suptitle(
         f"{seeds_in_words(numbers)}, over the first {least} presentations of epoch {int(first.epoch.max())}; "
         "dotted: in proportion to $T$"
@@ -201,7 +252,7 @@ def plot_step(runs: Sequence[Run], split: str) -> Figure:
     Parameters
     ----------
     runs : sequence of Run
-        Of SSNN-BP with several gains, each with a step of its own, or with several numbers of levels; and of the ANN.
+        Of SSNN-BP with several gains, which decide the step, or with several numbers of levels; and of the ANN.
     split : {"test", "validation", "train"}
 
     Returns
@@ -240,7 +291,7 @@ def plot_step(runs: Sequence[Run], split: str) -> Figure:
 
 
 def _activity(recording: Recording) -> dict[str, dict[str, float]]:
-    """Mean spikes by what is drawn and mean updates by matrix; the output fires once in each step and is left out."""
+    """Mean spikes by label and mean updates by matrix. The output, which fires once in each step, is left out."""
     activity, layers = count(recording), layers_of(recording)
     spikes = {words(layer): activity.spikes[layer].mean() for layer in layers[:-1]}
     for layer in layers[1:]:
@@ -250,12 +301,12 @@ def _activity(recording: Recording) -> dict[str, dict[str, float]]:
 
 
 def _symbol(name: str) -> str:
-    """Weight matrices as in the text."""
+    """A label of the figure, with weight matrices as mathematical text."""
     return f"$W_{name[1:]}$" if name.startswith("W") else name
 
 
 def _varied(runs: Sequence[Run], name: str, setting: Callable[[SSNN], float]) -> list[Group]:
-    """Groups of runs of SSNN-BP that differ in a setting."""
+    """Groups of runs of SSNN-BP that differ in the named setting. Raises NothingToShowError if there are none."""
     groups = group_runs([run for run in runs if run.system == "ssnn-bp"], ignored=(name,))
     varied = [group for group in groups if len({setting(run.parameters()) for run in group.runs}) > 1]
     if not varied:
@@ -266,33 +317,33 @@ def _varied(runs: Sequence[Run], name: str, setting: Callable[[SSNN], float]) ->
 def _draw_accuracy(
     axes: Axes, runs: Sequence[Run], groups: Sequence[Group], setting: Callable[[SSNN], float], split: str
 ) -> None:
-    """The accuracy of groups of runs of SSNN-BP against a setting, over the bands of the ANN's."""
+    """Draw the accuracy of groups of runs of SSNN-BP against a setting, over the bands of the ANN."""
     numbers = _draw_bands(axes, runs, split)
     for number, group in enumerate(groups):
         for column, title, style, marker in READOUTS:
-            found = points(group, setting, lambda run, column=column: PERCENT * final_scores(run, split)[column])
-            places = _places(list(found))
-            means, spreads, counts = zip(*found.values(), strict=True)
+            scores = estimates(group, setting, lambda run, column=column: PERCENT * final_scores(run, split)[column])
+            positions = _positions(list(scores))
+            means, spreads, counts = zip(*scores.values(), strict=True)
             numbers += counts
             label = f"{group.label}: {title}"
             colour = f"C{number}" if len(groups) > 1 else {"rates": "C0", "spikes": "C1"}[title]
-            axes.errorbar(places, means, spreads, color=colour, linestyle=style, marker=marker, capsize=2, label=label)
+            axes.errorbar(positions, means, spreads, color=colour, linestyle=style, marker=marker, capsize=2, label=label)
     _finish(axes, any(np.isinf(setting(run.parameters())) for group in groups for run in group.runs))
     axes.legend(title=seeds_in_words(numbers))
 
 
-def _places(settings: Sequence[float]) -> list[float]:
-    """Places on a logarithmic axis; what is infinite stands one step of the others' ratio behind them."""
+def _positions(settings: Sequence[float]) -> list[float]:
+    """Positions on a logarithmic axis; an infinite setting stands behind the others at the largest of their ratios."""
     finite = [value for value in settings if np.isfinite(value)]
     ratio = max((after / before for before, after in itertools.pairwise(finite)), default=2.0)
     return [value if np.isfinite(value) else finite[-1] * ratio for value in settings]
 
 
 def _draw_bands(axes: Axes, runs: Sequence[Run], split: str) -> list[int]:
-    """Mean and standard deviation of each kind of ANN over the whole width; gives the numbers of their runs."""
+    """Draw mean and standard deviation of each kind of ANN over the whole width; gives the number of runs of each."""
     groups, numbers = group_runs([run for run in runs if run.system == "ann"]), []
     for group, colour in zip(groups, BAND_COLOURS, strict=False):
-        mean, spread, number = point([PERCENT * final_scores(run, split)["accuracy"] for run in group.runs])
+        mean, spread, number = Estimate.of([PERCENT * final_scores(run, split)["accuracy"] for run in group.runs])
         if number > 1:
             axes.axhspan(mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
         axes.axhline(mean, color=colour, linewidth=0.8, label=group.label)
@@ -301,7 +352,7 @@ def _draw_bands(axes: Axes, runs: Sequence[Run], split: str) -> list[int]:
 
 
 def seeds_in_words(numbers: Sequence[int], spread: bool = True) -> str:
-    """Of how many seeds the points of a figure are, as text."""
+    """The number of seeds of the points of a figure, as text."""
     least, most = min(numbers), max(numbers)
     if most == 1:
         return "one seed"
@@ -310,13 +361,15 @@ def seeds_in_words(numbers: Sequence[int], spread: bool = True) -> str:
 
 
 def _finish(axes: Axes, continuous: bool = False) -> None:
-    """A logarithmic axis with a tick at each place that has a point, the last one for `continuous` weights if asked."""
+    """Make the axis logarithmic, with a tick at each point; the last one stands for `continuous` weights if asked."""
+    from matplotlib.container import ErrorbarContainer
     from matplotlib.ticker import NullFormatter, NullLocator
 
     axes.set_xscale("log")
-    places = sorted({float(x) for container in axes.containers for x in container.lines[0].get_xdata()})
+    bars = [container for container in axes.containers if isinstance(container, ErrorbarContainer)]
+    positions = sorted({float(x) for container in bars for x in np.asarray(container.lines[0].get_xdata())})
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    labels = [f"{place:g}" for place in places]
-    axes.set_xticks(places, [*labels[:-1], "continuous"] if continuous else labels)
+    labels = [f"{position:g}" for position in positions]
+    axes.set_xticks(positions, [*labels[:-1], "continuous"] if continuous else labels)
     axes.grid(True, axis="y")

@@ -1,4 +1,4 @@
-"""The circuit as pictures and counts: anatomical and functional connectivity, drawn from the `Circuit`.
+"""Anatomical and functional connectivity of a circuit, drawn and counted from the `Circuit`.
 
 In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figures 4 (anatomical) and 2 (functional).
 """
@@ -38,8 +38,8 @@ SYMBOLS = {
     "d2_neg": "$d^{2-}$",
 }
 
-#: Where each population is drawn: columns from the input to the output, the gating chain in a row below them. The three
-#: copies of a layer stand on a slope, so that the arrows of the gating chain reach each of them from below.
+#: Positions of the populations: columns from the input to the output, and the gating chain in a row below them. The three
+#: copies of a layer lie on a slope, so that the arrows of the gating chain reach each of them from below.
 PLACES = {
     "input": (0.0, 4.1),
     "x": (2.0, 4.1),
@@ -60,10 +60,11 @@ PLACES = {
     "target": (13.6, 6.6),
     "kick": (0.0, -0.7),
 }
-#: Height of the gating chain's row, and where its last neuron stands.
+#: Height of the row of the gating chain, and position of its last neuron.
 CHAIN_ROW, CHAIN_STOP = -0.7, 13.6
 
-#: How far an arrow bends to its right, in parts of its length; some arrows need another bend to pass a population.
+#: Bend of an arrow to its right as a fraction of its length, and what each parallel arrow adds. `BENDS` holds the bends of
+#: arrows that would otherwise cross a population.
 BEND, BEND_MORE = 0.12, 0.12
 BENDS = {
     ("h", "o_gt"): -0.1,
@@ -78,7 +79,7 @@ BENDS = {
     ("d2_neg", "o_lt"): 0.1,
 }
 
-#: Kinds of arrow that share a colour: title, colour, whether they inhibit.
+#: Family of each kind of arrow: title, colour, whether it inhibits.
 FAMILIES = {
     "plastic": ("learned", "C0", False),
     "copy": ("copy", "C2", False),
@@ -87,7 +88,7 @@ FAMILIES = {
     "gate": ("gate layer", "C3", False),
     "gate_high": ("gate layer", "C3", False),
     "lower": ("gate layer", "C3", False),
-    # these move the edges of a box, in either direction
+    # these move the edges of a box function, in either direction
     **dict.fromkeys(EDGE_ARROWS, ("gate layer", "C3", False)),
     "chain": ("gating chain", "C7", False),
     "silence": ("silence", "C5", True),
@@ -113,7 +114,7 @@ def counts(circuit: Circuit) -> list[dict]:
     list of dict
         One row per population, one per kind of projection, and one for the whole, with the keys ``group``
         (``population``, ``kind`` or ``total``), ``name``, ``neurons``, ``projections`` and ``synapses``. For a
-        population the last two count what ends there; sources count as neurons of their population but not of the
+        population, the last two count what ends there. Sources count as neurons of their population but not of the
         whole, since they are not simulated. ``neurons`` is None for a kind.
     """
 
@@ -141,7 +142,7 @@ def arriving(circuit: Circuit, phase: int) -> tuple[Projection, ...]:
     Returns
     -------
     tuple of Projection
-        In the order of the circuit. The start of the chain, which happens once and not in every turn, is left out.
+        In the order of the circuit. The start of the chain, which happens once and not for every sample, is left out.
     """
     return tuple(
         projection
@@ -200,7 +201,7 @@ def plot_functional(circuit: Circuit) -> Figure:
     rows = -(-circuit.period // columns)
     figure = Figure(figsize=(7.2, 2.0 * rows + 0.4), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flat
-    # a source that sends in the lead-in alone, the kick, has no part in a turn
+    # the kick, a source that sends only in the lead-in, takes no part in a sample
     idle = {p.name for p in circuit.sources} - {name for names in circuit.firing.values() for name in names}
     populations = [population for population in circuit.populations if population.name not in idle]
     places = {name: place for name, place in _places(circuit, chain_start=0.0).items() if name not in idle}
@@ -227,8 +228,8 @@ def plot_functional(circuit: Circuit) -> Figure:
 
 
 def _places(circuit: Circuit, chain_start: float) -> dict[str, tuple[float, float]]:
-    """Where each population is drawn; those without a place of their own stand in a row above all others."""
-    places, strangers = {}, []
+    """Position of each population; those that are not in `PLACES` stand in a row above all others."""
+    places, others = {}, []
     chain = [population.name for population in circuit.populations if population.role == "gating"]
     for population in circuit.populations:
         if population.name in chain:
@@ -237,9 +238,9 @@ def _places(circuit: Circuit, chain_start: float) -> dict[str, tuple[float, floa
         elif population.name in PLACES:
             places[population.name] = PLACES[population.name]
         else:
-            strangers.append(population.name)
+            others.append(population.name)
     top = max((y for _, y in places.values()), default=0.0) + 1.5
-    return places | {name: (1.7 * number, top) for number, name in enumerate(strangers)}
+    return places | {name: (1.7 * number, top) for number, name in enumerate(others)}
 
 
 def _draw_node(
@@ -250,10 +251,10 @@ def _draw_node(
     count: bool = False,
     filled: bool = False,
 ) -> Patch:
-    """A labelled box; returns it, so that arrows can end at its edge.
+    """Draw a labelled box and return it, so that arrows can end at its edge.
 
-    Matplotlib measures the box when the label is drawn, which is after the arrows; the layout engine, which draws the
-    figure once beforehand, thus belongs to these figures.
+    Matplotlib measures the box when the label is drawn, which is after the arrows. These figures therefore need a layout
+    engine, which draws the figure once beforehand.
     """
     label = symbol(population.name)
     if count and population.size > 1:
@@ -275,12 +276,14 @@ def _draw_node(
         },
         zorder=4,
     )
-    text.set_in_layout(False)  # it lies within the axes, and measuring hundreds of boxes takes seconds
-    return text.get_bbox_patch()
+    text.set_in_layout(False)  # it lies within the axes, and to measure hundreds of boxes would take seconds
+    box = text.get_bbox_patch()
+    assert box is not None  # since `bbox` is given
+    return box
 
 
 def _draw_arrow(axes: Axes, projection: Projection, nodes, places, number: int, light: bool) -> None:
-    """One projection; the `number`-th parallel one bends more, so that none hides another."""
+    """Draw a projection; of parallel ones, the `number`-th bends more than those before it, so that none hides another."""
     from matplotlib.patches import FancyArrowPatch
 
     _, colour, inhibits = FAMILIES.get(projection.kind, OTHER)
@@ -310,7 +313,7 @@ def _frame(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
 
 
 def _legend(circuit: Circuit, counted: bool) -> list:
-    """One entry per family of arrows, with its numbers of projections and synapses where asked."""
+    """An entry for each family of arrows, with its numbers of projections and synapses if `counted`."""
     from matplotlib.lines import Line2D
 
     members: dict[tuple, list[Projection]] = {}

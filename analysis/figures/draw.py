@@ -1,4 +1,4 @@
-"""All figures of a run, and those over many runs, written as PNG and PDF."""
+"""All figures of a run, written as PNG and PDF."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brianprop.analysis.figures import accuracy, connectivity, images, weights
-from brianprop.analysis.figures import comparison as sweeps
-from brianprop.analysis.figures import raster_nbp as raster
-from brianprop.analysis.figures import raster_ssnn_bp as presentations
-from brianprop.analysis.figures.activity import answer
+from brianprop.analysis.activity import answer
+from brianprop.analysis.figures import accuracy, connectivity, images, raster_nbp, raster_ssnn_bp, weights
 from brianprop.analysis.figures.output import NothingToShowError, write_figures
-from brianprop.analysis.groups import group_runs, require_different
-from brianprop.analysis.runs.run import INFINITE, Recording, Run
+from brianprop.analysis.groups import group_runs, open_runs
+from brianprop.analysis.runs.recording import Recording
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs.values import INFINITE
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import RunError
-from brianprop.models.files import write_text
 from brianprop.models.nbp.circuit import training_circuit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["circuit_of", "compare", "draw"]
+__all__ = ["circuit_of", "draw"]
 
 
 def circuit_of(run: Run) -> Circuit:
@@ -41,13 +39,13 @@ def circuit_of(run: Run) -> Circuit:
 
 
 def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
-    """Write every figure for which the runs hold the data; a line on standard output names each one that is left out.
+    """Write every figure for which the runs hold the data. A line on standard output names each figure that is left out.
 
     Parameters
     ----------
     run_paths : sequence of path-like
-        Run directories. The accuracy shows all of them, the other figures the first. Runs that differ in more than their seed,
-        also of several systems, have lines of their own.
+        Run directories. The accuracy shows all of them, the other figures only the first. Runs that differ in more than their
+        seed have separate lines; they may be of several systems.
     out : path-like, optional
         Folder for the figures, by default ``figures`` in the first run directory.
 
@@ -59,83 +57,39 @@ def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
     Raises
     ------
     RunError
-        If a run cannot be read or a file cannot be written.
+        If a run cannot be read, the first one is of a system without figures, or a file cannot be written.
     """
-    runs = _open(run_paths)
+    runs = open_runs(run_paths, "draw")
+    return write_figures(_figures(runs), runs[0].path / "figures" if out is None else Path(out))
+
+
+def _figures(runs: Sequence[Run]) -> dict[str, Callable[[], Figure]]:
+    """The figures for the system of the first run, by name."""
     first = runs[0]
     if first.system == "nbp":
         circuit = circuit_of(first)
-        figures: dict[str, Callable[[], Figure]] = {
-            "raster": lambda: raster.plot_raster(_recording(first), circuit),
+        return {
+            "raster": lambda: raster_nbp.plot_raster(_recording(first), circuit),
             "accuracy": lambda: _accuracy(runs),
             "functional": lambda: connectivity.plot_functional(circuit),
             "anatomy": lambda: connectivity.plot_anatomy(circuit),
             "weights": lambda: _weights(first),
             "images": lambda: _images(first),
         }
-    elif first.system == "ssnn-bp":
-        figures = {
-            "raster": lambda: presentations.plot_presentations(_recording(first), first.config["dataset"]["classes"]),
+    if first.system == "ssnn-bp":
+        return {
+            "raster": lambda: raster_ssnn_bp.plot_raster(_recording(first), first.config["dataset"]["classes"]),
             "accuracy": lambda: _accuracy(runs),
             "weights": lambda: _fields(first),
             "images": lambda: _counts(first),
         }
-    else:
-        figures = {
+    if first.system == "ann":
+        return {
             "accuracy": lambda: _accuracy(runs),
             "weights": lambda: _fields(first),
             "images": lambda: _rates(first),
         }
-    return write_figures(figures, first.path / "figures" if out is None else Path(out))
-
-
-def compare(run_paths: Sequence[Path], out: Path, split: str = "test") -> list[Path]:
-    """Write the figures over many runs of SSNN-BP, with the ANN beside them, and a table of all values, compare.csv.
-
-    A line on standard output names each figure that is left out, since the runs do not differ in what it shows.
-
-    Parameters
-    ----------
-    run_paths : sequence of path-like
-        Run directories of SSNN-BP and of the ANN, of one data set.
-    out : path-like
-        Folder for the files.
-    split : {"test", "validation", "train"}
-        Images that the accuracy after the last epoch is of.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files written.
-
-    Raises
-    ------
-    RunError
-        If a run cannot be read, is not finished or of another system or data set, or a file cannot be written.
-    """
-    runs = _open(run_paths)
-    for run in runs:
-        if run.system not in ("ssnn-bp", "ann"):
-            raise RunError(f"{run.path} holds a run of {run.system}, but SSNN-BP and the ANN are compared; leave it out.")
-    found = sorted({Path(run.config["dataset"]["name"]).name for run in runs})
-    if len(found) > 1:
-        raise RunError(f"The runs are of several data sets ({', '.join(found)}); compare those of one at a time.")
-    table = sweeps.values(runs, split)
-    figures = {
-        "length": lambda: sweeps.plot_length(runs, split),
-        "activity": lambda: sweeps.plot_activity(runs),
-        "step": lambda: sweeps.plot_step(runs, split),
-    }
-    written = write_figures(figures, Path(out))
-    return [*written, write_text(Path(out) / "compare.csv", table.to_csv(index=False, lineterminator="\n"))]
-
-
-def _open(run_paths: Sequence[Path]) -> list[Run]:
-    runs = [Run.open(path) for path in run_paths]
-    if not runs:
-        raise RunError("There is nothing to draw, since no run directory was given; give at least one.")
-    require_different(runs)
-    return runs
+    raise RunError(f"{first.path} holds a run of {first.system}, for which there are no figures; give another run first.")
 
 
 def _recording(run: Run) -> Recording:
@@ -154,7 +108,7 @@ def _accuracy(runs: Sequence[Run]) -> Figure:
 
 
 def _before_and_after(run: Run) -> tuple[dict, dict]:
-    """Initial weights, which may be missing, and the last ones."""
+    """The initial weights, empty if they are missing, and the latest ones."""
     final = run.load_weights() if (run.path / "weights.npz").is_file() else run.load_checkpoint()[1]
     if not final:
         raise NothingToShowError(f"{run.path} holds no weights (weights.npz or checkpoints)")

@@ -1,4 +1,4 @@
-"""A few test images with the answers to them: what each output neuron says, and the target."""
+"""A few test images with the answers to them: a value of each output neuron, and the target."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_answers", "plot_images"]
 
-#: Images in a row of the figure, and at most in the figure.
+#: Number of images in a row of the figure, and largest number in the figure.
 COLUMNS, MOST = 5, 10
 
 
@@ -30,7 +30,7 @@ def plot_images(arrays: Mapping[str, np.ndarray], shape: Sequence[int], classes:
     classes : sequence
         Name of the class of each output neuron, length n_out.
     most : int
-        How many images to draw, the first ones.
+        Largest number of images; the first ones are drawn.
 
     Returns
     -------
@@ -62,9 +62,9 @@ def plot_answers(
     values : ndarray, shape (k, n_out)
         At least 0.
     answer : int array of shape (k,)
-        Index of the class that the network gives.
+        Index of the class that the network answers.
     label : str
-        What the values are.
+        What the values are, for the axis.
     shape, classes, most
         As for `plot_images`.
 
@@ -89,7 +89,7 @@ def _plot(
     legend: tuple[str, str],
     white: int,
 ) -> Figure:
-    """Images with bars of `values`, those that are `chosen` in colour; `words` name the output in the title of each."""
+    """Draw images above bars of `values`; bars that are `chosen` are coloured, and `words` name the output in the title."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -109,7 +109,7 @@ def _plot(
             bars.set_axis_off()
             continue
         target = int(arrays["target"][number])
-        # the levels of a thermometer code make grey values
+        # the mean over the levels of a thermometer code is a grey value
         pixels = np.reshape(arrays["images"][number], (-1, *shape)).mean(axis=0)
         picture.imshow(pixels, cmap="gray_r", vmin=0, vmax=white)
         picture.set(xticks=[], yticks=[])
@@ -143,6 +143,6 @@ def _draw_bars(
     room = 0.12 * (limits[1] - limits[0] or 1.0)
     axes.set(xlim=(limits[0] - room, limits[1] + room / 2), ylim=(len(values) - 0.5, -0.5))
     axes.plot(limits[0] - room / 2, target, ">", color="C1")
-    every = -(-len(values) // 10)  # labels for about ten classes at most, or they would overlap
+    every = -(-len(values) // 10)  # labels for ten classes at most, or they would overlap
     axes.set_yticks(index[::every], [str(name) for name in classes[::every]])
     axes.locator_params(axis="x", nbins=3)

@@ -1,4 +1,4 @@
-"""Files that the analysis writes: figures in one style, as PNG and PDF."""
+"""Figures in one style, written as PNG and PDF."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from brianprop.models.errors import RunError
@@ -21,7 +22,7 @@ __all__ = ["STYLE", "NothingToShowError", "make_folder", "write_figures"]
 #: The Matplotlib style of all figures.
 STYLE = Path(__file__).with_name("style.mplstyle")
 
-#: By file type. The date would make equal figures differ.
+#: Metadata by file type: without the date, which would make equal figures differ.
 METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
 
 
@@ -37,14 +38,14 @@ def make_folder(folder: Path) -> None:
         raise RunError(f"Cannot make the folder {folder}: {error.strerror}; choose another --out.") from error
 
 
-def _matplotlib_style():
-    """Matplotlib's module of styles. Raises RunError where a setting of the user keeps it from being imported."""
+def _matplotlib_style() -> ModuleType:
+    """The module matplotlib.style. Raises RunError if a setting of the user prevents its import."""
     try:
         import matplotlib.style
     except ValueError:
-        # a backend that is not installed here, such as that of a notebook: figures that go to files need none
+        # MPLBACKEND may name a backend that is not installed here, such as that of a notebook; files need none
         for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
-            del sys.modules[name]  # what the import has left
+            del sys.modules[name]  # left over from the failed import
         with _without("MPLBACKEND"):
             try:
                 import matplotlib.style
@@ -69,12 +70,12 @@ def _without(variable: str) -> Iterator[None]:
 
 
 def write_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> list[Path]:
-    """Draw figures; a line on standard output names each one that is left out, since there is nothing to show.
+    """Draw figures. A line on standard output names each figure that is left out since there is nothing to show.
 
     Parameters
     ----------
     figures : mapping of callable
-        What draws each figure, by the name of its files; a NothingToShowError leaves it out.
+        The function that draws each figure, by the name of its files. A NothingToShowError leaves the figure out.
     folder : pathlib.Path
         Made where there is none.
 
@@ -91,7 +92,7 @@ def write_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> 
     style = _matplotlib_style()
     make_folder(folder)
     written = []
-    # without the settings of the user: equal runs give equal figures on every machine
+    # without the settings of the user, so that equal runs give equal figures on every machine
     with style.context(STYLE, after_reset=True):
         for name, plot in figures.items():
             try:

@@ -1,4 +1,4 @@
-"""Raster of a few turns of the chain, with learning and errors marked from the spikes themselves.
+"""Raster of a few samples of nBP; coincidences and errors are marked as the spikes themselves tell them.
 
 In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figure 5.
 """
@@ -6,33 +6,34 @@ In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figure 5.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from brianprop.analysis.figures.connectivity import symbol
-from brianprop.analysis.runs.run import Recording
+from brianprop.analysis.runs.recording import Recording
 from brianprop.models.circuit import Circuit
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
-__all__ = ["Events", "find_events", "plot_raster", "select_turns"]
+__all__ = ["Events", "find_events", "plot_raster", "select_samples"]
 
-#: Populations whose spikes are errors of the output, and the one that holds the target while the output is read.
+#: Populations whose spikes are errors of the output, and the population that holds the target while the output is read.
 TOO_LOW, TOO_HIGH, TARGET = "d2_pos", "d2_neg", "t"
 
-#: What they are called, in the legend and above a turn: as published, and with margins in the error layer.
+#: Titles of the two types of error, in the legend and above a sample: as published, and with margins in the error layer.
 PUBLISHED_ERRORS = (("false negative", "false neg."), ("false positive", "false pos."))
 MARGIN_ERRORS = (("right, below margin", "below"), ("wrong, above margin", "above"))
 
-#: How the two types of error are marked: marker and colour.
+#: Marker and colour of the two types of error.
 ERROR_MARKS = (("^", "C2"), ("v", "C4"))
 
 ROLES = ("source", "gated", "gating")
 
-#: Width of the figure, height that the strips do not use, height of the strip of one neuron and of a layer [inches].
+#: Width of the figure, height beside the strips, and height of the strip of a single neuron and of a layer [inches].
 WIDTH, MARGIN, SINGLE_HEIGHT, LAYER_HEIGHT = 7.2, 1.05, 0.125, 0.2
 
 #: Points in an inch.
@@ -41,7 +42,7 @@ POINTS = 72
 
 @dataclass(frozen=True)
 class Events:
-    """What the spikes of a recording mean; one boolean per spike, shape (n_spikes,).
+    """What each spike of a recording means; arrays of shape (n_spikes,).
 
     Parameters
     ----------
@@ -49,8 +50,8 @@ class Events:
         The spike is the postsynaptic side of at least one coincidence at a learned projection, in a reinforced phase or
         in any other phase.
     too_low, too_high : ndarray of bool
-        The spike reports an output whose drive is to rise, or to fall: as published, a target output that was missed, or a
-        wrong one that fired; with margins in the error layer, a right output below its margin, or a wrong one above its own.
+        The spike reports an output whose drive must rise, or fall. As published: a target output that did not fire, or a
+        wrong output that fired. With margins in the error layer: a right output below its margin, or a wrong one above.
     """
 
     potentiation: np.ndarray
@@ -75,70 +76,64 @@ def find_events(recording: Recording, circuit: Circuit) -> Events:
     -------
     Events
     """
-    index = {name: number for number, name in enumerate(recording.populations)}
-    members = {name: recording.population == number for name, number in index.items()}
-    silent = np.zeros(len(recording.step), bool)
     # one number for each time step of each epoch, so that steps of different epochs never coincide
     step = recording.step - recording.step.min(initial=0)
     moments = recording.epoch * (step.max(initial=0) + 1) + step
-    coincident = silent.copy()
+    coincident = np.zeros(len(moments), bool)
     for projection in circuit.projections:
-        if projection.plastic and projection.source in index and projection.target in index:
-            presynaptic = np.unique(moments[members[projection.source]])
-            coincident |= members[projection.target] & np.isin(moments, presynaptic)
-    reinforced = np.isin(recording.step % recording.period, circuit.reinforced)
+        if projection.plastic:
+            presynaptic = np.unique(moments[recording.is_of(projection.source)])
+            coincident |= recording.is_of(projection.target) & np.isin(moments, presynaptic)
+    reinforced = np.isin(recording.phase, circuit.reinforced)
     return Events(
         potentiation=coincident & reinforced,
         depression=coincident & ~reinforced,
-        too_low=members.get(TOO_LOW, silent),
-        too_high=members.get(TOO_HIGH, silent),
+        too_low=recording.is_of(TOO_LOW),
+        too_high=recording.is_of(TOO_HIGH),
     )
 
 
-def select_turns(recording: Recording, turns: int = 6) -> tuple[int, int]:
-    """Choose the turns to show: in the last recorded epoch, those with both types of error, then with most errors.
+def select_samples(recording: Recording, n_samples: int = 6) -> tuple[int, int]:
+    """Choose successive samples to show: of the last recorded epoch, those with both types of error, then with most errors.
 
     Parameters
     ----------
     recording : Recording
-    turns : int
-        Number of turns in a row.
+    n_samples : int
 
     Returns
     -------
     epoch, first : int
-        The epoch, and the number of its first turn to show.
+        The epoch, and the number of its first sample to show.
     """
     if not len(recording.step):
         return 0, 0
     epoch = int(recording.epoch.max())
-    turn = recording.step // recording.period
-    here = (recording.epoch == epoch) & (turn >= 0)  # the lead-in belongs to no turn
-    if not here.any():
+    recording = recording.where((recording.epoch == epoch) & (recording.step >= 0))  # the lead-in belongs to no sample
+    if not len(recording.step):
         return epoch, 0
-    start, stop = int(turn[here].min()), int(turn[here].max()) + 1
-    candidates = np.arange(start, max(stop - turns, start) + 1)
+    start, stop = int(recording.sample.min()), recording.n_samples
+    candidates = np.arange(start, max(stop - n_samples, start) + 1)
     score = np.zeros(len(candidates), int)
     for name in (TOO_LOW, TOO_HIGH):
-        if name in recording.populations:
-            errors = np.zeros(max(stop - start, turns), int)
-            errors[turn[here & (recording.population == recording.populations.index(name))] - start] = 1
-            found = np.convolve(errors, np.ones(turns, int), "valid")
-            # a second type of error counts for more than any number of turns with the first one
-            score += found + (turns + 1) * (found > 0)
+        errs = np.zeros(max(stop - start, n_samples), int)
+        errs[recording.of(name).sample - start] = 1
+        n_errors = np.convolve(errs, np.ones(n_samples, int), "valid")
+        # a second type of error counts more than any number of samples with the first one
+        score += n_errors + (n_samples + 1) * (n_errors > 0)
     return epoch, int(candidates[np.argmax(score)])
 
 
-def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figure:
-    """Draw all populations over a few turns of the chain.
+def plot_raster(recording: Recording, circuit: Circuit, n_samples: int = 6) -> Figure:
+    """Draw the spikes of all populations over a few samples, each a turn of the gating chain.
 
     Parameters
     ----------
     recording : Recording
     circuit : Circuit
         The circuit that was recorded.
-    turns : int
-        Number of turns, or all that were recorded if fewer; `select_turns` chooses which.
+    n_samples : int
+        Number of samples, or all that were recorded if fewer; `select_samples` chooses which.
 
     Returns
     -------
@@ -148,15 +143,12 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
     from matplotlib.figure import Figure
 
     period = recording.period
-    epoch, first = select_turns(recording, turns)
-    recorded = int(recording.step[recording.epoch == epoch].max(initial=0)) // period + 1
-    turns = min(turns, recorded - first)
-    boundaries = np.arange(first, first + turns + 1) * period
-    # before the first turn of all, the kick starts the chain
+    epoch, first = select_samples(recording, n_samples)
+    recorded = max(recording.where(recording.epoch == epoch).n_samples, 1)
+    boundaries = np.arange(first, first + min(n_samples, recorded - first) + 1) * period
+    # before the very first sample, the kick starts the chain
     begin, end = int(boundaries[0]) - (circuit.lead if first == 0 else 0), int(boundaries[-1])
-    shown = (recording.epoch == epoch) & (recording.step >= begin) & (recording.step < end)
-    columns = ("population", "neuron", "step", "epoch")
-    recording = replace(recording, **{name: getattr(recording, name)[shown] for name in columns})
+    recording = recording.where((recording.epoch == epoch) & (recording.step >= begin) & (recording.step < end))
     events = find_events(recording, circuit)
 
     # sources on top, then the layers, then the gating chain; y grows downwards, in inches
@@ -178,22 +170,30 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
 
     error = events.too_low | events.too_high
     plain = ~(events.potentiation | events.depression | error)
-    for number, name in enumerate(recording.populations):
+    for name in recording.populations:
+        members = recording.is_of(name)
         strip = strips[name]
         row = heights[strip] / order[strip].size
         thickness = float(np.clip(0.8 * POINTS * row, 0.35, 4.0))
         for chosen, colour in ((plain, "0.2"), (events.potentiation, "C0"), (events.depression, "C1")):
-            which = chosen & (recording.population == number)
-            x, y = recording.step[which], edges[strip] + (recording.neuron[which] + 0.5) * row
+            spikes = recording.where(chosen & members)
+            x, y = spikes.step, edges[strip] + (spikes.neuron + 0.5) * row
             ends = np.stack([np.stack([x - 0.42, y], -1), np.stack([x + 0.42, y], -1)], axis=1)
             # thousands of marks become pixels in the PDF; everything else stays drawn
-            marks = LineCollection(ends, colors=colour, linewidths=thickness, rasterized=True)
+            marks = LineCollection(list(ends), colors=colour, linewidths=thickness, rasterized=True)
             marks.set_in_layout(False)
             axes.add_collection(marks, autolim=False)
         for chosen, (marker, colour) in zip((events.too_low, events.too_high), ERROR_MARKS, strict=True):
-            which = chosen & (recording.population == number)
-            y = edges[strip] + (recording.neuron[which] + 0.5) * row
-            axes.plot(recording.step[which], y, marker, color=colour, markersize=5, markeredgewidth=0, zorder=3)
+            spikes = recording.where(chosen & members)
+            axes.plot(
+                spikes.step,
+                edges[strip] + (spikes.neuron + 0.5) * row,
+                marker,
+                color=colour,
+                markersize=5,
+                markeredgewidth=0,
+                zorder=3,
+            )
 
     axes.set_yticks((edges[:-1] + edges[1:]) / 2, [symbol(population.name) for population in order])
     axes.tick_params(axis="y", length=0, pad=2)
@@ -202,9 +202,8 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
     axes.tick_params(axis="x", which="minor", length=1.2, width=0.4)
     axes.set(xlim=(begin - 0.5, end - 0.5), ylim=(edges[-1], 0.0), xlabel="time step")
     for boundary in boundaries[:-1]:
-        turn = (recording.step >= boundary) & (recording.step < boundary + period)
         axes.annotate(
-            _caption(boundary // period, recording, turn, events, circuit),
+            _caption(boundary // period, recording, events, circuit),
             (boundary - 0.5 + period / 2, 0),
             xytext=(0, 3),
             textcoords="offset points",
@@ -218,7 +217,7 @@ def plot_raster(recording: Recording, circuit: Circuit, turns: int = 6) -> Figur
 
 
 def _error_titles(circuit: Circuit) -> tuple[tuple[str, str], tuple[str, str]]:
-    """What the two types of error are called: with margins, what fires does not decide whether an output errs."""
+    """Titles of the two types of error. With margins, an output can err whether it fires or not."""
     sources = {projection.source for projection in circuit.projections if projection.target in (TOO_LOW, TOO_HIGH)}
     return MARGIN_ERRORS if sources and circuit.readout not in sources else PUBLISHED_ERRORS
 
@@ -228,25 +227,25 @@ def _strip_height(size: int) -> float:
     return SINGLE_HEIGHT if size == 1 else LAYER_HEIGHT * (1.0 + 0.35 * math.log10(size))
 
 
-def _caption(number: int, recording: Recording, turn: np.ndarray, events: Events, circuit: Circuit) -> str:
-    """Number of the turn, target and output of its sample, and its error spikes."""
-    lines = [f"turn {number}"]
-    answers = []
-    for title, name in (("target", TARGET), ("output", circuit.readout)):
-        if name in recording.populations:
-            at_readout = recording.step % recording.period == circuit.readout_phase
-            which = turn & at_readout & (recording.population == recording.populations.index(name))
-            answers.append(f"{title} {', '.join(map(str, recording.neuron[which])) or 'none'}")
-    lines.append("; ".join(answers))
+def _caption(number: int, recording: Recording, events: Events, circuit: Circuit) -> str:
+    """Number of the sample (a turn of the chain), its target and output, and its error spikes."""
+    of_sample = recording.sample == number
+    read = recording.where(of_sample & (recording.phase == circuit.readout_phase))
+    answers = [
+        f"{title} {', '.join(map(str, read.of(name).neuron)) or 'none'}"
+        for title, name in (("target", TARGET), ("output", circuit.readout))
+        if name in recording.populations
+    ]
+    lines = [f"turn {number}", "; ".join(answers)]
     counts = [
-        (int((turn & chosen).sum()), title)
+        (int((of_sample & chosen).sum()), title)
         for chosen, (_, title) in zip((events.too_low, events.too_high), _error_titles(circuit), strict=True)
     ]
     lines.append(", ".join(f"{count} {title}" for count, title in counts if count) or "no error spike")
     return "\n".join(lines)
 
 
-def _legend(circuit: Circuit) -> list:
+def _legend(circuit: Circuit) -> list[Artist]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

@@ -1,4 +1,4 @@
-"""How fast: the figures of a benchmark, and the little statistics behind its tables."""
+"""The figures of a benchmark, and the statistics behind its tables."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from brianprop.models.errors import RunError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 __all__ = ["CHIP", "Spread", "affine", "draw", "plot_profile", "plot_scaling", "plot_speed", "ratio", "slope"]
 
 #: Wall time per sample on the authors' chip [us] (Renner et al. 2024, doi 10.1038/s41467-024-53827-9).
 CHIP = {"training": 1480.0, "inference": 170.0}
 
-#: Colour of each way of computing.
+#: Colour of each variant.
 COLOURS = {"chip": "0.6", "stock": "C3", "dense": "C0", "kernel": "C2"}
 
-#: What is varied in each family of the scaling figure: label, colour, marker.
+#: Sizes that the scaling figure varies: label, colour, marker.
 FAMILIES = {"n_hid": ("hidden neurons", "C0", "o"), "n_in": ("input neurons", "C1", "s")}
 
 
@@ -52,7 +53,7 @@ class Spread:
 
 
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
-    """Ratio of two quantities, taken in each round before the median: what slows a whole round then cancels.
+    """Ratio of two quantities, taken within each round, where a load that slows the whole round cancels, and then summarised.
 
     Parameters
     ----------
@@ -62,14 +63,14 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
     return Spread.of([above / below for above, below in zip(numerators, denominators, strict=True)])
 
 
-def slope(x: Sequence[float], y: Sequence[float]) -> float:
+def slope(x: ArrayLike, y: ArrayLike) -> float:
     """Exponent of a power law fitted to the points by least squares of the logarithms: 1 means linear growth."""
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def affine(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+def affine(x: ArrayLike, y: ArrayLike) -> tuple[float, float]:
     """Constant and cost per unit of ``y = constant + cost * x``, by least squares of the relative errors."""
-    cost, constant = np.polyfit(x, y, 1, w=1 / np.asarray(y, dtype=float))
+    cost, constant = np.polyfit(np.asarray(x, dtype=float), np.asarray(y, dtype=float), 1, w=1 / np.asarray(y, dtype=float))
     return float(constant), float(cost)
 
 
@@ -93,16 +94,16 @@ def draw(folder: Path) -> list[Path]:
     """
     folder = Path(folder)
     try:
-        found = json.loads((folder / "benchmark.json").read_text())
+        measured = json.loads((folder / "benchmark.json").read_text())
     except (OSError, ValueError) as error:
         raise RunError(
             f"{folder / 'benchmark.json'} cannot be read ({error}); make it by 'brianprop benchmark nbp --out DIR'."
         ) from error
-    figures = {"speed": lambda: plot_speed(found["speed"], found.get("chip", {}))}
-    if found.get("scaling"):
-        figures["scaling"] = lambda: plot_scaling(found["scaling"])
-    if found["profile"]:
-        figures["profile"] = lambda: plot_profile(found["profile"])
+    figures = {"speed": lambda: plot_speed(measured["speed"], measured.get("chip", {}))}
+    if measured.get("scaling"):
+        figures["scaling"] = lambda: plot_scaling(measured["scaling"])
+    if measured["profile"]:
+        figures["profile"] = lambda: plot_profile(measured["profile"])
     return write_figures(figures, folder)
 
 
@@ -132,14 +133,14 @@ def plot_speed(rows: Sequence[Mapping], chip: Mapping[str, float] = CHIP) -> Fig
         if chip:
             axes.bar(0, chip[circuit], width=0.8, color=COLOURS["chip"])
             _label(axes, 0, chip[circuit])
-        for place, variant in enumerate(("stock", "dense", "kernel"), start=1):
+        for position, variant in enumerate(("stock", "dense", "kernel"), start=1):
             for state, shift, alpha in zip(states, (-0.2, 0.2), (0.45, 1.0), strict=True):
                 for row in rows:
                     if (row["circuit"], row["weights"], row["variant"]) == (circuit, state, variant):
                         error = [[row["median"] - row["low"]], [row["high"] - row["median"]]]
-                        axes.bar(place + shift, row["median"], width=0.4, color=COLOURS[variant], alpha=alpha)
-                        axes.errorbar(place + shift, row["median"], error, color="black", linewidth=0.8)
-                        _label(axes, place + shift, row["high"], row["median"])
+                        axes.bar(position + shift, row["median"], width=0.4, color=COLOURS[variant], alpha=alpha)
+                        axes.errorbar(position + shift, row["median"], error, color="black", linewidth=0.8)
+                        _label(axes, position + shift, row["high"], row["median"])
         ticks = {0: "chip, published\n(400-400-10)"} if chip else {}
         ticks |= dict(enumerate(names, start=1))
         axes.set_xticks(list(ticks), ticks.values())
@@ -227,7 +228,7 @@ def plot_profile(parts: Mapping[str, float]) -> Figure:
     figure = Figure(figsize=(4.8, 0.6 + 0.22 * len(parts)), layout="constrained")
     axes = figure.subplots()
     total = sum(parts.values())
-    order = sorted(parts, key=parts.get)
+    order = sorted(parts, key=parts.__getitem__)
     bars = axes.barh(order, [parts[name] for name in order], color=COLOURS["dense"])
     axes.bar_label(bars, [f"{parts[name] / total:.0%}" for name in order], padding=2, fontsize=6)
     axes.set(xlabel="time per training sample, clock read around each part (µs)")

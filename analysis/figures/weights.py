@@ -12,12 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["most_changed", "plot_fields", "plot_weights", "share_at_bound"]
 
-#: About how many bins span the range of the weights.
-BINS = 64
-#: The same of few weights.
-FEWEST_BINS = 16
+#: Approximate number of bins over the range of the weights, and its least value for small matrices.
+BINS, FEWEST_BINS = 64, 16
 
-#: Receptive fields that are drawn.
+#: Number of receptive fields that are drawn.
 FIELDS = 9
 
 
@@ -54,7 +52,7 @@ def plot_weights(initial: Mapping[str, np.ndarray], final: Mapping[str, np.ndarr
     figure = Figure(figsize=(7.2, 2.8), layout="constrained")
     panels = figure.subplots(1, len(final), sharey=True, squeeze=False)[0]
     width = step * max(1, round(2 * bound / step / BINS))
-    # edges between grid points, and a bin of its own for each bound wherever the others end
+    # the edges lie between grid points; the outermost bins hold the bounds wherever the others end
     reach = width * np.ceil((bound + step / 2) / width - 0.5) + width / 2
     edges = np.arange(-reach, reach + width / 2, width)
     for axes, (name, weights) in zip(panels, final.items(), strict=True):
@@ -89,7 +87,7 @@ def most_changed(initial: np.ndarray, final: np.ndarray, number: int = FIELDS) -
     ----------
     initial, final : ndarray, shape (n_in, n_hid)
     number : int
-        How many, or all if there are fewer.
+        Largest number of neurons.
 
     Returns
     -------
@@ -123,7 +121,7 @@ def plot_fields(
 
     names = [name for name in final if name.startswith("W")]
     figure = Figure(figsize=(7.2, 4.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[1.15, 1.0])
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.15, 1.0])[:, 0]
     for axes, name in zip(above.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         both = [np.asarray(weights[name], float).ravel() for weights in (initial, final)]
         reach = max(np.abs(values).max() for values in both)
@@ -148,9 +146,10 @@ def plot_fields(
     chosen = most_changed(initial["W1"], final["W1"])
     panels = below.subplots(2, len(chosen), squeeze=False)
     limit = np.quantile(np.abs(final["W1"][:, chosen]), 0.995) or 1.0
+    image = None
     for row, (weights, title) in enumerate(((initial, "initial"), (final, "final"))):
         for axes, neuron in zip(panels[row], chosen, strict=True):
-            # of a thermometer code, what a pixel of full brightness adds to the drive
+            # summed over the levels of a thermometer code: what a pixel of full brightness adds to the drive
             field = np.reshape(weights["W1"][:, neuron], (-1, *shape)).sum(axis=0)
             image = axes.imshow(field, cmap="RdBu", vmin=-limit, vmax=limit)
             axes.set(xticks=[], yticks=[])
@@ -159,5 +158,6 @@ def plot_fields(
                 axes.set_title(f"{neuron}")
         panels[row, 0].set_ylabel(title)
     below.suptitle("$W_1$ of the hidden neurons that changed most")
-    below.colorbar(image, ax=panels, shrink=0.8, label="weight")
+    if image is not None:
+        below.colorbar(image, ax=panels, shrink=0.8, label="weight")
     return figure

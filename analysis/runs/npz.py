@@ -1,4 +1,4 @@
-"""Archives of arrays, read with suspicion: what the headers claim is checked before anything is allocated."""
+"""Archives of arrays that may be damaged or malicious: the headers are checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 import os
 import zipfile
 from collections.abc import Callable, Mapping
-from typing import BinaryIO, NamedTuple
+from dataclasses import dataclass
+from typing import IO
 
 import numpy as np
 
@@ -20,37 +21,39 @@ HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.re
 
 
 class DamagedError(ValueError):
-    """An archive cannot be read or does not hold what it must; the message says why, without the name of the file."""
+    """An archive cannot be read or does not hold what it must. The message gives the reason without the name of the file."""
 
 
-class Header(NamedTuple):
-    """What an array is before it is read."""
+@dataclass
+class Header:
+    """Shape and type of an array, known before its data are read."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
 
     @property
     def n_bytes(self) -> int:
+        """Size of the data [bytes]."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 def read_npz(
     path: str | os.PathLike, fault: Callable[[Mapping[str, Header]], str | None] = lambda headers: None
 ) -> dict[str, np.ndarray]:
-    """All arrays of an .npz file, read now, so that damage shows here and not later.
+    """Read all arrays of an .npz file at once, so that damage shows here and not later.
 
     Parameters
     ----------
     path : path-like
     fault : callable
-        Says of the headers by name what is wrong with them, or None; called before an array is read.
+        Gets the headers by name before an array is read; gives what is wrong with them in a few words, or None.
 
     Raises
     ------
     DamagedError
-        When the file is no such archive or damaged, an array holds objects (which could run code), or `fault` says so.
+        If the file is no such archive or damaged, an array holds objects (which could run code), or `fault` finds one.
     ParameterError
-        When the arrays do not fit into memory.
+        If the arrays do not fit into memory.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -65,18 +68,18 @@ def read_npz(
             if words := fault(headers):
                 raise DamagedError(words)
             require_memory(sum(header.n_bytes for header in headers.values()), str(path), "free some, or take another file")
-            found = {}
+            arrays = {}
             for name, member in zip(headers, members, strict=True):
                 with archive.open(member) as file:
-                    found[name] = np.lib.format.read_array(file, allow_pickle=False)
-            return found
+                    arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+            return arrays
     except (DamagedError, BrianpropError):
         raise
-    except Exception as error:  # damage can make the readers of archives and headers raise almost anything
+    except Exception as error:  # on damaged files the readers of archives and headers raise almost anything
         raise DamagedError(str(error) or type(error).__name__) from error
 
 
-def _header(file: BinaryIO, name: str, size: int) -> Header:
+def _header(file: IO[bytes], name: str, size: int) -> Header:
     version = np.lib.format.read_magic(file)
     if version not in HEADERS:
         raise DamagedError(f"{name} has a header of the unknown version {version}")

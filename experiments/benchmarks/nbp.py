@@ -19,7 +19,7 @@ import numpy as np
 
 import brianprop
 from brianprop.analysis.figures.speed import CHIP
-from brianprop.analysis.runs.run import as_json
+from brianprop.analysis.runs import as_json
 from brianprop.experiments.benchmarks.inspection import environment_variables, observe, peak_memory, profile
 from brianprop.experiments.benchmarks.kernels.nbp import NBPKernel
 from brianprop.experiments.benchmarks.report import (

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from brianprop.analysis.figures.speed import Spread, affine
-from brianprop.analysis.runs.run import as_json, require_vacant
+from brianprop.analysis.runs import as_json, require_vacant
 from brianprop.experiments.benchmarks.report import default_dataset, require_at_least
 from brianprop.experiments.benchmarks.timing import sample_order
 from brianprop.experiments.data import encoding

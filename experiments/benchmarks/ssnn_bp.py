@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brianprop.analysis.runs.run import as_json
+from brianprop.analysis.runs.values import as_json
 from brianprop.experiments.benchmarks.inspection import observe, peak_memory, profile
 from brianprop.experiments.benchmarks.kernels.ssnn_bp import SSNNConstants, SSNNKernel
 from brianprop.experiments.benchmarks.report import (

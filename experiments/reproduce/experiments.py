@@ -58,7 +58,7 @@ class Experiment:
     seeds : int
         Number of seeds.
     compares : bool
-        Whether the runs differ in a setting that `analysis.figures.draw.compare` draws.
+        Whether the runs differ in a setting that `analysis.figures.comparison.compare` draws.
     published : mapping
         Accuracies in the paper [%], by the column of the metrics.
     """

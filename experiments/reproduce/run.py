@@ -9,9 +9,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from brianprop.analysis import tables
-from brianprop.analysis.energy import report as energy
-from brianprop.analysis.figures.draw import circuit_of, compare, draw
-from brianprop.analysis.runs.run import Run, as_json
+from brianprop.analysis.energy.accounts import account
+from brianprop.analysis.energy.chip import PUBLISHED
+from brianprop.analysis.energy.report import draw as draw_energy
+from brianprop.analysis.figures.comparison import compare
+from brianprop.analysis.figures.draw import circuit_of, draw
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs.values import as_json
 from brianprop.experiments.reproduce.experiments import EXPERIMENTS, Experiment
 from brianprop.experiments.training.commands import resume, stored_levels, train
 from brianprop.experiments.training.options import Message, TrainOptions
@@ -152,7 +156,7 @@ def _outputs(experiment: Experiment, runs: Sequence[Run], folder: Path) -> list[
     written += _write_table(accuracy, folder / "accuracy")
     spiking = [run.path for run in runs if run.load_spikes("raster") is not None]
     if spiking and not experiment.compares:  # a figure with a row for each of many settings would be of no use
-        written += energy.draw(spiking, figures)
+        written += draw_energy(spiking, figures)
     if runs[0].system == "nbp":
         written += _write_table(tables.network_size(circuit_of(runs[0])), folder / "network_size")
         written += _write_table(_row_of_table_1(runs), folder / "table_1")
@@ -169,11 +173,11 @@ def _row_of_table_1(runs: Sequence[Run]) -> pandas.DataFrame:
         for title, name in (("spikes (%)", "accuracy_spikes"), ("membrane (%)", "accuracy_membrane"))
     }
     theirs = {"spikes (%)": "96.3", "membrane (%)": "97.5"}
-    for entry in energy.account([run.path for run in runs]):
+    for entry in account([run.path for run in runs]):
         mode = entry.counts.mode
         for row, modelled, joules in (
             (ours, entry.energy, entry.energy.total),
-            (theirs, energy.PUBLISHED[mode], energy.PUBLISHED[mode].energy),
+            (theirs, PUBLISHED[mode], PUBLISHED[mode].energy),
         ):
             row[f"{mode} (mJ)"] = f"{1e3 * joules:.3g}"
             row[f"{mode} (ms)"] = f"{1e3 * modelled.latency:.3g}"

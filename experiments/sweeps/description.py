@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from brianprop.analysis.runs.run import ACCURACIES
-from brianprop.analysis.runs.sweep_plan import SAMPLE, SEED
+from brianprop.analysis.runs.systems import ACCURACIES
+from brianprop.analysis.sweeps import SAMPLE, SEED
 from brianprop.experiments.training.options import TrainOptions
 from brianprop.experiments.training.systems import OPTIONS
 from brianprop.experiments.training.values import (

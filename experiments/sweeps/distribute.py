@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from distributed import KilledWorker, as_completed
 
-from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.analysis.sweeps.directory import SweepDirectory
 from brianprop.experiments.environment import program_digest
 from brianprop.experiments.sweeps.cluster import Connection
 from brianprop.experiments.sweeps.progress import Progress

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from brianprop.analysis.runs.run import as_json
+from brianprop.analysis.runs.values import as_json
 from brianprop.experiments.sweeps.description import Sweep, named_point
 from brianprop.experiments.training.data import data_options, dataset_name, load_data
 from brianprop.experiments.training.options import Message, TrainOptions

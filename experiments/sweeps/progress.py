@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 
-from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.analysis.sweeps.directory import SweepDirectory
 from brianprop.experiments.sweeps.tasks import Task
 from brianprop.experiments.sweeps.worker import Outcome
 from brianprop.experiments.training.options import Message

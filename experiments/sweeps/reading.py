@@ -44,8 +44,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from brianprop.analysis.runs.sweep_plan import SAMPLE, SEED
-from brianprop.analysis.runs.toml_files import read_toml
+from brianprop.analysis.sweeps.plan import SAMPLE, SEED
+from brianprop.analysis.toml_files import read_toml
 from brianprop.experiments.sweeps.description import MAX_POINTS, Axis, Method, Sample, Scale, Sweep, numbers_of
 from brianprop.experiments.training.options import TrainOptions
 from brianprop.experiments.training.systems import OPTIONS

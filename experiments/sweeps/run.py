@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.analysis.sweeps import SweepDirectory
 from brianprop.experiments.sweeps.cluster import connected, require_usable
 from brianprop.experiments.sweeps.description import Sweep
 from brianprop.experiments.sweeps.distribute import distribute

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.analysis.sweeps.directory import SweepDirectory
 from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.environment import program_digest
 from brianprop.experiments.training.lockstep import padded

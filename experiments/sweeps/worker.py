@@ -19,8 +19,9 @@ from pathlib import Path
 from distributed import WorkerPlugin
 
 from brianprop.analysis.runs.run import Run
-from brianprop.analysis.runs.sweep_directory import PointStore, SweepDirectory, has_links
-from brianprop.analysis.runs.sweep_plan import misfit
+from brianprop.analysis.sweeps.directory import SweepDirectory
+from brianprop.analysis.sweeps.plan import misfit
+from brianprop.analysis.sweeps.store import PointStore, has_links
 from brianprop.experiments.environment import program_digest
 from brianprop.experiments.sweeps.tasks import Batch, Task, builds_of
 from brianprop.experiments.training.commands import resume, train

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brianprop.analysis.runs.run import Run, as_json, require_vacant
+from brianprop.analysis.runs import Run, as_json, require_vacant
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.dataset import Part

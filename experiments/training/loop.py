@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
-from brianprop.analysis.runs.run import Recording, Run
+from brianprop.analysis.runs.recording import Recording
+from brianprop.analysis.runs.run import Run
 from brianprop.experiments.training.options import Message
 from brianprop.experiments.training.system import SHUFFLE_STREAM, Learned, System, metrics_row
 from brianprop.models.errors import RunError
@@ -69,7 +68,7 @@ class Training:
                 if self.keeps_spikes:
                     self._keep_spikes(epoch, recording)
                 if self._shows_raster(epoch):
-                    run.save_spikes(_first_samples(recording, system.raster_samples), "raster")
+                    run.save_spikes(recording.where(recording.sample < system.raster_samples), "raster")
             run.append_metrics(rows)
             # written last: a checkpoint means that everything else of its epoch is on disk
             run.save_checkpoint(epoch, weights)
@@ -134,11 +133,7 @@ class Training:
         """Append an epoch to spikes.npz. What an interrupted run left of the same epoch is replaced."""
         old = self.run.load_spikes("spikes")
         if old is not None:
-            kept = old.epoch < epoch
-            columns = ("population", "neuron", "step", "epoch")
-            new = dataclasses.replace(
-                new, **{name: np.concatenate([getattr(old, name)[kept], getattr(new, name)]) for name in columns}
-            )
+            new = old.where(old.epoch < epoch).followed_by(new)
         self.run.save_spikes(new, "spikes")
 
     def _line(self, epoch: int, rows: list[dict]) -> str:
@@ -149,9 +144,3 @@ class Training:
         seconds = rows[0]["seconds"]
         speed = f"{seconds:.1f} s ({1e6 * seconds / self.n_train:.0f} us/sample)"
         return " | ".join([*parts, f"loss {rows[0]['loss']:.4f}", speed])
-
-
-def _first_samples(recording: Recording, n_samples: int) -> Recording:
-    kept = recording.step < n_samples * recording.period
-    columns = ("population", "neuron", "step", "epoch")
-    return dataclasses.replace(recording, **{name: getattr(recording, name)[kept] for name in columns})

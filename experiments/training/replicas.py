@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from brianprop.analysis.runs.run import Run, read_json, require_vacant
+from brianprop.analysis.runs import Run, require_vacant
+from brianprop.analysis.runs.json_files import read_json
 from brianprop.experiments.training.circuit import CircuitOptions
 from brianprop.experiments.training.commands import prepared, resume, train
 from brianprop.experiments.training.lockstep import Member, train_in_lockstep

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from brianprop.analysis.figures.activity import answer
+from brianprop.analysis.activity import answer
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
 from brianprop.experiments.training.system import Learned, cross_entropy, recording_of
@@ -53,7 +53,7 @@ def scores(result: SSNNResult, labels: np.ndarray) -> dict[str, float]:
     Returns
     -------
     dict with
-        ``accuracy_spikes``, where the answer is that of `analysis.figures.activity.answer`;
+        ``accuracy_spikes``, where the answer is that of `analysis.activity.answer`;
         ``accuracy_rates``, where it is the argmax of the mean of softmax(V) over the time steps; and
         ``loss``, the `experiments.training.system.cross_entropy` of these means.
     """
@@ -71,7 +71,7 @@ class SSNNSystem(CircuitSystem[SSNNModel, SSNNResult]):
     name = "ssnn-bp"
     grey = True
     headline = ("accuracy_spikes", "accuracy_rates")
-    #: Enough samples for the mean numbers of spikes and updates, see `analysis.figures.activity`.
+    #: Enough samples for the mean numbers of spikes and updates, see `analysis.activity`.
     raster_samples = 100
     events = "frames"
     counts_samples = True

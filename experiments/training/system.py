@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from brianprop.analysis.runs.run import Recording
+from brianprop.analysis.runs.recording import Recording
 from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.training.data import EventInput
 from brianprop.experiments.training.options import Message
@@ -85,7 +85,7 @@ class System(ABC):
     Parameters
     ----------
     parameters : dataclass
-        Parameters of the network, see `analysis.runs.run.PARAMETERS`.
+        Parameters of the network, see `analysis.runs.systems.PARAMETERS`.
     settings : dict
         The table ``training`` of config.json.
     parts : dict of Part

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from brianprop.analysis.runs.run import INFINITE, as_json
+from brianprop.analysis.runs.values import INFINITE, as_json
 from brianprop.experiments.training.options import TrainOptions
 from brianprop.models.errors import ParameterError
 

@@ -48,7 +48,7 @@ class Compare:
     """Images for the accuracy after the last epoch."""
 
     def __call__(self) -> None:
-        from brianprop.analysis.figures.draw import compare
+        from brianprop.analysis.figures.comparison import compare
 
         for path in compare(list(self.runs), self.out, self.split):
             print(path)
@@ -73,7 +73,8 @@ class Energy:
     """Folder for the files (default: figures in the first run directory)."""
 
     def __call__(self) -> None:
-        from brianprop.analysis.energy.report import draw, read_constants
+        from brianprop.analysis.energy.constants import read_constants
+        from brianprop.analysis.energy.report import draw
 
         constants = None if self.constants is None else read_constants(self.constants)
         for path in draw(list(self.runs), self.out, constants, self.cores):

@@ -13,7 +13,7 @@ from brianprop.experiments.training.circuit import Device
 from brianprop.models.errors import RunError
 
 if TYPE_CHECKING:
-    from brianprop.analysis.runs.sweep_directory import SweepDirectory
+    from brianprop.analysis.sweeps.directory import SweepDirectory
 
 __all__ = ["SWEEP_COMMANDS", "Sweep"]
 
@@ -108,7 +108,8 @@ class SweepStatus:
     """Sweep directory."""
 
     def __call__(self) -> None:
-        from brianprop.analysis.runs.sweep_directory import SweepDirectory, report
+        from brianprop.analysis.sweeps.directory import SweepDirectory
+        from brianprop.analysis.sweeps.report import report
 
         for line in report(SweepDirectory.open(self.directory)):
             print(line)
@@ -122,7 +123,7 @@ class SweepTable:
     """Sweep directory."""
 
     def __call__(self) -> None:
-        from brianprop.analysis.runs.sweep_directory import SweepDirectory
+        from brianprop.analysis.sweeps.directory import SweepDirectory
         from brianprop.experiments.sweeps.run import write_table
 
         for path in write_table(SweepDirectory.open(self.directory)):
@@ -139,7 +140,7 @@ class SweepFigures:
     """Folder for the figures (default: figures in the sweep directory)."""
 
     def __call__(self) -> None:
-        from brianprop.analysis.figures.sweep import draw
+        from brianprop.analysis.figures.sweeps.draw import draw
 
         for path in draw(self.directory, self.out):
             print(path)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import ann_run
 
-from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs import Run
 from brianprop.experiments.cli import main as cli
 from brianprop.experiments.cli import process
 from brianprop.experiments.cli.main import main

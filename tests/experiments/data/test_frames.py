@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from conftest import assert_same_run, back_to
 
-from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs import Run
 from brianprop.experiments import reproduce
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.emulator import Camera, emulate_all
-from brianprop.experiments.data.events import Recordings, bin_events, encode
+from brianprop.experiments.data.events import Recordings, bin_events
 from brianprop.experiments.data.nmnist import SIDE
 from brianprop.experiments.training.data import load_data
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
@@ -96,7 +96,7 @@ def test_a_cache_that_cannot_be_written_is_said_once(tmp_path, monkeypatch, caps
         def fail(_):
             raise OSError(28, reason)
 
-        monkeypatch.setattr("brianprop.analysis.runs.run.os.fsync", fail)
+        monkeypatch.setattr("os.fsync", fail)
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(event_frames, "CHUNK", 2)
     event_frames._say_not_kept.cache_clear()

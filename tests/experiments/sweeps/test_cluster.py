@@ -15,7 +15,7 @@ import psutil
 import pytest
 from dask_processes import environment, scheduler
 
-from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.analysis.sweeps import SweepDirectory
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.environment import program_digest
 from brianprop.experiments.sweeps import cluster, plan, queues

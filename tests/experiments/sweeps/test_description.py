@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brianprop.analysis.runs.run import as_json
+from brianprop.analysis.runs import as_json
 from brianprop.experiments.sweeps import reading
 from brianprop.experiments.sweeps.description import Sweep
 from brianprop.experiments.sweeps.reading import preset_names, read_sweep

@@ -18,8 +18,8 @@ from conftest import DIGITS, assert_same_run
 from dask_processes import environment, scheduler, wait_for
 from distributed import LocalCluster
 
-from brianprop.analysis.runs.run import Run
-from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.analysis.runs import Run
+from brianprop.analysis.sweeps import SweepDirectory
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.sweeps import distribute, worker
 from brianprop.experiments.sweeps import tasks as tasks_module

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from dask_processes import environment, wait_for
 
-from brianprop.analysis.runs.sweep_directory import SweepDirectory
+from brianprop.analysis.sweeps import SweepDirectory
 from brianprop.experiments.sweeps.plan import plan_of
 from brianprop.experiments.sweeps.progress import Progress
 from brianprop.experiments.sweeps.reading import read_sweep

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import DIGITS, assert_same_run, back_to
 
-from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs import Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training import lockstep
 from brianprop.experiments.training.commands import evaluate, train

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from conftest import DIGITS, assert_same_run, back_to, restless_weights
 
-from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
+from brianprop.analysis.runs import Run
+from brianprop.analysis.runs.systems import METRIC_COLUMNS
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training.commands import _origin, evaluate
 from brianprop.experiments.training.data import load_data

@@ -7,7 +7,8 @@ import pytest
 from conftest import assert_same_run, back_to
 from threadpoolctl import threadpool_info
 
-from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
+from brianprop.analysis.runs import Run
+from brianprop.analysis.runs.systems import METRIC_COLUMNS
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.dataset import Part

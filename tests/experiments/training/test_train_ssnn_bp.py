@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from conftest import assert_same_run, back_to
 
-from brianprop.analysis.figures.activity import n_presentations
 from brianprop.analysis.figures.raster_ssnn_bp import targets
-from brianprop.analysis.runs.run import METRIC_COLUMNS, Run
+from brianprop.analysis.runs import Run
+from brianprop.analysis.runs.systems import METRIC_COLUMNS
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
@@ -130,7 +130,7 @@ def test_scores_break_ties_by_the_membrane_and_bound_the_loss():
 def test_the_raster_holds_the_first_presentations_of_the_second_epoch(finished, grey_digits):
     recording = finished.load_spikes("raster")
     assert recording.populations[:3] == ("input", "hidden1", "output") and recording.sizes[:3] == (64, 20, 10)
-    assert set(recording.epoch) == {2} and recording.period == 6 and n_presentations(recording) == 100
+    assert set(recording.epoch) == {2} and recording.period == 6 and recording.n_samples == 100
     order = np.random.default_rng([5, 1, 2]).permutation(300)[:100]
     # targets are read off error and output spikes, in the order of the samples
     np.testing.assert_array_equal(targets(recording), grey_digits[1][order])

@@ -1,0 +1,76 @@
+"""A recording as one spike train per neuron."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from brianprop.analysis.runs.recording import Recording
+
+__all__ = ["Trains", "spike_trains"]
+
+
+@dataclass(frozen=True)
+class Trains:
+    """A recording as one spike train per neuron.
+
+    Attributes
+    ----------
+    units : tuple of (str, int)
+        Population and index of each neuron, in the order of the recording's layout, silent ones included.
+    times : tuple of float arrays
+        Spike times of each neuron in ascending order [s].
+    samples : float array of shape (n_samples, 2)
+        Beginning and end of every recorded sample [s].
+    training_epoch : int array of shape (n_samples,)
+        Epoch of the training to which the sample belongs.
+    stop : float
+        End of the last sample [s].
+    dt : float
+        Time step [s]; all times are multiples of it.
+    """
+
+    units: tuple[tuple[str, int], ...]
+    times: tuple[np.ndarray, ...]
+    samples: np.ndarray
+    training_epoch: np.ndarray
+    stop: float
+    dt: float
+
+
+def spike_trains(recording: Recording, dt: float) -> Trains:
+    """Sort the spikes of a recording by neuron and time.
+
+    Parameters
+    ----------
+    recording : Recording
+    dt : float
+        Time step [s].
+    """
+    epochs = np.unique(recording.epoch)
+    # an epoch begins with the steps of the lead-in, which are negative, and lasts for whole turns
+    lead = -int(min(recording.step.min(initial=0), 0))
+    starts, sample_starts, training_epoch, end = [], [], [], 0
+    for epoch in epochs:
+        n_samples = recording.where(recording.epoch == epoch).n_samples
+        starts.append(end + lead)
+        sample_starts += [starts[-1] + sample * recording.period for sample in range(n_samples)]
+        training_epoch += [epoch] * n_samples
+        end = starts[-1] + n_samples * recording.period
+    step = recording.step + np.array(starts)[np.searchsorted(epochs, recording.epoch)]
+    offsets = np.concatenate([[0], np.cumsum(recording.sizes)])
+    unit = offsets[recording.population] + recording.neuron
+    order = np.lexsort((step, unit))
+    ends = np.searchsorted(unit[order], np.arange(offsets[-1] + 1))
+    times = step[order] * dt
+    begins = np.array(sample_starts, float) * dt
+    return Trains(
+        tuple((name, k) for name, size in zip(recording.populations, recording.sizes, strict=True) for k in range(size)),
+        tuple(times[start:end] for start, end in itertools.pairwise(ends)),
+        np.stack([begins, begins + recording.period * dt], axis=1),
+        np.array(training_epoch, int),
+        end * dt,
+        dt,
+    )

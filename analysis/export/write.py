@@ -1,0 +1,118 @@
+"""The file of a run in a format of the field."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from brianprop.analysis.export.neo import write_neo
+from brianprop.analysis.export.nwb import write_nwb
+from brianprop.analysis.export.trains import spike_trains
+from brianprop.analysis.runs.recording import Recording
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs.systems import TITLES
+from brianprop.models.errors import ParameterError, RunError
+from brianprop.models.files import atomic_write
+
+__all__ = ["FORMATS", "Format", "export", "write"]
+
+Format = Literal["neo", "nwb"]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Suffix of the file of a format, and the packages that write it."""
+
+    suffix: str
+    packages: tuple[str, ...]
+
+
+FORMATS: dict[Format, _Kind] = {"neo": _Kind(".nix", ("neo", "nixio")), "nwb": _Kind(".nwb", ("pynwb",))}
+
+
+def export(path: str | os.PathLike, to: Format, out: Path | None = None) -> Path:
+    """Write the spikes of a run in a format of the field: those of spikes.npz, or of raster.npz if there is no other.
+
+    Parameters
+    ----------
+    path : path-like
+        Run directory.
+    to : {"neo", "nwb"}
+        A block of Neo in a file of NIX, or a file of NWB.
+    out : path-like, optional
+        The file, by default ``spikes`` with the suffix of the format in the run directory. An older file is replaced.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ParameterError
+        If the format is unknown.
+    RunError
+        If the run cannot be read or holds no spikes, a package is missing, or the file cannot be written.
+    """
+    if to not in FORMATS:
+        raise ParameterError(f"Format {to!r} is unknown; use one of {', '.join(FORMATS)}.")
+    run = Run.open(path)
+    _recording(run)
+    out = run.path / f"spikes{FORMATS[to].suffix}" if out is None else Path(out)
+    try:
+        for package in FORMATS[to].packages:
+            importlib.import_module(package)
+    except ImportError as error:
+        raise RunError(f"{error.name} is not installed; use pip install 'brianprop[export]'.") from error
+    atomic_write(out, lambda file: _write_apart(run.path, to, file.name))
+    return out
+
+
+def _write_apart(run: Path, to: Format, path: str) -> None:
+    """Write a file in a process of its own, since HDF5 crashes on a full disk. Raises OSError if that fails."""
+    code = f"import sys; from {__name__} import write; write(*sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", code, run, to, path],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode:
+        number = re.search(r"errno = (\d+)", done.stderr)
+        if number is None:
+            lines = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
+            raise OSError(f"the process that writes failed: {lines[-1]}")
+        raise OSError(int(number[1]), os.strerror(int(number[1])))
+
+
+def write(path: str, to: Format, out: str) -> None:
+    """Write the spikes of a run into a file, in the calling process. Its arguments are checked by `export`.
+
+    Parameters
+    ----------
+    path : str
+        Run directory.
+    to : {"neo", "nwb"}
+    out : str
+        The file.
+    """
+    run = Run.open(path)
+    trains = spike_trains(_recording(run), float(run.config["parameters"]["dt"]))
+    # without a path of this machine
+    data = Path(run.config["dataset"]["name"]).name
+    title = f"{TITLES[run.system]}, {data}, seed {run.config['training']['seed']}"
+    (write_neo if to == "neo" else write_nwb)(run, title, trains, Path(out))
+
+
+def _recording(run: Run) -> Recording:
+    recording = run.load_spikes() or run.load_spikes("raster")
+    if recording is None:
+        raise RunError(f"{run.path} holds no spikes (spikes.npz or raster.npz); train with --record-spikes to keep all.")
+    return recording

@@ -1,0 +1,123 @@
+"""The axes of a sweep on figures: their values, titles, ticks and colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from brianprop.analysis.figures.output import NothingToShowError
+from brianprop.analysis.groups import SYMBOLS
+from brianprop.analysis.runs import values
+from brianprop.analysis.sweeps.directory import SweepDirectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["COLOURS", "FEW", "SweepAxis", "draw_axis", "require_axes", "shade", "short", "words"]
+
+#: Colour map of values in order: dark to light, distinguishable with any kind of colour vision.
+COLOURS = "viridis"
+
+#: Up to how many lines get an entry of a legend each, and values a tick.
+FEW = 8
+
+
+class SweepAxis:
+    """An axis of a sweep, and the positions of its values on a figure.
+
+    Parameters
+    ----------
+    name : str
+    values : sequence
+        All different values, in the order of the sweep.
+    log : bool
+        Whether the axis is logarithmic, as far as its values allow it.
+
+    Attributes
+    ----------
+    numeric : bool
+        Whether all values are finite numbers.
+    given, values : list
+        In the order of the sweep; and in ascending order if they are numeric.
+    position : dict
+        By value: the value itself if all are numeric, else its index.
+    """
+
+    def __init__(self, name: str, values: list, log: bool):
+        self.name = name
+        numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+        self.numeric = numbers and bool(np.all(np.isfinite(np.array(values, float))))
+        self.log = log and self.numeric and min(values) > 0
+        self.given = list(values)
+        self.values = sorted(values) if self.numeric else self.given
+        self.position = {value: value if self.numeric else index for index, value in enumerate(self.values)}
+
+    @classmethod
+    def of(cls, directory: SweepDirectory, name: str) -> SweepAxis:
+        """The axis of this name."""
+        different = list(dict.fromkeys(values.cell(point.axes[name]) for point in directory.points))
+        described_log = directory.plan["sweep"]["axes"][name]["scale"] == "log"
+        # more than two values that span more than a decade are read best on a logarithmic scale
+        positive = [value for value in different if isinstance(value, (int, float)) and value > 0]
+        wide = len(positive) == len(different) > 2 and max(positive) / min(positive) > 10
+        return cls(name, different, described_log or wide)
+
+    def share(self, value: Any) -> float:
+        """Where a value lies between the first and the last one, from 0 to 1."""
+        ends = [self.position[self.values[0]], self.position[self.values[-1]], self.position[value]]
+        low, high, here = np.log(ends) if self.log else ends
+        return float((here - low) / (high - low)) if high > low else 0.5
+
+    @property
+    def ticks(self) -> list[tuple[Any, float]]:
+        """Values to write beside the axis, with their shares: all if they are few, else the ends."""
+        shown = self.values if len(self.values) <= FEW else [self.values[0], self.values[-1]]
+        return [(value, self.share(value)) for value in shown]
+
+
+def words(name: str) -> str:
+    """The title of a parameter."""
+    return _literal(name if " " in name else SYMBOLS.get(name, name.replace("_", " ")))
+
+
+def short(value: Any) -> str:
+    """A value as text for Matplotlib."""
+    return _literal(values.short(value))
+
+
+def _literal(text: str) -> str:
+    """Text that Matplotlib does not take for a formula."""
+    return text.replace("$", r"\$")
+
+
+def draw_axis(panel: Axes, axis: SweepAxis) -> None:
+    """Make an axis of the sweep the abscissa of a panel, with a tick at each value if they are few."""
+    from matplotlib.ticker import NullFormatter, NullLocator
+
+    panel.set_xlabel(words(axis.name))
+    if axis.log:
+        panel.set_xscale("log")
+    # a tick at each value, unless the labels would overlap
+    shares = [axis.share(value) for value in axis.values]
+    if len(shares) <= FEW and min(np.diff(shares), default=1) > 0.5 / FEW:
+        panel.xaxis.set_minor_locator(NullLocator())
+        panel.xaxis.set_minor_formatter(NullFormatter())
+        panel.set_xticks([axis.position[value] for value in axis.values], [short(value) for value in axis.values])
+    panel.grid(True, axis="y")
+
+
+def shade(axis: SweepAxis, value: Any) -> tuple[float, float, float, float]:
+    """The colour of a value: by its rank if there are few values, so that none are too close, else by its size."""
+    from matplotlib import colormaps
+
+    number = len(axis.values)
+    share = axis.values.index(value) / max(number - 1, 1) if number <= FEW else axis.share(value)
+    # the lightest yellow is too faint for a line
+    return colormaps[COLOURS](share * (0.9 if number <= FEW else 1.0))
+
+
+def require_axes(directory: SweepDirectory, least: int) -> None:
+    """Raise NothingToShowError if a sweep has fewer axes than `least`."""
+    if len(directory.axes) < least:
+        raise NothingToShowError(f"it is for {least} axes and more")

@@ -1,0 +1,134 @@
+"""The objective of a sweep against one axis, and over two crossed axes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from brianprop.analysis.figures.comparison import Estimate
+from brianprop.analysis.figures.output import NothingToShowError
+from brianprop.analysis.figures.sweeps import objective
+from brianprop.analysis.figures.sweeps.axes import COLOURS, FEW, SweepAxis, draw_axis, shade, short, words
+from brianprop.analysis.sweeps.directory import SweepDirectory
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_heatmap", "plot_response"]
+
+
+def plot_response(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
+    """Draw the objective against one axis: mean and standard deviation over seeds, and every seed as a dot.
+
+    With two crossed axes, the one with more values is the abscissa, and the other has a line for each value. For sampled axes,
+    a panel for each axis shows the objective as a cloud of points.
+
+    Parameters
+    ----------
+    directory : SweepDirectory
+    table : DataFrame
+        As `SweepDirectory.table` gives it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    NothingToShowError
+        If the points differ only in their seed, or more than two axes are crossed.
+    """
+    if not directory.axes:
+        raise NothingToShowError("the points differ in their seed only")
+    if directory.sampled:
+        return _plot_samples(directory, table)
+    if len(directory.axes) > 2:
+        raise NothingToShowError(f"{len(directory.axes)} axes are crossed: see the figures parallel and importance")
+    from matplotlib.figure import Figure
+
+    axes = [SweepAxis.of(directory, name) for name in directory.axes]
+    along = max(axes, key=lambda axis: (axis.numeric, table[axis.name].nunique()))
+    across = next((axis for axis in axes if axis is not along), None)
+    figure = Figure(figsize=(4.6, 3.2), layout="constrained")
+    panel = figure.subplots()
+    lines = [(None, table)] if across is None else list(table.groupby(across.name, sort=True))
+    for value, part in lines:
+        of_value: dict[Any, list[float]] = {}
+        for one, score in zip(part[along.name], objective.scores(directory, part), strict=True):
+            of_value.setdefault(along.position[one], []).append(score)
+        x = sorted(of_value)
+        means, spreads, _ = np.array([Estimate.of(of_value[position]) for position in x]).T
+        colour, label = ("C0", None) if across is None else (shade(across, value), f"{words(across.name)} = {short(value)}")
+        panel.errorbar(x, means, spreads, color=colour, marker="o", capsize=2, label=label)
+        if across is None:
+            dots = [along.position[one] for one in part[along.name]]
+            panel.plot(dots, objective.scores(directory, part), "o", color="0.3", markersize=2, alpha=0.6)
+    draw_axis(panel, along)
+    panel.set_ylabel(objective.title(directory))
+    if across is None:
+        panel.set_title(objective.seeds(directory, table), loc="right")
+    else:
+        panel.legend(title=objective.seeds(directory, table), ncols=1 if len(lines) <= FEW else 2)
+    return figure
+
+
+def _plot_samples(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
+    """A panel for each sampled axis, with a dot for each point."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(1.2 + 2.2 * len(directory.axes), 2.8), layout="constrained")
+    panels = figure.subplots(1, len(directory.axes), sharey=True, squeeze=False)[0]
+    for panel, name in zip(panels, directory.axes, strict=True):
+        axis = SweepAxis.of(directory, name)
+        panel.plot([axis.position[value] for value in table[name]], objective.scores(directory, table), "o", alpha=0.6)
+        draw_axis(panel, axis)
+    panels[0].set_ylabel(objective.title(directory))
+    return figure
+
+
+def plot_heatmap(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
+    """Draw the mean objective over seeds for two crossed axes, with its value in every field.
+
+    Parameters
+    ----------
+    directory : SweepDirectory
+    table : DataFrame
+        As `SweepDirectory.table` gives it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    NothingToShowError
+        If there are not exactly two axes, or they were sampled.
+    """
+    from matplotlib.figure import Figure
+
+    if len(directory.axes) != 2 or directory.sampled:
+        raise NothingToShowError("it is for two crossed axes")
+    along, across = sorted(directory.axes, key=lambda name: table[name].nunique(), reverse=True)
+    grid = table.assign(y=objective.scores(directory, table)).pivot_table(
+        index=across, columns=along, values="y", aggfunc="mean", sort=True
+    )
+    grid = grid.reindex(index=SweepAxis.of(directory, across).given, columns=SweepAxis.of(directory, along).given)
+    means = grid.to_numpy()
+    figure = Figure(figsize=(1.8 + 0.55 * grid.shape[1], max(2.6, 1.3 + 0.42 * grid.shape[0])), layout="constrained")
+    panel = figure.subplots()
+    image = panel.imshow(np.ma.masked_invalid(means), cmap=COLOURS, aspect="auto", origin="lower")
+    middle = (np.nanmin(means) + np.nanmax(means)) / 2
+    for (row, column), mean in np.ndenumerate(means):
+        text = "–" if np.isnan(mean) else f"{mean:.{objective.digits(directory)}f}"
+        # dark letters on light colours
+        panel.text(column, row, text, ha="center", va="center", fontsize=6, color="w" if mean < middle else "k")
+    panel.set_xticks(range(grid.shape[1]), [short(value) for value in grid.columns])
+    panel.set_yticks(range(grid.shape[0]), [short(value) for value in grid.index])
+    panel.set(xlabel=words(along), ylabel=words(across))
+    panel.set_title(objective.seeds(directory, table, spread=False), loc="right")
+    panel.spines[:].set_visible(False)
+    panel.tick_params(length=0)
+    figure.colorbar(image, ax=panel, label=objective.title(directory))
+    return figure

@@ -1,0 +1,209 @@
+"""Figures of a sweep, from runs with made-up scores."""
+
+import hashlib
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import ann_run
+
+from brianprop.analysis.figures.output import NothingToShowError
+from brianprop.analysis.figures.sweeps.axes import SweepAxis
+from brianprop.analysis.figures.sweeps.importance import plot_importance
+from brianprop.analysis.figures.sweeps.learning import plot_learning
+from brianprop.analysis.figures.sweeps.parallel import plot_parallel
+from brianprop.analysis.figures.sweeps.response import plot_heatmap, plot_response
+from brianprop.analysis.sweeps import SweepDirectory, store
+from brianprop.experiments.cli.main import main
+from brianprop.experiments.sweeps.plan import plan_of
+from brianprop.experiments.sweeps.reading import read_sweep
+
+
+def made(path, axes, score, seeds=2, sample=None, objective="accuracy", left_out=()):
+    """A sweep of ANNs whose accuracies are a function of the point's place and seed."""
+    described = read_sweep("ann", base={"epochs": 2}, axes=axes, seeds=seeds, sample=sample, objective=objective)
+    directory = SweepDirectory.create(path, plan_of(described))
+    for number, point in enumerate(directory.points):
+        if number not in left_out:
+            one = point.settings
+            options = {"rates": (one["rate_hidden"], one["rate_out"]), "bias": one["biases"]}
+            ann_run(directory.unfinished(point.key), seed=one["seed"], accuracy=score(point.axes, one["seed"]), **options)
+            directory.commit(point.key)
+    return directory
+
+
+def bars(panel):
+    """Points of each line with error bars: x, mean, s.d."""
+    found = {}
+    for container in panel.containers:
+        line, _, (whiskers,) = container.lines
+        # of a single seed there is no spread, and nothing is drawn
+        segments = whiskers.get_segments()
+        spreads = [(segment[1, 1] - segment[0, 1]) / 2 if len(segment) else np.nan for segment in segments]
+        found[container.get_label()] = (*line.get_data(orig=False), np.array(spreads))
+    return found
+
+
+def test_one_axis(tmp_path):
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.001, 0.01]}, lambda at, seed: 0.5 + at["rate_out"] + seed / 10)
+    (panel,) = plot_response(directory, directory.table()).axes
+    ((x, means, spreads),) = bars(panel).values()
+    # in the order of the axis, whatever that of the sweep
+    np.testing.assert_allclose(x, [0.001, 0.01, 0.1])
+    np.testing.assert_allclose(means, [55.1, 56, 65])
+    np.testing.assert_allclose(spreads, 100 * np.std([0, 0.1], ddof=1))
+    dots = next(line for line in panel.lines if line.get_markersize() == 2)
+    assert sorted(dots.get_ydata()) == pytest.approx([50.1, 51, 60, 60.1, 61, 70])
+    # two decades: a logarithmic axis
+    assert panel.get_xscale() == "log" and [text.get_text() for text in panel.get_xticklabels()] == ["0.001", "0.01", "0.1"]
+    assert panel.get_xlabel() == "output rate" and panel.get_ylabel() == "validation accuracy (%)"
+    (curves,) = plot_learning(directory, directory.table()).axes
+    assert [line.get_label() for line in curves.lines] == ["0.001", "0.01", "0.1"]
+    np.testing.assert_allclose(curves.lines[0].get_ydata(), [55.1, 55.1])
+    with pytest.raises(NothingToShowError):
+        plot_heatmap(directory, directory.table())
+
+
+def test_two_axes_one_of_words_and_a_missing_point(tmp_path):
+    axes = {"biases": [True, False], "rate_out": [0.1, 0.2, 0.3]}
+    directory = made(tmp_path / "s", axes, lambda at, seed: 0.3 + at["rate_out"] + 0.2 * at["biases"], seeds=1, left_out=[4])
+    table = directory.table()
+    assert len(table) == 5
+    (panel,) = plot_response(directory, table).axes
+    found = bars(panel)
+    np.testing.assert_allclose(found["biases = True"][1], [60, 70, 80])
+    assert np.isnan(found["biases = True"][2]).all() and panel.get_legend().get_title().get_text() == "one seed"
+    np.testing.assert_allclose(found["biases = False"][1], [40, 60])
+    panel, _ = plot_heatmap(directory, table).axes
+    np.testing.assert_allclose(panel.images[0].get_array().filled(-1), [[60, 70, 80], [40, -1, 60]])
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["True", "False"]
+    assert "–" in [text.get_text() for text in panel.texts] and "80.0" in [text.get_text() for text in panel.texts]
+    assert len(plot_learning(directory, table).axes) == 2
+
+
+def test_a_figure_says_of_how_many_seeds_its_points_are(tmp_path):
+    # the second seed of the second point is missing
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.2, 0.3]}, lambda at, seed: 0.5 + seed / 10, left_out=[4])
+    table = directory.table()
+    says = "mean and s.d. over 1 to 2 seeds, 1 of 3 points incomplete"
+    (panel,) = plot_response(directory, table).axes
+    assert panel.get_title(loc="right") == says
+    ((_, means, spreads),) = bars(panel).values()
+    np.testing.assert_allclose(means, [55, 50, 55])
+    assert np.isnan(spreads[1]) and np.isfinite(spreads[[0, 2]]).all()
+    assert "1 to 2 seeds, 1 of 3 points incomplete" in plot_learning(directory, table).get_suptitle()
+
+
+def test_status_ranks_places_by_their_mean_and_not_by_a_lucky_seed(tmp_path, capsys):
+    # 0.1 has the best single seed, 0.3 has only one seed, with the best score of all
+    scores = {(0.1, 0): 0.9, (0.1, 1): 0.3, (0.2, 0): 0.7, (0.2, 1): 0.66, (0.3, 0): 0.95}
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.2, 0.3]}, lambda at, seed: scores[at["rate_out"], seed], left_out=[5])
+    places = directory.places(directory.table())
+    assert list(places.place) == ["rate_out = 0.2", "rate_out = 0.1", "rate_out = 0.3"]
+    np.testing.assert_allclose(places["mean"], [0.68, 0.6, 0.95])
+    np.testing.assert_allclose(places.sd, [np.std([0.7, 0.66], ddof=1), np.std([0.9, 0.3], ddof=1), np.nan])
+    assert list(places.n) == [2, 2, 1] and list(places.planned) == [2, 2, 2]
+    assert main(["sweep", "status", str(directory.path)]) == 0
+    assert capsys.readouterr().out.splitlines()[-4:] == [
+        "best places  validation accuracy, mean over seeds ± standard deviation",
+        "1            0.68 ± 0.02828 (n = 2) at rate_out = 0.2",
+        "2            0.6 ± 0.4243 (n = 2) at rate_out = 0.1",
+        "3            0.95 (n = incomplete, 1 of 2) at rate_out = 0.3",
+    ]
+
+
+def test_places_that_differ_in_the_fifth_digit_are_not_one(tmp_path):
+    directory = made(tmp_path / "s", {"rate_out": [0.100001, 0.100002]}, lambda at, seed: at["rate_out"])
+    assert list(directory.places(directory.table()).n) == [2, 2]
+
+
+def test_of_losses_the_least_is_the_best_and_what_is_no_number_comes_last(tmp_path):
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.2, 0.3]}, lambda at, seed: 0.5, objective="loss")
+    table = directory.table()
+    table["objective"] = [{0.1: np.nan, 0.2: 2.0, 0.3: 1.0}[rate] for rate in table.rate_out]
+    places = directory.places(table)
+    assert list(places.place) == ["rate_out = 0.3", "rate_out = 0.2", "rate_out = 0.1"]
+    assert np.isnan(places["mean"][2]) and list(places.n) == [2, 2, 2]
+
+
+def test_names_and_words_with_dollars_are_drawn_as_they_are(tmp_path):
+    axes = {"cost in $": {"values": ["$\\nosuch$", "b"], "set": {"rate_out": [0.1, 0.2]}}}
+    directory = made(tmp_path / "s", axes, lambda at, seed: 0.5)
+    assert main(["sweep", "figures", str(directory.path)]) == 0
+
+
+def test_samples_of_many_axes(tmp_path):
+    axes = {
+        "rate_out": {"from": 0.001, "to": 0.1, "scale": "log"},
+        "rate_hidden": {"from": 0.01, "to": 0.02},
+        "biases": {"choose": [False, True]},
+    }
+    directory = made(
+        tmp_path / "s", axes, lambda at, seed: 0.9 + 0.2 * np.log10(at["rate_out"]), seeds=1, sample={"n": 40}, objective="loss"
+    )
+    table = directory.table()
+    # the scores that are made up have one loss; the objective is put in its place
+    table["objective"] = [0.9 + 0.2 * np.log10(rate) for rate in table.rate_out]
+    figure = plot_parallel(directory, table)
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 4]
+    # the best is drawn last, on top: the least loss
+    shares = np.array([line.get_ydata() for line in lines])
+    assert len(lines) == 40 and np.all(np.diff(shares[:, 3]) <= 0)
+    expected = np.log10(np.sort(table.rate_out)[::-1] / table.rate_out.min()) / np.log10(
+        table.rate_out.max() / table.rate_out.min()
+    )
+    np.testing.assert_allclose(shares[:, 0], expected)
+    panel = plot_importance(directory, table).axes[0]
+    widths = dict(
+        zip([text.get_text() for text in panel.get_yticklabels()], [bar.get_width() for bar in panel.patches], strict=True)
+    )
+    assert widths["output rate"] > 10 * max(widths["hidden rate"], widths["biases"])
+    assert len(plot_response(directory, table).axes) == 3
+    with pytest.raises(NothingToShowError, match="too few"):
+        plot_importance(directory, table[:5])
+
+
+def test_the_command_draws_what_there_is(tmp_path, capsys):
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.2], "biases": [False, True]}, lambda at, seed: at["rate_out"])
+    assert main(["sweep", "figures", str(directory.path)]) == 0
+    names = {path.name for path in (directory.path / "figures").iterdir()}
+    assert names == {f"{name}.{kind}" for name in ("response", "heatmap", "learning") for kind in ("png", "pdf")}
+    assert "importance: left out, since it is for 3 axes and more" in capsys.readouterr().out
+    empty = made(tmp_path / "empty", {"rate_out": [0.1]}, None, left_out=(0, 1))
+    assert main(["sweep", "figures", str(empty.path)]) == 2
+    assert "No point of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "figures"])
+def test_a_command_hashes_each_file_once(command, tmp_path, monkeypatch, capsys):
+    directory = made(tmp_path / "s", {"rate_out": [0.1, 0.2]}, lambda at, seed: at["rate_out"])
+    hashed = []
+
+    def file_digest(content, name):
+        hashed.append(content)
+        return hashlib.file_digest(content, name)
+
+    monkeypatch.setattr(store, "hashlib", SimpleNamespace(file_digest=file_digest))
+    assert main(["sweep", command, str(directory.path)]) == 0
+    runs = [directory.finished(key) for key in directory.keys]
+    manifests = [json.loads((run / "point.json").read_text()) for run in runs]
+    assert len(hashed) == sum(len(manifest["sha256"]) for manifest in manifests) > 0
+    # and again what is written after that
+    assert directory.damage(directory.keys[0]) is None
+    (runs[0] / "metrics.csv").write_bytes((runs[0] / "metrics.csv").read_bytes()[:-1] + b" ")
+    assert directory.damage(directory.keys[0]) == "metrics.csv has changed"
+
+
+def test_nothing_differs_but_the_seed(tmp_path):
+    directory = made(tmp_path / "s", {}, lambda at, seed: 0.5)
+    with pytest.raises(NothingToShowError, match="differ in their seed only"):
+        plot_response(directory, directory.table())
+    assert plot_learning(directory, directory.table()).axes
+
+
+def test_places_of_values():
+    numbers, text = SweepAxis("a", [4.0, 1.0, 2.0], True), SweepAxis("b", ["z", "a"], True)
+    assert numbers.log and [numbers.share(value) for value in numbers.values] == pytest.approx([0, 0.5, 1])
+    assert not text.log and text.position == {"z": 0, "a": 1} and text.ticks == [("z", 0), ("a", 1)]
+    assert SweepAxis("c", [1.0, float("inf")], False).position == {1.0: 0, float("inf"): 1}
