@@ -5,13 +5,13 @@ import pytest
 from conftest import assert_same_run, back_to
 
 from brianprop.analysis.runs import Run
-from brianprop.experiments import reproduce
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.emulator import Camera, emulate_all
 from brianprop.experiments.data.events import Recordings, bin_events
 from brianprop.experiments.data.nmnist import SIDE
+from brianprop.experiments.reproduce import run as reproduce
 from brianprop.experiments.training.data import load_data
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
 from brianprop.experiments.training.system import SHUFFLE_STREAM
