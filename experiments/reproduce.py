@@ -19,8 +19,8 @@ from brianprop.experiments.training.nbp import TrainNBP
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.files import write_text
-from brianprop.models.nbp.circuit import Rules
-from brianprop.models.ssnn_bp.model import SSNNRules
+from brianprop.models.nbp.parameters import Rules
+from brianprop.models.ssnn_bp.parameters import SSNNRules
 
 if TYPE_CHECKING:
     import pandas

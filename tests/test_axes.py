@@ -23,8 +23,8 @@ from brianprop.experiments.sweeps.description import (
 from brianprop.experiments.training.nbp import TrainNBP
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
 from brianprop.models.errors import ParameterError
-from brianprop.models.nbp.circuit import Rules
-from brianprop.models.ssnn_bp.model import SSNNRules
+from brianprop.models.nbp.parameters import Rules
+from brianprop.models.ssnn_bp.parameters import SSNNRules
 
 
 def read(tmp_path, text, **changes):

@@ -10,12 +10,13 @@ import pytest
 from conftest import DIGITS
 from scipy import stats
 
-from brianprop.models import reference
 from brianprop.models.dense import generator as dense
 from brianprop.models.errors import BuildError
-from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
-from brianprop.models.nbp.model import NBPModel
-from brianprop.models.nbp.network import plastic_blocks
+from brianprop.models.nbp import oracle
+from brianprop.models.nbp.circuit import matrices, training_circuit
+from brianprop.models.nbp.layout import plastic_blocks
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import simulator
 from brianprop.models.simulation.compiler import compile_cpp, compiler
 from brianprop.models.simulation.generate import add_cpp_sources, brian2_device
@@ -37,10 +38,10 @@ def test_dense_stock_and_oracle_are_bit_equal_on_mnist(order, mnist):
     parameters = NBP(order=order)
     weights = initial_weights(parameters, 2)
     circuit = training_circuit(parameters)
-    stimuli = NBPModel(circuit, parameters).stimuli({"input": images[:n], "target": targets[:n]})
+    stimuli = GatedModel(circuit, parameters).stimuli({"input": images[:n], "target": targets[:n]})
     results = {}
     for codegen in ("dense", "stock"):
-        with simulator(NBPModel(circuit, parameters), codegen=codegen) as ready:
+        with simulator(GatedModel(circuit, parameters), codegen=codegen) as ready:
             results[codegen] = ready.run(matrices(circuit, weights), stimuli, np.arange(n), n_recorded=recorded)
     ours, theirs = results["dense"], results["stock"]
     assert len(ours.recorded[0]) > recorded * 500
@@ -49,7 +50,7 @@ def test_dense_stock_and_oracle_are_bit_equal_on_mnist(order, mnist):
     np.testing.assert_array_equal(ours.drive, theirs.drive)
     final = {name: weight.astype(np.int64) for name, weight in weights.items()}
     for image, target in zip(images[:n], targets[:n], strict=True):
-        reference.train_turn(final, image, target, order=order)
+        oracle.train_turn(final, image, target, order=order)
     for pair, matrix in matrices(circuit, final).items():
         np.testing.assert_array_equal(ours.matrices[pair], matrix)
         np.testing.assert_array_equal(theirs.matrices[pair], matrix)
@@ -287,13 +288,13 @@ def test_short_cuts_change_nothing(tmp_path):
 )
 def test_single_precision_only_where_it_is_exact(change, exact):
     parameters = NBP(**DIGITS, **change)
-    assert NBPModel(training_circuit(parameters), parameters).single_precision("dense") == exact
+    assert GatedModel(training_circuit(parameters), parameters).single_precision("dense") == exact
 
 
 def test_memory_of_a_plastic_synapse():
     parameters = NBP(**DIGITS)
     circuit = training_circuit(parameters)
-    with simulator(NBPModel(circuit, parameters)) as ready:
+    with simulator(GatedModel(circuit, parameters)) as ready:
         manifest = json.loads((ready.folder / "manifest.json").read_text())
     assert set(manifest["bytes_per_synapse"]) == {block.name for block in plastic_blocks(circuit)}
     # two ends of four bytes each and a weight

@@ -13,7 +13,7 @@ from brianprop.experiments.data.emulator import Camera, emulate_all
 from brianprop.experiments.data.events import bin_events, encode
 from brianprop.experiments.training.loop import SHUFFLE_STREAM, load_data
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
-from brianprop.models.ssnn_bp.model import SSNNRules, unpack
+from brianprop.models.ssnn_bp.parameters import SSNNRules, unpack
 
 #: The steps and sizes of the other tests of training.
 SMALL = ["--samples", "60", "--validation", "20", "--test-samples", "20", "--epochs", "2", "--seed", "3"]

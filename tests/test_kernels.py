@@ -7,8 +7,8 @@ import pytest
 
 from brianprop.experiments.benchmarks.kernels import Kernel, SSNNKernel
 from brianprop.models.errors import ParameterError
-from brianprop.models.nbp.circuit import NBP
-from brianprop.models.reference import Scaling, present, scaling
+from brianprop.models.nbp.parameters import NBP
+from brianprop.models.ssnn_bp.oracle import Scaling, present, scaling
 
 STEPS, THETA, REPETITIONS = 12, 2.0, 2000
 

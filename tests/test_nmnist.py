@@ -11,7 +11,7 @@ from brianprop.experiments.data.events import Events, bin_events, encode
 from brianprop.experiments.data.frames import frames
 from brianprop.experiments.data.nmnist import find, load_events
 from brianprop.models.errors import DataError
-from brianprop.models.ssnn_bp.model import unpack
+from brianprop.models.ssnn_bp.parameters import unpack
 
 #: Digits of the recordings 1, 2, ...: those of a small data set in the order of its files.
 DIGITS = {"Train": [5, 0, 4, 1, 9, 2, 1, 3, 6, 7, 8, 8], "Test": [7, 2, 1, 0, 4, 3, 5, 6, 8, 9]}

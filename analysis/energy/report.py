@@ -61,7 +61,7 @@ from brianprop.models.errors import DataError, ParameterError, RunError
 from brianprop.models.files import write_text
 from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 from brianprop.models.parameters import Checked
-from brianprop.models.ssnn_bp.model import SSNN
+from brianprop.models.ssnn_bp.parameters import SSNN
 
 if TYPE_CHECKING:
     import pandas

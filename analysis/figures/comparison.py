@@ -15,7 +15,7 @@ from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.groups import Group, group_runs
 from brianprop.analysis.runs.run import ACCURACIES, Recording, Run
 from brianprop.models.errors import RunError
-from brianprop.models.ssnn_bp.model import SSNN
+from brianprop.models.ssnn_bp.parameters import SSNN
 
 if TYPE_CHECKING:
     import pandas

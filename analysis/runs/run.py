@@ -42,8 +42,10 @@ from brianprop.analysis.runs.npz import DamagedError, Header, read_npz
 from brianprop.models.ann import ANN
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.files import atomic_write, cannot_write, is_temporary, write_text
-from brianprop.models.nbp.circuit import INFERENCE_PERIOD, NBP, PERIOD, training_circuit
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
+from brianprop.models.nbp.circuit import INFERENCE_PERIOD, PERIOD, training_circuit
+from brianprop.models.nbp.parameters import NBP
+from brianprop.models.ssnn_bp.model import SSNNModel
+from brianprop.models.ssnn_bp.parameters import SSNN
 from brianprop.models.weights import layout_fault, value_fault
 
 if TYPE_CHECKING:

@@ -20,11 +20,13 @@ from brianprop.experiments.benchmarks.replicas import BenchmarkReplicas, SystemN
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
 from brianprop.models.errors import BrianpropError, RunError
-from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
-from brianprop.models.nbp.model import NBPModel
+from brianprop.models.nbp.circuit import matrices, training_circuit
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import cuda, simulator
 from brianprop.models.simulation.replicas import Replicas, ReplicaStimuli
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
+from brianprop.models.ssnn_bp.model import SSNNModel
+from brianprop.models.ssnn_bp.parameters import SSNN
 
 __all__ = ["Check", "check_nbp", "check_ssnn_bp", "main"]
 
@@ -45,7 +47,7 @@ def check_nbp(device: str = "cuda", n_samples: int = 300) -> None:
     images, targets = encoding.binarise(digits.train_images, [0.5]), encoding.one_hot(digits.train_labels, 10)
     sizes = {"n_in": 64, "n_hid": 60, "n_out": 10}
     several = (NBP(**sizes), NBP(**sizes, theta=960.0, eta_plus=4))
-    nets = [NBPModel(training_circuit(parameters), parameters) for parameters in several]
+    nets = [GatedModel(training_circuit(parameters), parameters) for parameters in several]
     weights = [matrices(net.circuit, initial_weights(net.parameters, seed)) for seed, net in enumerate(nets)]
     stimuli = ReplicaStimuli([nets[0].stimuli({"input": images, "target": targets})] * 2)
     samples = np.array([np.random.default_rng(seed).permutation(len(images))[:n_samples] for seed in range(2)])

@@ -4,11 +4,11 @@ They carry out what the circuits compute without neurons, pathways or a schedule
 sample.
 
 `Kernel`, nBP: from the equations of Renner et al. 2024 (Results, "The spiking backpropagation algorithm"). Its answers and
-weights equal those of `models.reference`, bit for bit. What makes it fast: weights are even and at most 254, so that half of
+weights equal those of `models.nbp.oracle`, bit for bit. What makes it fast: weights are even and at most 254, so that half of
 each fits a byte; bytes are summed two at a time in 16-bit lanes; only rows of active inputs are read; a sample without an
 error changes nothing, and one with errors changes only blocks of columns that have a gradient.
 
-`SSNNKernel`, SSNN-BP: the rules of `models.reference.present`, in single precision, with random numbers of its own, so that
+`SSNNKernel`, SSNN-BP: the rules of `models.ssnn_bp.oracle`, in single precision, with random numbers of its own, so that
 it equals the oracle in distribution. What makes it fast: only rows of neurons that fire are read, a block of columns at a time
 in registers; sixteen random numbers at once, and none for black pixels; nothing is computed backward in steps without an error.
 """
@@ -29,10 +29,10 @@ import numpy as np
 
 from brianprop.models.cache import private_folder
 from brianprop.models.errors import ParameterError
-from brianprop.models.nbp.circuit import NBP
-from brianprop.models.reference import Scaling
+from brianprop.models.nbp.parameters import NBP
 from brianprop.models.simulation.compiler import compiler, in_parallel, instruction_set
 from brianprop.models.simulation.scratch import Scratch
+from brianprop.models.ssnn_bp.oracle import Scaling
 
 __all__ = ["Answers", "Kernel", "SSNNAnswers", "SSNNKernel"]
 
@@ -753,12 +753,12 @@ class SSNNAnswers:
 
 
 class SSNNKernel:
-    """SSNN-BP in single precision, compiled on first use and kept in the cache folder. Rules as in `models.reference.present`.
+    """SSNN-BP in single precision, compiled on first use and kept in the cache folder. Rules as in `models.ssnn_bp.oracle`.
 
     Parameters
     ----------
     steps, theta, hidden, output, backward, w_max, dropout
-        As for `models.reference.present`.
+        As for `models.ssnn_bp.oracle.present`.
     constants : Scaling, optional
         Gradient and step sizes of the first sample; needed to train.
     decay : sequence of L + 1 floats

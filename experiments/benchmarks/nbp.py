@@ -38,8 +38,9 @@ from brianprop.models.circuit import Circuit
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.files import write_text
 from brianprop.models.model import Model, Result
-from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
-from brianprop.models.nbp.model import NBPModel, NBPResult
+from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit, weights_of
+from brianprop.models.nbp.model import GatedModel, GatedResult
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import Simulator, simulator
 from brianprop.models.simulation.scratch import Scratch
 
@@ -166,20 +167,20 @@ class Bench:
         self.targets = encoding.one_hot(train.labels, parameters.n_out)
         self.circuits = {"training": training_circuit(parameters), "inference": inference_circuit(parameters)}
         self.simulators: dict[tuple[str, str], Simulator] = {
-            (kind, codegen): simulator(NBPModel(circuit, parameters, seed), codegen=codegen, message=message)
+            (kind, codegen): simulator(GatedModel(circuit, parameters, seed), codegen=codegen, message=message)
             for kind, circuit in self.circuits.items()
             for codegen in variants
             if codegen != "kernel"
         }
         self.kernel = Kernel(parameters) if "kernel" in variants else None
         self.stimuli = {
-            kind: NBPSystem.stimuli(NBPModel(circuit, parameters), train.images, self.targets)
+            kind: NBPSystem.stimuli(GatedModel(circuit, parameters), train.images, self.targets)
             for kind, circuit in self.circuits.items()
         }
 
     def run(
         self, kind: str, variant: str, weights: Weights, order: np.ndarray, n_recorded: int = 0
-    ) -> tuple[Weights, np.ndarray, float, NBPResult | None]:
+    ) -> tuple[Weights, np.ndarray, float, GatedResult | None]:
         """One pass: weights afterwards, output spikes, seconds of the loop, and what a circuit gave besides."""
         if variant == "kernel":
             if kind == "training":
@@ -205,13 +206,13 @@ class Bench:
         return Timed(run, len(order))
 
 
-def synapses_touched(circuit: Circuit, result: NBPResult, turns: int) -> float:
+def synapses_touched(circuit: Circuit, result: GatedResult, turns: int) -> float:
     """Synapses that carry a spike, per turn: the sum over recorded spikes of the neuron's outgoing synapses.
 
     Parameters
     ----------
     circuit : Circuit
-    result : NBPResult
+    result : GatedResult
         Of a run that recorded its first `turns` turns.
     turns : int
     """
@@ -501,7 +502,7 @@ def measure_scaling(train: Part, shape: tuple[int, int], settings: BenchmarkNBP,
         parameters = NBP(n_in=n_in, n_hid=n_hid, n_out=n_out)
         circuit = training_circuit(parameters)
         message(f"Preparing the size {n_in}-{n_hid}-{n_out} ...")
-        simulated = simulator(NBPModel(circuit, parameters, settings.seed), message=message)
+        simulated = simulator(GatedModel(circuit, parameters, settings.seed), message=message)
         values = {"input": resized(train.images[order], shape, n_in), "target": encoding.one_hot(labels, n_out)}
         stimuli, samples = simulated.model.stimuli(values), np.arange(len(order))
         start = matrices(circuit, initial_weights(parameters, settings.seed))
@@ -579,7 +580,7 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
         # on data of the same size, so that only the synapses differ
         large = dataclasses.replace(bench.parameters, n_hid=max(HIDDEN_SIZES))
         grown = training_circuit(large)
-        with simulator(NBPModel(grown, large, settings.seed), message=message) as other:
+        with simulator(GatedModel(grown, large, settings.seed), message=message) as other:
             values = matrices(grown, initial_weights(large, settings.seed))
             few = everything[: settings.samples]
             peak = {
@@ -591,7 +592,7 @@ def measure_resources(bench: Bench, weights: Weights, settings: BenchmarkNBP, da
     message("Measuring the build and the start-up ...")
     with Scratch() as folder, _environment(BRIANPROP_CACHE=str(folder)):
         for kind, one in bench.circuits.items():
-            with simulator(NBPModel(one, bench.parameters, settings.seed)) as built:
+            with simulator(GatedModel(one, bench.parameters, settings.seed)) as built:
                 add("build", built.build_seconds, "s", kind)
     add("cached start", _startup(settings, dataset), "s")
     return found
@@ -688,7 +689,7 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
         message("Measuring the parts of the circuit ...")
         circuit = bench.circuits["training"]
         values, stimuli = matrices(circuit, states["trained"]), bench.stimuli["training"]
-        model = NBPModel(circuit, parameters, settings.seed)
+        model = GatedModel(circuit, parameters, settings.seed)
         parts = profile(model, lambda one: one.run(values, stimuli, order), message=message)
         found["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
     if settings.scaling:

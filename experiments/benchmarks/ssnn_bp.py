@@ -28,10 +28,11 @@ from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.environment import describe
 from brianprop.models.errors import ParameterError, RunError
-from brianprop.models.reference import scaling
 from brianprop.models.simulation import simulator
 from brianprop.models.simulation.scratch import Scratch
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNRules, initial_weights
+from brianprop.models.ssnn_bp.model import SSNNModel
+from brianprop.models.ssnn_bp.oracle import scaling
+from brianprop.models.ssnn_bp.parameters import SSNN, SSNNRules, initial_weights
 
 __all__ = ["BenchmarkSSNN", "benchmark"]
 

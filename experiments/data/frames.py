@@ -22,7 +22,7 @@ from brianprop.experiments.data.events import SIDE, EventDataset, Events, bin_ev
 from brianprop.models.cache import cache_root
 from brianprop.models.errors import RunError
 from brianprop.models.files import atomic_write
-from brianprop.models.ssnn_bp.model import pack, unpack
+from brianprop.models.ssnn_bp.parameters import pack, unpack
 
 __all__ = ["EMULATED", "INPUTS", "SHAPE", "Source", "frames", "is_events", "load", "rates"]
 
@@ -87,7 +87,7 @@ def load(name: str, data_dir: Path | None = None) -> Source:
 def frames(
     recordings: Sequence[Events], steps: int, key: str | None = None, progress: Callable[[int], None] | None = None
 ) -> np.ndarray:
-    """Bin recordings into time steps, as `models.ssnn_bp.model.pack` packs them.
+    """Bin recordings into time steps, as `models.ssnn_bp.parameters.pack` packs them.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ from brianprop.experiments.training.loop import Learned, System, TrainOptions, c
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.model import Weights
-from brianprop.models.reference import softmax
+from brianprop.models.ssnn_bp.oracle import softmax
 
 __all__ = ["ANNSystem", "TrainANN", "scores"]
 

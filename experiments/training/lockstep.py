@@ -28,7 +28,7 @@ Message = Callable[[str], None]
 
 def own_constants(models: Sequence[Model]) -> frozenset[str]:
     """Constants that differ between some networks of the same code."""
-    return Replicas(models).own
+    return Replicas(models).per_network
 
 
 def padded(items: Sequence, size: int) -> list:

@@ -14,8 +14,9 @@ from brianprop.experiments.data import encoding
 from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
 from brianprop.experiments.training.loop import JITTER_STREAM, Learned, Part, recording_of
 from brianprop.models.model import Stimuli, Weights
-from brianprop.models.nbp.circuit import NBP, Rules, inference_circuit, initial_weights, matrices, training_circuit, weights_of
-from brianprop.models.nbp.model import NBPModel, NBPResult
+from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit, weights_of
+from brianprop.models.nbp.model import GatedModel, GatedResult
+from brianprop.models.nbp.parameters import NBP, Rules, initial_weights
 
 __all__ = ["NBPSystem", "TrainNBP", "scores"]
 
@@ -51,12 +52,12 @@ class TrainNBP(CircuitOptions):
         return super().training() | {"record_spikes": self.record_spikes, "jitter": self.jitter}
 
 
-def scores(result: NBPResult, labels: np.ndarray) -> dict[str, float]:
+def scores(result: GatedResult, labels: np.ndarray) -> dict[str, float]:
     """Accuracies and loss of one pass.
 
     Parameters
     ----------
-    result : NBPResult
+    result : GatedResult
         Answers to n samples.
     labels : int array of shape (n,)
 
@@ -102,8 +103,8 @@ class NBPSystem(CircuitSystem):
 
     @staticmethod
     def shared_code(several: Sequence[NBP]) -> list[NBP]:
-        # code with noise serves those without, and double precision those that need only single: see NBPModel
-        structures = [NBPModel(training_circuit(parameters), parameters).structure() for parameters in several]
+        # code with noise serves those without, and double precision those that need only single: see GatedModel
+        structures = [GatedModel(training_circuit(parameters), parameters).structure() for parameters in several]
         best: dict[str, tuple[tuple[bool, bool], NBP]] = {}
         keys = []
         for parameters, structure in zip(several, structures, strict=True):
@@ -114,18 +115,18 @@ class NBPSystem(CircuitSystem):
         return [best[key][1] for key in keys]
 
     @staticmethod
-    def as_loaded(model: NBPModel, weights: Weights) -> Weights:
+    def as_loaded(model: GatedModel, weights: Weights) -> Weights:
         return matrices(model.circuit, weights)
 
     @staticmethod
-    def stimuli(model: NBPModel, images: np.ndarray, targets: np.ndarray) -> Stimuli:
+    def stimuli(model: GatedModel, images: np.ndarray, targets: np.ndarray) -> Stimuli:
         values = {"input": images, "target": targets}
         return model.stimuli({source.name: values[source.name] for source in model.circuit.sources if source.name in values})
 
-    def model(self, learns: bool) -> NBPModel:
+    def model(self, learns: bool) -> GatedModel:
         circuit = training_circuit if learns else inference_circuit
-        code = self.code and NBPModel(circuit(self.code), self.code)
-        return NBPModel(circuit(self.parameters), self.parameters, self.settings["seed"], code)
+        code = self.code and GatedModel(circuit(self.code), self.code)
+        return GatedModel(circuit(self.parameters), self.parameters, self.settings["seed"], code)
 
     def presented(self, epoch: int) -> Part:
         train, jitter = self.parts["train"], self.settings.get("jitter", 0)

@@ -14,7 +14,8 @@ from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
 from brianprop.experiments.training.loop import Learned, cross_entropy, recording_of
 from brianprop.models.model import Stimuli, Weights
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
+from brianprop.models.ssnn_bp.model import SSNNModel, SSNNResult
+from brianprop.models.ssnn_bp.parameters import SSNN, SSNNRules, initial_weights
 
 __all__ = ["SSNNSystem", "TrainSSNN", "scores"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from brianprop.models.dense.generator import dense_supported
+from brianprop.models.dense import dense_supported
 from brianprop.models.errors import ParameterError
 from brianprop.models.model import Model
 from brianprop.models.simulation import builds, cuda
@@ -36,7 +36,7 @@ def simulator(
     Parameters
     ----------
     model : Model
-        Such as `models.nbp.model.NBPModel` or `models.ssnn_bp.model.SSNNModel`.
+        Such as `models.nbp.model.GatedModel` or `models.ssnn_bp.model.SSNNModel`.
     device : {"cpp_standalone", "cuda", "cython", "numpy"}
         C++ standalone, a GPU by Brian2CUDA, or Brian2's runtime with either code generation target, for debugging.
     codegen : {"dense", "stock"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brianprop.models.dense.generator import add_sources, dense_codeobj_class
+from brianprop.models.dense import add_sources, dense_codeobj_class
 from brianprop.models.errors import BuildError
 from brianprop.models.model import Model
 from brianprop.models.simulation import cuda

@@ -112,5 +112,5 @@ class Simulator:
     def _values(self, weights: Weights, n_turns: int, n_recorded: int, noise_seed: int, first: int) -> dict:
         """Every variable that is set before a run, as ``object.variable``."""
         counts = {"n_turns": n_turns, "n_recorded": n_recorded, "noise_seed": noise_seed}
-        own = self.model.arrays(weights, self.codegen) | self.model.constants(n_turns=n_turns, first=first)
-        return own | {f"{self.model.sources}.{name}": value for name, value in counts.items()}
+        values = self.model.initial_state(weights, self.codegen) | self.model.constants(first)
+        return values | {f"{self.model.sources}.{name}": value for name, value in counts.items()}
