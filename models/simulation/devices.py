@@ -40,7 +40,7 @@ def simulator(
     device : {"cpp_standalone", "cuda", "cython", "numpy"}
         C++ standalone, a GPU by Brian2CUDA, or Brian2's runtime with either code generation target, for debugging.
     codegen : {"dense", "stock"}
-        Which templates make the C++ code: those of `models.dense.generator`, which are faster, or Brian2's own. Without random
+        Which templates make the C++ code: those of `models.dense`, which are faster, or Brian2's own. Without random
         numbers spikes and weights are the same, bit for bit. The runtime always uses Brian2's own, a GPU those of Brian2CUDA.
     message : callable
         Called with a line of text before a long build.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brianprop.models.dense import add_sources, dense_codeobj_class
+from brianprop.models.dense import DenseError, add_sources, dense_codeobj_class
 from brianprop.models.errors import BuildError
 from brianprop.models.model import Model
 from brianprop.models.simulation import cuda
@@ -183,7 +183,10 @@ def generate(folder: Path, model: Model, codegen: str) -> dict:
         if codegen == CUDA:  # whose arrows look at the time of the default clock for their delays, whatever theirs is
             clock = device.defaultclock
             clock.dt = model.dt * b2.second
-        objects = model.create(stimulus, codegen, clock=clock)
+        try:
+            objects = model.create(stimulus, codegen, clock=clock)
+        except DenseError as error:
+            raise BuildError(str(error)) from error
         network = objects["network"]
         network.run(0 * b2.second, namespace={})  # adds every code object; the turns are run by the loop below
         variables = {
