@@ -242,7 +242,7 @@ for number, model in enumerate([MODEL, SSNNModel(SSNN(n_in=4, hidden=(3,), n_out
 
 
 def test_code_depends_on_neither_preferences_nor_hashes(tmp_path):
-    home, digests = Path(__file__).parents[1], []
+    home, digests = Path(__file__).parents[2], []
     texts = (None, "devices.cpp_standalone.openmp_threads = 2\ncodegen.cpp.extra_compile_args_gcc = ['-O0']\n")
     for seed, preferences in enumerate(texts):
         place = tmp_path / str(seed)
@@ -326,7 +326,7 @@ def test_processors_of_one_name_with_other_instructions_have_other_builds(tmp_pa
 def test_scratch_of_a_killed_process_goes_at_the_next_start(tmp_path):
     code = "import sys, time; from pathlib import Path; from brianprop.models.simulation.scratch import Scratch\n"
     code += "scratch = Scratch(Path(sys.argv[1])); print(scratch.path, flush=True); time.sleep(60)"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / ".package")}
     command = [sys.executable, "-c", code, tmp_path]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     path = Path(process.stdout.readline().strip())

@@ -25,7 +25,7 @@ from brianprop.models.simulation.standalone import StandaloneSimulator
 from brianprop.models.ssnn_bp.model import SSNNModel
 from brianprop.models.ssnn_bp.parameters import SSNN
 
-EMULATOR = Path(__file__).parent / "cuda_emulator"
+EMULATOR = Path(__file__).parents[1] / "cuda_emulator"
 SMALL_SSNN = SSNN(n_in=8, hidden=(6, 5), n_out=3, steps=5, biases=True)
 SMALL_NBP = NBP(n_in=16, n_hid=6, n_out=3)
 
