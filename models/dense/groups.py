@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 from .errors import DenseError
 from .random_numbers import buffered, code_lines
 
 __all__ = [
+    "array_name",
     "blocks_type",
     "condition",
     "constant_arrays",
@@ -27,6 +29,14 @@ __all__ = [
 ]
 
 
+def array_name(variable, access_data: bool = True) -> str:
+    """C++ name of the array of a variable; with `access_data`, of the data of an array that can grow."""
+    from brian2 import get_device
+
+    device: Any = get_device()
+    return device.get_array_name(variable, access_data)
+
+
 def identity(array: str) -> int:
     """A number for an array or object, by which the C++ types of `runs.h` are told apart."""
     return zlib.crc32(array.encode())
@@ -34,10 +44,8 @@ def identity(array: str) -> int:
 
 def rest_where(group, eventspace: str) -> str | None:
     """The array of the variable that was given to `silent_where_zero` for an event, or None."""
-    from brian2 import get_device
-
     variable = getattr(group, "silent_where", {}).get(eventspace.removeprefix("_").removesuffix("space"))
-    return variable and get_device().get_array_name(group.variables[variable])
+    return variable and array_name(group.variables[variable])
 
 
 def independent_parts(group) -> list[set[str]]:
@@ -96,7 +104,6 @@ def blocks_type(group) -> str | None:
 
 def woken_parts(group, arrays: set[str]) -> list[int]:
     """Numbers of the parts of a group's variables that contain one of some arrays, given by their C++ names."""
-    from brian2 import get_device
     from brian2.core.variables import ArrayVariable
 
     whole = resting_group(group)
@@ -105,7 +112,7 @@ def woken_parts(group, arrays: set[str]) -> list[int]:
     names = {
         name
         for name, variable in whole.variables.items()
-        if isinstance(variable, ArrayVariable) and f"_ptr{get_device().get_array_name(variable)}" in arrays
+        if isinstance(variable, ArrayVariable) and f"_ptr{array_name(variable)}" in arrays
     }
     return [number for number, part in enumerate(whole.rests) if part & names]
 
@@ -156,11 +163,10 @@ def part_updates(group, vector_code: str | Sequence[str]) -> list[list[str]]:
 
 def constant_arrays(group, code: str | Sequence[str]) -> list[str]:
     """The arrays of a group's constants that some code reads."""
-    from brian2 import get_device
     from brian2.core.variables import ArrayVariable
 
     constants = {
-        f"_ptr{get_device().get_array_name(variable)}"
+        f"_ptr{array_name(variable)}"
         for name, variable in group.variables.items()
         if isinstance(variable, ArrayVariable) and variable.constant and not variable.scalar and name in group.equations
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import DenseError
-from .groups import blocks_type, identity, woken_parts
+from .groups import array_name, blocks_type, identity, woken_parts
 from .hints import ADDITION
 from .random_numbers import RANDOM_FUNCTIONS, draws, replace_draws
 
@@ -144,11 +144,9 @@ def _sum(pathway, code: list[str], other_index: str) -> Sum | None:
 
 def _constant_synaptic_arrays(pathway, code: list[str]) -> list[str]:
     """The synaptic arrays that a pathway reads if all of them are constant, so that it writes to none; otherwise empty."""
-    from brian2 import get_device
-
     arrays = set(re.findall(r"(\w+)\[_idx\]", "\n".join(code)))
     constant = {
-        f"_ptr{get_device().get_array_name(variable)}"
+        f"_ptr{array_name(variable)}"
         for variable in pathway.synapses._registered_variables
         if variable.constant and not variable.name.startswith("_synaptic")
     }
@@ -170,7 +168,7 @@ def _determining_arrays(code: list[str], written: set[str], other_index: str, sp
 
 def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
     """Plan the code of a pathway. Raises DenseError with the reason where it cannot be dense."""
-    from brian2 import get_device, prefs
+    from brian2 import prefs
     from brian2.utils.stringtools import get_identifiers
 
     remedy = "leave codeobj_class away for it"
@@ -179,10 +177,8 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
     random = (RANDOM_FUNCTIONS - {"rand", "randn"}) & set(get_identifiers(pathway.code))
     if random:
         raise DenseError(f"The pathway {pathway.name} draws numbers by {', '.join(sorted(random))}; {remedy}.")
-    device = get_device()
     pre, post = (
-        device.get_array_name(pathway.synapses.variables[name], access_data=False)
-        for name in ("_synaptic_pre", "_synaptic_post")
+        array_name(pathway.synapses.variables[name], access_data=False) for name in ("_synaptic_pre", "_synaptic_post")
     )
     ends = [(pre, "_presynaptic_idx"), (post, "_postsynaptic_idx")]
     (spiking, spiking_index), (other, other_index) = ends if pathway.prepost == "pre" else reversed(ends)
@@ -197,7 +193,7 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
     parts = max(getattr(item, "any_order", 1) for item in siblings)
     only_where = getattr(pathway, "only_where", None)
     target = pathway.target
-    where_array = device.get_array_name(target.variables[only_where.rpartition("_")[0]]) if only_where else ""
+    where_array = array_name(target.variables[only_where.rpartition("_")[0]]) if only_where else ""
     events, delays = pathway.source.variables[pathway.eventspace_name], pathway.variables["delay"]
     return Plan(
         id=identity(pathway.name),
@@ -207,9 +203,9 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
         other=other,
         spiking_index=spiking_index,
         other_index=other_index,
-        events=device.get_array_name(events),
+        events=array_name(events),
         n_events=events.size - 1,
-        delays=device.get_array_name(delays, access_data=False),
+        delays=array_name(delays, access_data=False),
         dt=repr(float(pathway.source.clock.dt_)),
         independent=all(index in ("_idx", other_index) for _, index in written),
         blocks=blocks_type(target),

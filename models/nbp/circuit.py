@@ -244,7 +244,9 @@ def matrices(circuit: Circuit, weights: dict[str, np.ndarray]) -> dict[tuple[str
     """
     nominal = {"W1": weights["W1"], "W2": weights["W2"], "W2.T": weights["W2"].T, "-W2.T": -weights["W2"].T}
     return {
-        (p.source, p.target): weights.get(f"{p.source}>{p.target}", nominal[p.matrix]) for p in circuit.projections if p.plastic
+        (p.source, p.target): weights.get(f"{p.source}>{p.target}", nominal[p.matrix or ""])
+        for p in circuit.projections
+        if p.plastic
     }
 
 

@@ -117,7 +117,7 @@ class NetworkBuilder:
             name="sources",
         )
         populations = self.circuit.sources
-        phases = np.repeat([population.send_phase for population in populations], [p.size for p in populations])
+        phases = np.concatenate([np.full(p.size, p.send_phase) for p in populations])
         group.send_phase = np.tile(phases, self.replicas)
         return group
 

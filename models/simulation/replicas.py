@@ -222,14 +222,15 @@ class Parallel:
     """
 
     def __init__(self, simulator: Simulator):
-        self._simulator, self.model = simulator, simulator.model.first
+        model: Any = simulator.model
+        self._simulator, self.replicas, self.model = simulator, model.replicas, model.first
 
     def run(self, weights: Weights, stimuli: Stimuli, samples: np.ndarray, **options: Any) -> Result:
         """See `models.simulation.Simulator.run`. Spikes are not recorded, and the last replicas may get some samples twice."""
-        replicas = self._simulator.model.replicas
         samples = np.asarray(samples)
-        parts = np.resize(samples, (replicas, -(-len(samples) // replicas)))
-        results = self._simulator.run([weights] * replicas, ReplicaStimuli([stimuli] * replicas), parts, **options)
+        parts = np.resize(samples, (self.replicas, -(-len(samples) // self.replicas)))
+        run: Any = self._simulator.run  # which takes lists for replicas
+        results = run([weights] * self.replicas, ReplicaStimuli([stimuli] * self.replicas), parts, **options)
         return self.model.joined(results, len(samples))
 
     def close(self) -> None:

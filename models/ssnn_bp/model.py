@@ -149,13 +149,15 @@ class SSNNModel(Model):
 
     def phases(self) -> dict[str, tuple[int, ...]]:
         """Input and dropout masks are set in the first step of a sample; answers are read, and weights decay, in the last."""
+        phases: dict[str, tuple[int, ...]] = {}
         first, last = set() if self.parameters.events else {"input_sample"}, {"output_read_thresholder", "answers"}
         if self.learns and self.parameters.dropout:
             first |= {f"{layer}_dropout" for layer in self.parameters.layers[1:-1]}
         if self.learns and self.parameters.weight_decay:
             last |= {f"{name}_decay" for name in self.learned}
         # sorted, since the order of a set differs between processes, and so would the generated code
-        return dict.fromkeys(sorted(first), (0,)) | dict.fromkeys(sorted(last), (-1,))
+        phases |= dict.fromkeys(sorted(first), (0,))
+        return phases | dict.fromkeys(sorted(last), (-1,))
 
     def require_weights(self, weights: Weights) -> None:
         # biases may be given even where they are not learned

@@ -6,7 +6,7 @@ Layers are counted from the input, layer 0. The crossbar ``W1`` leads to layer 1
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 
 from brianprop.models.dense import any_order, dense_codeobj_class, only_where, silent_where_zero
 from brianprop.models.equations import expose_to_synapses, per_neuron, read_from_targets, shared_dependents
@@ -183,7 +183,7 @@ class NetworkBuilder:
             read_from_targets(model, self._differing(name), dependents),
             on_pre=forward,
             on_post=pathways or None,
-            on_event={"forward": "spike"} | {pathway: pathway.partition("_")[2] for pathway in pathways},
+            on_event=cast(Any, {"forward": "spike"} | {pathway: pathway.partition("_")[2] for pathway in pathways}),
             # one delay for all synapses: otherwise Brian2 stores one for each, and its queue is slower
             delay=dict.fromkeys([*forward, *pathways], 0 * b2.second),
             clock=self.clock,
@@ -214,7 +214,7 @@ class NetworkBuilder:
             output,
             output,
             on_pre=pathways,
-            on_event=dict.fromkeys(pathways, "race"),
+            on_event=cast(Any, dict.fromkeys(pathways, "race")),
             delay=dict.fromkeys(pathways, 0 * b2.second),
             clock=self.clock,
             codeobj_class=self.dense,
