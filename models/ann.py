@@ -1,11 +1,11 @@
-"""The ANN beside SSNN-BP: the same architecture, initial weights and regularisation, trained by backpropagation.
+"""The ANN that SSNN-BP is compared with: the same architecture, initial weights and regularisation, trained by backpropagation.
 
-Rectified linear units (clipped at `clip`, if asked), softmax, cross-entropy; stochastic gradient descent with one sample a
-step, and learning rates that fall linearly to 0 over the whole training, as those of SSNN-BP do.
+Rectified linear units (optionally clipped), softmax, and cross-entropy; stochastic gradient descent with one sample per step,
+and learning rates that fall linearly to 0 over the whole training, as in SSNN-BP.
 
-scikit-learn's MLPClassifier knows neither dropout, nor a learning rate per layer, nor one that falls within an epoch, and the
-libraries that do are hundreds of megabytes. One sample a step leaves only products of a matrix and a vector: NumPy and BLAS
-do them as fast as memory allows.
+Why it is written here: scikit-learn's MLPClassifier has no dropout, no learning rate per layer, and none that falls within an
+epoch; libraries that have these take hundreds of megabytes. With one sample per step, only products of a matrix and a vector
+are needed, which NumPy and BLAS compute as fast as memory allows.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ REPORT = 1000
 
 @dataclass(frozen=True)
 class ANN(Checked):
-    """Sizes and rules of the network. The default is the one for MNIST.
+    """Sizes and rules of the ANN. The default sizes are those for MNIST.
 
     Raises
     ------
@@ -52,7 +53,7 @@ class ANN(Checked):
     dropout: float = 0.0
     """Probability of dropping a hidden neuron for one sample; the others count 1 / (1 - dropout) times."""
     weight_decay: float = 0.0
-    """Each sample takes this share of every weight (not bias), times its learning rate."""
+    """Weight decay, once per sample: a weight (not a bias) falls by the learning rate times this times the weight."""
     bias: bool = False
     """Whether hidden and output neurons have biases, which begin at 0."""
 
@@ -76,13 +77,13 @@ class ANN(Checked):
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """What its weights must be; see `initial_weights`."""
-        found = {}
-        for place, shape in enumerate(itertools.pairwise(self.sizes), 1):
-            found[f"W{place}"] = Array(shape, np.float32)
+        """Shape and type of each array of weights and biases; see `initial_weights`."""
+        arrays = {}
+        for layer, shape in enumerate(itertools.pairwise(self.sizes), 1):
+            arrays[f"W{layer}"] = Array(shape, np.float32)
             if self.bias:
-                found[f"b{place}"] = Array(shape[1:], np.float32)
-        return found
+                arrays[f"b{layer}"] = Array(shape[1:], np.float32)
+        return arrays
 
 
 def initial_weights(parameters: ANN, seed: int) -> Weights:
@@ -111,10 +112,10 @@ def train_epoch(
     rng: np.random.Generator,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Weights, np.ndarray]:
-    """Train on samples, one after another; the given weights stay as they are.
+    """Train on samples, one after another. The given weights are not changed.
 
     Sample n of the whole training is learned with the learning rates times 1 - n / total. A training that is stopped after an
-    epoch and resumed with the same `done` and an `rng` of that epoch goes on bit for bit.
+    epoch can be resumed with bit-identical results, given the same `done` and the `rng` of the next epoch.
 
     Parameters
     ----------
@@ -131,21 +132,23 @@ def train_epoch(
     rng : numpy Generator
         Draws the dropout masks.
     progress : callable, optional
-        Called now and then with the number of samples done in this epoch.
+        Called with the number of samples done in this epoch, every 1000 samples and at the end.
 
     Returns
     -------
     weights : dict of float32 arrays
     logits : float32 array of shape (n_samples, n_out)
-        Answers before the update by each sample, with dropout.
+        Output for each sample before the update by it, with dropout.
 
     Raises
     ------
     ParameterError
         When images or labels do not fit the network, or the samples exceed `total`.
     """
-    # in the function: importing SciPy takes a quarter of a second
-    from scipy.linalg.blas import sger
+    # not at the top of the file, since it takes a quarter of a second
+    from scipy.linalg import blas
+
+    sger: Any = getattr(blas, "sger")  # noqa: B009 - SciPy's types lack it
 
     _check(parameters, images)
     if np.min(labels) < 0 or np.max(labels) >= parameters.n_out:
@@ -159,16 +162,17 @@ def train_epoch(
     learned = {name: np.array(w, np.float32, order="C") for name, w in weights.items()}
     last = len(parameters.n_hid)
     matrices = [learned[f"W{layer}"] for layer in range(1, last + 2)]
-    biases = [learned.get(f"b{layer}") for layer in range(1, last + 2)]
-    # SciPy updates in place only what is in Fortran's order, which these views are
+    biases: list[Any] = [learned.get(f"b{layer}") for layer in range(1, last + 2)]
+    # SciPy updates an array in place only in Fortran order, which these views have
     transposed = [matrix.T for matrix in matrices]
     shrinks, drops = parameters.weight_decay > 0, parameters.dropout > 0
     clip = np.float32(parameters.clip)
     kept_scale = np.float32(1 / (1 - parameters.dropout))
     scale = np.float32(1 / 255)
     logits = np.empty((len(order), parameters.n_out), np.float32)
-    for place, sample in enumerate(order):
-        activity, boxes = [images[sample] * scale], []
+    for n_learned, sample in enumerate(order):
+        activity: list[Any] = [images[sample] * scale]
+        boxes: list[Any] = []
         for layer in range(last):
             drive = activity[-1] @ matrices[layer]
             if biases[layer] is not None:
@@ -184,12 +188,12 @@ def train_epoch(
         output = activity[-1] @ matrices[last]
         if biases[last] is not None:
             output += biases[last]
-        logits[place] = output
-        # delta: the negative gradient of the cross-entropy by the drive
+        logits[n_learned] = output
+        # delta: the negative gradient of the cross-entropy with respect to the drive
         chance = np.exp(output - output.max())
-        delta = chance * np.float32(-1 / chance.sum())
+        delta: Any = chance * np.float32(-1 / chance.sum())
         delta[labels[sample]] += 1
-        share = 1 - (done + place) / total
+        share = 1 - (done + n_learned) / total
         for layer in range(last, -1, -1):
             rate = parameters.rates[layer] * share
             below = (matrices[layer] @ delta) * boxes[layer - 1] if layer else None
@@ -199,8 +203,8 @@ def train_epoch(
             if biases[layer] is not None:
                 biases[layer] += np.float32(rate) * delta
             delta = below
-        if progress is not None and (place + 1) % REPORT == 0:
-            progress(place + 1)
+        if progress is not None and (n_learned + 1) % REPORT == 0:
+            progress(n_learned + 1)
     if progress is not None:
         progress(len(order))
     return learned, logits
@@ -229,7 +233,7 @@ def infer(parameters: ANN, weights: Weights, images: np.ndarray) -> np.ndarray:
     _check(parameters, images)
     last = len(parameters.n_hid)
     logits = np.empty((len(images), parameters.n_out), np.float32)
-    # in parts: the whole of MNIST in float32 would take 190 MB
+    # in parts, since all of MNIST in float32 would take 190 MB
     for start in range(0, len(images), 4096):
         part = slice(start, start + 4096)
         activity = images[part] * np.float32(1 / 255)

@@ -1,4 +1,4 @@
-"""Where things that can be made again are kept between runs."""
+"""The cache folder: what can be made again is kept there between runs."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ from brianprop.models.errors import BuildError, DataError
 
 __all__ = ["cache_root", "exclusive", "folder_of", "private_folder"]
 
-#: What a file system answers that has no locks.
+#: Errors of a file system without locks.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def cache_root() -> Path:
-    """The cache folder, which is not made here.
+    """Path of the cache folder; the folder may not exist yet.
 
-    $BRIANPROP_CACHE, or else the platform's cache folder for brianprop. Where that is not there and cannot be made, since there
-    is no home or it cannot be written, as in a container that runs as any user: a folder of the user among the temporary files.
+    It is $BRIANPROP_CACHE if set, else the platform's cache folder for brianprop. Where that does not exist and cannot be made
+    (there is no home folder, or it cannot be written, as in a container that runs as an arbitrary user), it is a folder of this
+    user among the temporary files.
 
     Raises
     ------
     DataError
-        When $BRIANPROP_CACHE names a home folder that is unknown, or the folder among the temporary files belongs to another.
+        When $BRIANPROP_CACHE names an unknown home folder, or the folder among the temporary files belongs to another user.
     """
     if override := os.environ.get("BRIANPROP_CACHE"):
         return folder_of(override, "BRIANPROP_CACHE")
-    usual = _usual()
-    return usual if usual is not None and _usable(usual) else _temporary()
+    platform_folder = _platform_folder()
+    return platform_folder if platform_folder is not None and _usable(platform_folder) else _temporary()
 
 
 def private_folder(name: str) -> Path:
-    """A folder of the cache that only this user can write, made if it is missing: programs in it are run.
+    """A folder of the cache that only this user can write, since programs in it are run. It is made if it is missing.
 
-    Where the cache belongs to somebody else, as one that a group shares, each user has folders of their own in it.
+    Where the cache folder belongs to another user, such as one that a group shares, each user has separate folders in it.
 
     Parameters
     ----------
     name : str
-        What is kept there, such as ``builds``.
+        Name of the folder, such as ``builds``.
 
     Raises
     ------
     BuildError
-        When the folder cannot be made, belongs to another user, or is no folder.
+        When the folder cannot be made, belongs to another user, or is not a folder.
     """
     root, user = cache_root(), os.getuid()
     try:
@@ -77,7 +78,13 @@ def private_folder(name: str) -> Path:
 
 
 def folder_of(path: str | os.PathLike, origin: str) -> Path:
-    """An absolute path, with the home folder for ~. Raises DataError where that is unknown; `origin` says who named it."""
+    """The absolute path of a folder, with ~ replaced by the home folder.
+
+    Raises
+    ------
+    DataError
+        When the home folder is unknown. The message says that `origin`, an option or a variable, named it.
+    """
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError as error:
@@ -88,9 +95,10 @@ def folder_of(path: str | os.PathLike, origin: str) -> Path:
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Let processes that make the same thing wait for one another, where the file system of the lock file `path` has locks.
+    """Hold a lock file while the block runs, so that only one process at a time makes the same thing.
 
-    Elsewhere they may make it at the same time, so it must be moved to its place in one step.
+    On a file system without locks, several processes may make it at the same time. The result must therefore be moved to its
+    place in one step.
     """
     from filelock import FileLock
 
@@ -98,7 +106,7 @@ def exclusive(path: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except NotImplementedError:
-        pass  # what filelock makes of ENOSYS
+        pass  # filelock raises this for ENOSYS
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
@@ -108,12 +116,12 @@ def exclusive(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _usual() -> Path | None:
-    """The platform's folder; None where there is no home."""
+def _platform_folder() -> Path | None:
+    """The platform's cache folder for brianprop; None where there is no home folder."""
     if sys.platform != "darwin":
-        named = os.environ.get("XDG_CACHE_HOME", "")
-        if os.path.isabs(named):  # others are to be ignored, says the specification of the variable
-            return Path(named) / "brianprop"
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        if os.path.isabs(base):  # relative paths are to be ignored, says the specification of the variable
+            return Path(base) / "brianprop"
     try:
         home = Path.home()
     except RuntimeError:
@@ -124,7 +132,7 @@ def _usual() -> Path | None:
 
 
 def _usable(folder: Path) -> bool:
-    """Whether a folder is there or can be made."""
+    """Whether a folder exists or can be made."""
     if os.path.isdir(folder):
         return True
     parent = next((parent for parent in folder.parents if os.path.lexists(parent)), folder.parent)
@@ -132,7 +140,7 @@ def _usable(folder: Path) -> bool:
 
 
 def _temporary() -> Path:
-    """A folder that nobody else can write, since programs are kept in it and run."""
+    """A folder among the temporary files that only this user can write, since programs in it are run."""
     folder = Path(tempfile.gettempdir()) / f"brianprop-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,7 +1,7 @@
-"""A circuit as data: populations, projections, and the turn of the chain that paces them.
+"""A gated circuit as data: populations, projections, and the turn of the gating chain that paces them.
 
-Nothing here imports Brian2. The builder (models/nbp/network.py), the figures, the counts and the energy model all read the
-same `Circuit`, so the topology is written once.
+The network builder (models/nbp/network.py), the figures, the counts and the energy model all read the same `Circuit`, so that
+the topology is written once. Nothing here imports Brian2.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Real
+from typing import Any
 
 from brianprop.models.errors import ParameterError
 
@@ -82,14 +83,14 @@ class Projection:
     source, target : str
         Names of populations.
     kind : str
-        What the arrow means: ``plastic``, ``copy``, ``inhibit``, ``gate`` and so on.
+        Purpose of the projection: ``plastic``, ``copy``, ``inhibit``, ``gate`` and so on.
     delay : int
         Steps beyond the one step that every spike takes.
     connectivity : {"all-to-all", "one-to-one", "one-to-all"}
     weight : float or None
-        Weight of a fixed arrow; None where it is learned.
+        Weight of a fixed projection; None where it is learned.
     matrix : str or None
-        For a learned arrow, the matrix that it starts from: ``W1``, ``W2``, ``W2.T`` or ``-W2.T``.
+        Name of the matrix that a learned projection starts from, such as ``W1``, ``W2``, ``W2.T`` or ``-W2.T``.
     """
 
     source: str
@@ -101,17 +102,17 @@ class Projection:
     matrix: str | None = None
 
     def __post_init__(self):
-        place = f"Projection {self.source} -> {self.target} ({self.kind})"
+        label = f"Projection {self.source} -> {self.target} ({self.kind})"
         if self.connectivity not in CONNECTIVITIES:
-            raise ParameterError(f"{place}: connectivity {self.connectivity!r} is none of {', '.join(CONNECTIVITIES)}.")
+            raise ParameterError(f"{label}: connectivity {self.connectivity!r} is none of {', '.join(CONNECTIVITIES)}.")
         if not _is_whole(self.delay) or self.delay < 0:
-            raise ParameterError(f"{place}: delay {self.delay!r} must be a whole number of steps of at least 0.")
+            raise ParameterError(f"{label}: delay {self.delay!r} must be a whole number of steps of at least 0.")
         if (self.weight is None) != (self.matrix is not None):
-            raise ParameterError(f"{place}: give a weight (fixed) or a matrix (learned), and not both.")
+            raise ParameterError(f"{label}: give a weight (fixed) or a matrix (learned), and not both.")
         if self.weight is not None and not _is_finite(self.weight):
-            raise ParameterError(f"{place}: weight {self.weight!r} must be a finite number.")
+            raise ParameterError(f"{label}: weight {self.weight!r} must be a finite number.")
         if self.plastic and (self.connectivity != "all-to-all" or self.delay):
-            raise ParameterError(f"{place}: a learned projection is all-to-all and without extra delay.")
+            raise ParameterError(f"{label}: a learned projection is all-to-all and without extra delay.")
 
     @property
     def plastic(self) -> bool:
@@ -130,7 +131,7 @@ class Circuit:
         In the order in which their neurons are laid out.
     projections : tuple of Projection
     period : int
-        Time steps of one turn: one sample is one turn.
+        Time steps (phases) per turn of the chain. Each turn presents one sample.
     lead : int
         Time steps before the first turn, in which the kick starts the chain.
     reinforced : tuple of int
@@ -138,7 +139,7 @@ class Circuit:
     readout : str
         Population whose drive and spikes are the answer.
     readout_phase : int
-        Phase in which they are read.
+        Phase in which the answer is read.
     firing : mapping of int to tuple of str
         Populations that may fire in each phase; in every other phase they must be silent.
     """
@@ -182,22 +183,22 @@ class Circuit:
         self._require_phases(names)
 
     def _require_phases(self, names: list[str]) -> None:
-        """Make sure that the turn has phases, and that all phases named are among them."""
+        """Make sure that the turn has at least one phase, and that all phases of the circuit exist."""
         for name, least in (("period", 1), ("lead", 0)):
             value = getattr(self, name)
             if not _is_whole(value) or value < least:
                 raise ParameterError(
                     f"Circuit {self.name}: {name} = {value!r} must be a whole number of time steps of at least {least}."
                 )
-        named = {f"the reinforced phase {phase!r}": phase for phase in self.reinforced}
-        named |= {f"the phase {phase!r} of firing": phase for phase in self.firing}
-        named[f"readout_phase {self.readout_phase!r}"] = self.readout_phase
+        phases: dict[str, Any] = {f"the reinforced phase {phase!r}": phase for phase in self.reinforced}
+        phases |= {f"the phase {phase!r} of firing": phase for phase in self.firing}
+        phases[f"readout_phase {self.readout_phase!r}"] = self.readout_phase
         for population in self.sources:
-            named[f"send_phase {population.send_phase!r} of {population.name}"] = population.send_phase
-        for words, phase in named.items():
+            phases[f"send_phase {population.send_phase!r} of {population.name}"] = population.send_phase
+        for description, phase in phases.items():
             if not _is_whole(phase) or not 0 <= phase < self.period:
                 raise ParameterError(
-                    f"Circuit {self.name}: {words} is no phase of its turn; give one from 0 to {self.period - 1}."
+                    f"Circuit {self.name}: {description} is no phase of its turn; give one from 0 to {self.period - 1}."
                 )
         for phase, populations in self.firing.items():
             for population in populations:
@@ -216,12 +217,12 @@ class Circuit:
 
     @property
     def sources(self) -> tuple[Population, ...]:
-        """Populations whose spikes are given."""
+        """Populations that send given spikes."""
         return tuple(p for p in self.populations if p.role == "source")
 
     @property
     def neurons(self) -> tuple[Population, ...]:
-        """Populations that are simulated, in the order of their layout."""
+        """Simulated populations, in the order of their layout."""
         return tuple(p for p in self.populations if p.role != "source")
 
     @cached_property

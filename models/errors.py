@@ -1,10 +1,10 @@
-"""Errors that are the user's to mend: each message names the value, the place and the remedy."""
+"""Errors that the user can correct: each message names the value, where it came from, and the remedy."""
 
 __all__ = ["BrianpropError", "BuildError", "DataError", "ParameterError", "RunError"]
 
 
 class BrianpropError(Exception):
-    """One clear sentence with a remedy; the command line prints it alone and exits with status 2."""
+    """An error with one clear sentence and a remedy. The command line prints only that and exits with status 2."""
 
 
 class ParameterError(BrianpropError):

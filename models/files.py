@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, also after a kill and a power cut."""
+"""Atomic writes: a file exists completely or not at all, even after a kill or a power cut."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ REMEDIES = {
     errno.EPERM: "choose a path where you may write",
 }
 
-#: What a folder answers that cannot be forced to disk, on file systems of the network and in user space; its file is written.
+#: Errors of file systems (network, user space) that cannot force a folder to disk. The file itself has been written.
 CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 
 def cannot_write(path: Path, error: OSError) -> RunError:
     """The error for a file that cannot be written, with its remedy."""
-    remedy = REMEDIES.get(error.errno, "choose another path")
+    remedy = REMEDIES.get(error.errno or 0, "choose another path")
     return RunError(f"Cannot write {path}: {error.strerror or error}; {remedy}.")
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a name is that of a file that `atomic_write` has begun."""
+    """Whether a file name is that of a temporary file of `atomic_write`."""
     return name.startswith(".") and name.endswith(".tmp")
 
 
-def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> None:
-    """Write a file so that it is there whole or not at all.
+def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file so that it exists completely or not at all.
 
-    The data go to a temporary file in the same folder, are forced to disk, and replace `path` in one step. Whatever
-    goes wrong, the old file stays and the temporary one is removed.
+    The data are written to a temporary file in the same folder and forced to disk. Then that file replaces `path` in one step.
+    If anything fails, the old file stays and the temporary file is removed.
 
     Parameters
     ----------
     path : path-like
         The file to write; its folder must exist.
     write : callable
-        Writes the contents to the open binary file that it is given.
+        Called with an open binary file, to which it writes the contents.
 
     Raises
     ------
@@ -57,8 +57,8 @@ def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> 
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:
-            temporary.unlink(missing_ok=True)  # of a process of this number that is gone
-            with open(temporary, "xb") as file:  # and never through a link that another user has put there
+            temporary.unlink(missing_ok=True)  # left behind by an earlier process with the same number
+            with open(temporary, "xb") as file:  # mode x: never through a link that another user has put there
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())
@@ -72,7 +72,7 @@ def atomic_write(path: str | os.PathLike, write: Callable[[BinaryIO], None]) -> 
 
 
 def sync_folder(path: Path) -> None:
-    """Force a folder to disk: what was moved into it lasts through a power cut only then."""
+    """Force a folder to disk. Only then does a file that was moved into it survive a power cut."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -84,6 +84,6 @@ def sync_folder(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a text file in UTF-8 as `atomic_write` does; gives its path."""
+    """Write a text file in UTF-8 with `atomic_write`. Returns its path."""
     atomic_write(path, lambda file: file.write(text.encode()))
     return path

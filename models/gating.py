@@ -1,4 +1,4 @@
-"""The synfire gating chain: one neuron a phase, each starting the next, each opening the layers of its phase.
+"""The synfire gating chain: one neuron per phase. Each opens the layers of its phase and starts the next neuron.
 
 Source: Renner et al. 2024, "The backpropagation algorithm implemented on spiking neuromorphic hardware", Methods.
 """
@@ -7,7 +7,7 @@ from brianprop.models.circuit import Population
 
 __all__ = ["LEAD", "chain_arrows", "chain_populations"]
 
-#: Steps from the kick to phase 0: the kick starts g0, which fires one step before the phase that it opens.
+#: Time steps from the kick to phase 0: the kick starts g0, which fires one step before the phase that it opens.
 LEAD = 2
 
 

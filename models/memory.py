@@ -1,4 +1,4 @@
-"""Memory: what is free, and a refusal of what does not fit before anything is allocated."""
+"""Free memory, and a check that refuses what does not fit before anything is allocated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from brianprop.models.errors import ParameterError
 
 __all__ = ["available", "in_words", "require_memory"]
 
-#: Limit and use of the control group of a container: version 2, then version 1. Above `NO_LIMIT` there is none.
+#: Files with limit and use of memory of a container's control group: version 2, then version 1. From `NO_LIMIT` on there is no
+#: limit.
 GROUPS = (
     (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
     (Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"), Path("/sys/fs/cgroup/memory/memory.usage_in_bytes")),
@@ -19,7 +20,7 @@ NO_LIMIT = 2**60
 
 
 def available() -> int:
-    """Bytes of memory that this process may still take: what the machine has free, or what a container's limit leaves."""
+    """Memory that this process can still allocate [bytes], within the limit of its container."""
     free = int(psutil.virtual_memory().available)
     for limit, used in GROUPS:
         try:
@@ -39,19 +40,19 @@ def in_words(n_bytes: int) -> str:
 
 
 def require_memory(n_bytes: int, what: str, remedy: str) -> None:
-    """Refuse what does not fit into the memory that is free.
+    """Refuse something that does not fit into free memory.
 
     Parameters
     ----------
     n_bytes : int
-        Estimate of what it takes.
+        Estimate of the memory that it needs.
     what, remedy : str
-        Subject of the sentence and what to do, such as ``The network`` and ``set a smaller --hidden``.
+        Subject of the message and the remedy in it, such as ``The network`` and ``set a smaller --hidden``.
 
     Raises
     ------
     ParameterError
-        With the estimate and what is free.
+        With the estimate and the free memory.
     """
     free = available()
     if n_bytes > free:

@@ -1,4 +1,7 @@
-"""What a device needs to know of a system in order to build and run it; each system gives one `Model`."""
+"""What a device needs to know about a system in order to build and run it: each system is a `Model`.
+
+A turn is the presentation of one sample. A run is a sequence of turns, of which each may present any sample.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +11,35 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from brianprop.models.errors import ParameterError
 
-__all__ = ["Model", "Recorded", "Result", "Stimuli", "Weights", "recorded_spikes"]
+__all__ = ["Model", "Read", "Recorded", "Result", "Stimuli", "Weights", "recorded_spikes"]
 
-#: Learned weights, under the names that a model gives them.
+#: Learned weights by name. The names are those of the model: strings, or pairs of populations.
 Weights = dict
 
-#: Population (index into `Model.populations`), neuron in the population, time step since the first turn began (negative in the
-#: lead-in), sorted by step, population and neuron; three int arrays of shape (n_spikes,).
+#: Recorded spikes: population (its index in the system), neuron in the population, and time step since the first turn began
+#: (negative in the lead-in). Three int arrays of shape (n_spikes,), sorted by step, population and neuron.
 Recorded = tuple[np.ndarray, np.ndarray, np.ndarray]
 
-#: Gives the final value of a variable by its name ``object.variable``.
+#: Returns the final value of a variable, given its name ``object.variable``.
 Read = Callable[[str], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one run of a model gave; the systems add their answers and weights.
+    """The results of one run of a model; each system adds its answers and weights.
 
     Attributes
     ----------
     recorded : tuple of three int arrays of shape (n_spikes,)
-        Population, neuron and time step of every spike and event of the turns that were recorded (see `Recorded`).
+        Every spike and event in the recorded turns: population, neuron and time step (see `Recorded`).
     seconds : float
-        Wall time of the simulation loop alone.
+        Wall time of the simulation loop [s].
     """
 
     recorded: Recorded
@@ -49,12 +53,12 @@ class Stimuli:
     ----------
     rows : uint8 array of shape (n_samples, width)
     lead : uint8 array of shape (width,), optional
-        What is sent in the lead-in; by default nothing.
+        The row that is sent in the lead-in (default: zeros).
 
     Raises
     ------
     ParameterError
-        When there is no row or the rows are not bytes.
+        When there is no row, the rows are not bytes, or the lead-in is not a row.
     """
 
     def __init__(self, rows: np.ndarray, lead: np.ndarray | None = None):
@@ -63,26 +67,26 @@ class Stimuli:
         self.n_samples = len(rows)
         if lead is not None and (np.shape(lead) != rows.shape[1:] or not np.all((lead >= 0) & (lead <= 255))):
             raise ParameterError(f"The lead-in has shape {np.shape(lead)}; give one byte for each of {rows.shape[1]} columns.")
-        last = np.zeros((1, rows.shape[1]), dtype=np.uint8) if lead is None else lead[np.newaxis].astype(np.uint8)
-        self.rows = np.concatenate([rows, last])
+        lead_row = np.zeros((1, rows.shape[1]), dtype=np.uint8) if lead is None else lead[np.newaxis].astype(np.uint8)
+        self.rows = np.concatenate([rows, lead_row])
         self._file: Path | None = None
 
     @property
     def width(self) -> int:
-        """Bytes of a row."""
+        """Bytes per row."""
         return self.rows.shape[1]
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Number of samples, as that of one network."""
+        """Number of samples for each network; here there is one network."""
         return (self.n_samples,)
 
     def order(self, samples: np.ndarray) -> np.ndarray:
-        """Rows in the order of the turns, the lead-in first; int32 of shape (n_turns + 1,)."""
+        """Row numbers in the order of the turns, with the lead-in first; int32 of shape (n_turns + 1,)."""
         return np.concatenate([[self.n_samples], samples]).astype(np.int32)
 
     def file(self, folder: Path) -> Path:
-        """The rows as a file, written on first use. Raises OSError when it cannot be written."""
+        """Path of a file with the rows, written on first use to `folder`. Raises OSError when it cannot be written."""
         if self._file is None or not self._file.exists():
             with tempfile.NamedTemporaryFile(dir=folder, prefix="stimuli-", delete=False) as file:
                 self._file = Path(file.name)
@@ -90,26 +94,29 @@ class Stimuli:
         return self._file
 
     def discard(self) -> None:
-        """Remove the file, where one was written; it comes again on the next use."""
+        """Remove the file, if there is one. The next call of `file` writes it again."""
         if self._file is not None:
             self._file.unlink(missing_ok=True)
 
 
 class Model(ABC):
-    """One system with its parameters, as Brian2 objects and as the numbers that they start from.
+    """A system with its parameters: the Brian2 objects, and the numbers that they start from.
+
+    What decides the generated code is in `structure`. All other numbers are set when the compiled binary runs: scalars by
+    `constants`, arrays by `initial_state`.
 
     Attributes
     ----------
     name : str
-        For messages.
+        Name for messages.
     dt : float
         Time step [s].
     lead : int
-        Steps before the first turn.
+        Time steps of the lead-in, before the first turn.
     period : int or str
-        Steps of a turn, or the name ``object.variable`` of a variable that holds them, where that is set at run time.
+        Time steps per turn. Where this is set at run time, the name ``object.variable`` of the variable that holds it.
     width : int
-        Bytes of a row of the stimuli.
+        Bytes per row of the stimuli.
     sources : str
         Name of the group that holds ``n_turns``, ``n_recorded`` and ``noise_seed``.
     monitors : tuple of str
@@ -117,17 +124,17 @@ class Model(ABC):
     learned : tuple of str
         Names of the Synapses objects whose weights are learned.
     segments : tuple of int
-        Lengths of the parts of a row that go to groups of their own; together `width`.
+        Lengths of the segments of a row that go to different groups; their sum is `width`.
     groups : dict from str to int
-        Neurons of every group of neurons, by its name.
+        Number of neurons of each group, by its name.
     events : dict from str to int
-        Neurons that each monitor of spikes or events watches, by its name.
-    homes : dict from str to str
-        For each Synapses object that has constants, the group of its targets.
+        Number of neurons that each monitor of spikes or events watches, by the name of the monitor.
+    target_groups : dict from str to str
+        Name of the postsynaptic group of each Synapses object that has constants.
     replicas : int
         Number of networks that the objects hold, see `models.simulation.replicas`.
     answers : tuple of str
-        Fields of its results that hold something for each sample.
+        Fields of the results that hold one entry per turn.
     """
 
     name: str
@@ -141,13 +148,13 @@ class Model(ABC):
     segments: tuple[int, ...]
     groups: dict[str, int]
     events: dict[str, int]
-    homes: dict[str, str]
+    target_groups: dict[str, str]
     replicas: int = 1
     answers: tuple[str, ...] = ()
 
     @abstractmethod
     def structure(self) -> dict:
-        """All that decides the generated code, as JSON can hold it; everything else is set when the binary runs."""
+        """All that decides the generated code, in types that JSON can hold."""
 
     @abstractmethod
     def single_precision(self, codegen: str) -> bool:
@@ -156,74 +163,83 @@ class Model(ABC):
     @abstractmethod
     def create(
         self,
-        stimulus,
+        stimulus: Any,
         codegen: str,
         network_name: str = "network",
         replicas: int = 1,
-        own: Collection[str] = (),
-        clock=None,
-    ) -> dict[str, object]:
+        per_network: Collection[str] = (),
+        clock: Any = None,
+    ) -> dict[str, Any]:
         """The Brian2 objects by name, the Network under ``"network"``.
 
         Parameters
         ----------
         stimulus : brian2.Function
-            ``stimulus(turn, i)`` is byte i of the row of that turn; of several replicas, every segment stands there once for
-            each of them.
+            ``stimulus(turn, i)`` is byte i of the row of that turn. With several replicas, a row holds the first segment of
+            each of them, then the second of each, and so on.
         codegen : {"dense", "stock", "cuda"}
             Which templates make the code.
         network_name : str
         replicas : int
-            Number of networks side by side: every object holds one after the other, and nothing connects them.
-        own : collection of str
-            Constants, as ``object.variable``, that differ between replicas. Those of a Synapses object become constants of its
-            target neurons, see `homes`.
+            Number of networks side by side: every object holds one after the other, without connections between them.
+        per_network : collection of str
+            Constants, as ``object.variable``, that differ between the replicas. Those of a Synapses object are stored in its
+            target neurons, see `target_groups`.
         clock : brian2.Clock, optional
-            That of all objects (default: a new one).
+            Clock of all objects (default: a new one).
         """
 
     @abstractmethod
     def require_weights(self, weights: Weights) -> None:
-        """Make sure that weights are those of this model: names, shapes, and numbers that it can hold.
+        """Make sure that weights fit this model: their names, their shapes, and numbers that it can hold.
 
         Raises
         ------
         ParameterError
-            Names the matrix, and what is wrong with it.
+            With the name of the matrix and what is wrong with it.
         """
 
     @abstractmethod
-    def constants(self, *, n_turns: int, first: int) -> dict[str, float]:
-        """Every number that is set before a run, as ``object.variable``; `first` samples were learned before."""
+    def constants(self, first: int) -> dict[str, float]:
+        """Every scalar that is set before a run, by ``object.variable``; `first` samples were learned before this run."""
 
     @abstractmethod
-    def arrays(self, weights: Weights, codegen: str) -> dict[str, np.ndarray]:
-        """Every array that is set before a run, as ``object.variable``."""
+    def initial_state(self, weights: Weights, codegen: str) -> dict[str, np.ndarray]:
+        """Every array that is set before a run, by ``object.variable``: weights, and values of single neurons."""
 
     @abstractmethod
     def result(self, read: Read, n_turns: int, seconds: float) -> Result:
-        """Collect the results of a run."""
+        """Collect the results of a run; `read` gives the final values, `seconds` is the time of the simulation loop."""
 
     def joined(self, results: Sequence[Result], n_turns: int) -> Result:
-        """The answers of copies of one network that does not learn, as those of one network to the first `n_turns` samples."""
+        """Join the answers of replicas of one network, each of which answered a part of the samples.
+
+        Parameters
+        ----------
+        results : sequence of Result
+            In the order of the samples, from networks that do not learn.
+        n_turns : int
+            Number of answers to keep.
+        """
         first = results[0]
         merged = {
-            entry.name: np.concatenate([getattr(result, entry.name) for result in results])[:n_turns]
-            for entry in dataclasses.fields(first)
-            if entry.name in self.answers and getattr(first, entry.name) is not None
+            field.name: np.concatenate([getattr(result, field.name) for result in results])[:n_turns]
+            for field in dataclasses.fields(first)
+            if field.name in self.answers and getattr(first, field.name) is not None
         }
         return dataclasses.replace(first, **merged)
 
     def phases(self) -> dict[str, tuple[int, ...]]:
-        """Brian2 objects by name that have something to do in some phases of the turn only, with these phases.
+        """Brian2 objects that act in some time steps of a turn only, by name, with these steps.
 
-        Negative phases count from the end of the turn. Dense code leaves the objects out in all others, which changes nothing.
+        A step is counted from the start of the turn, or from its end if negative. Dense code skips the objects in all other
+        steps, which changes nothing.
         """
         return {}
 
 
-def recorded_spikes(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Recorded:
-    """Merge spikes of several monitors, each as population, neuron and step, in the order of `Recorded`."""
+def recorded_spikes(parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Recorded:
+    """Merge the spikes of several monitors, each given as population, neuron and step, and sort them as `Recorded` says."""
     population, neuron, step = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     order = np.lexsort((neuron, population, step))
     return population[order].astype(np.int16), neuron[order].astype(np.int32), step[order]

@@ -1,11 +1,11 @@
-"""What all dataclasses of parameters share: checks whose errors name the parameter, its value and the remedy."""
+"""Base class of all dataclasses of parameters: checks whose errors name the parameter, its value and the remedy."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,13 +13,14 @@ from brianprop.models.errors import ParameterError
 
 __all__ = ["Checked", "fits_single"]
 
-#: What the simulated code holds in 32 bits: whole numbers up to `LARGEST_INT`, and 0 or the magnitudes between the other two.
+#: Range of numbers in generated code, which has 32 bits for each: whole numbers up to `LARGEST_INT` in magnitude; real numbers
+#: that are 0 or between `SMALLEST` and `LARGEST` in magnitude.
 LARGEST_INT = 2**31 - 1
 SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 def fits_single(value: float) -> bool:
-    """Whether single precision holds a finite number with all its digits: 0, or neither too large nor too small."""
+    """Whether a finite number is in the range that single precision holds with full relative precision."""
     return value == 0 or SMALLEST <= abs(value) <= LARGEST
 
 
@@ -32,20 +33,20 @@ class Checked:
             raise ParameterError(f"Parameter {name} = {getattr(self, name)!r} must be {remedy}.")
 
     def _require_numbers(self, infinite: Collection[str] = ()) -> None:
-        """Raise a ParameterError where a value is not what its field is annotated as, or 32 bits do not hold it.
+        """Raise a ParameterError where the type of a value is not that of its field, or 32 bits do not hold it.
 
-        Checked are fields of ``int``, ``float``, ``bool``, tuples of these, and each of them or None. Only the parameters named
-        may be infinite.
+        Checks fields of type ``int``, ``float``, ``bool``, tuples of these, and all of them with ``| None``. Only the
+        parameters in `infinite` may be infinite.
         """
-        for item in fields(self):
+        for item in fields(cast(Any, self)):
             kind, value = item.type.removesuffix(" | None"), getattr(self, item.name)
             if value is None and kind != item.type:
                 continue
-            members = (value,)
+            members: tuple = (value,)
             if kind.startswith("tuple["):
                 kind = kind.removeprefix("tuple[").partition(",")[0]
                 self._require(item.name, isinstance(value, tuple), f"a tuple of {kind}")
-                members = value
+                members = cast(tuple, value)
             for member in members:
                 if kind == "bool":
                     self._require(item.name, isinstance(member, bool), "true or false")

@@ -16,9 +16,9 @@ from brianprop.experiments.data import images as datasets
 from brianprop.experiments.training.data import load_data
 from brianprop.models import ann
 from brianprop.models.ann import ANN
-from brianprop.models.nbp.circuit import NBP, initial_weights
-from brianprop.models.ssnn_bp import model as ssnn_bp
-from brianprop.models.ssnn_bp.model import SSNN
+from brianprop.models.nbp.parameters import NBP, initial_weights
+from brianprop.models.ssnn_bp import parameters as ssnn_bp
+from brianprop.models.ssnn_bp.parameters import SSNN
 
 #: One size for all tests on the digits, so that they share builds.
 DIGITS = {"n_in": 64, "n_hid": 60, "n_out": 10}

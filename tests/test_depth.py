@@ -10,10 +10,10 @@ from brianprop.models import checks
 from brianprop.models.errors import ParameterError
 from brianprop.models.nbp import circuit as published
 from brianprop.models.nbp import deep_oracle as oracle
-from brianprop.models.nbp.circuit import NBP
 from brianprop.models.nbp.deep import inference_circuit, training_circuit
 from brianprop.models.nbp.generator import Layers
-from brianprop.models.nbp.model import NBPModel
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP
 from brianprop.models.nbp.schedule import sequential
 from brianprop.models.simulation import simulator
 
@@ -167,7 +167,7 @@ def assert_spike_for_spike(sizes, n_samples, device, codegen="dense", silence="c
     targets = np.eye(sizes[-1], dtype=bool)[rng.integers(0, sizes[-1], n_samples)]
     matrices = Layers(len(sizes) - 1).matrices()
     start = {pair: copy_of(name, weights, negatives).copy() for pair, name in matrices.items()}
-    model = NBPModel(circuit, parameters)
+    model = GatedModel(circuit, parameters)
     with simulator(model, device=device, codegen=codegen) as ready:
         stimuli = model.stimuli({"input": images.astype(np.uint8), "target": targets.astype(np.uint8)})
         result = ready.run(start, stimuli, np.arange(n_samples), n_recorded=n_samples)

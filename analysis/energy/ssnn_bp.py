@@ -10,7 +10,7 @@ from brianprop.analysis import activity
 from brianprop.analysis.energy.counts import FIXED, LEARNED, Counts, Pathway
 from brianprop.analysis.runs.recording import Recording
 from brianprop.models.errors import RunError
-from brianprop.models.ssnn_bp.model import SSNN
+from brianprop.models.ssnn_bp.parameters import SSNN
 
 __all__ = ["count_ssnn_bp"]
 

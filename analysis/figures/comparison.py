@@ -19,7 +19,7 @@ from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.systems import ACCURACIES
 from brianprop.models.errors import RunError
 from brianprop.models.files import write_text
-from brianprop.models.ssnn_bp.model import SSNN
+from brianprop.models.ssnn_bp.parameters import SSNN
 
 if TYPE_CHECKING:
     import pandas

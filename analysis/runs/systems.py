@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from brianprop.models.ann import ANN
-from brianprop.models.nbp.circuit import NBP
-from brianprop.models.ssnn_bp.model import SSNN
+from brianprop.models.nbp.parameters import NBP
+from brianprop.models.ssnn_bp.parameters import SSNN
 
 __all__ = ["ACCURACIES", "IMAGE_ARRAYS", "METRIC_COLUMNS", "PARAMETERS", "SPLITS", "TITLES"]
 

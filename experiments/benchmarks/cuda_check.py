@@ -19,11 +19,13 @@ from brianprop.experiments.benchmarks.replicas import BenchmarkReplicas, SystemN
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
 from brianprop.models.errors import BrianpropError, RunError
-from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
-from brianprop.models.nbp.model import NBPModel
+from brianprop.models.nbp.circuit import matrices, training_circuit
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import cuda, simulator
 from brianprop.models.simulation.replicas import Replicas, ReplicaStimuli
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
+from brianprop.models.ssnn_bp.model import SSNNModel
+from brianprop.models.ssnn_bp.parameters import SSNN
 
 __all__ = ["Check", "check_nbp", "check_ssnn_bp", "main"]
 
@@ -44,7 +46,7 @@ def check_nbp(device: str = "cuda", n_samples: int = 300) -> None:
     images, targets = encoding.binarise(digits.train.images, [0.5]), encoding.one_hot(digits.train.labels, 10)
     usual = NBP(n_in=64, n_hid=60, n_out=10)
     nets = [
-        NBPModel(training_circuit(parameters), parameters)
+        GatedModel(training_circuit(parameters), parameters)
         for parameters in (usual, dataclasses.replace(usual, theta=960.0, eta_plus=4))
     ]
     weights = [matrices(net.circuit, initial_weights(net.parameters, seed)) for seed, net in enumerate(nets)]

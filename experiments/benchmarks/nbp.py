@@ -40,8 +40,9 @@ from brianprop.experiments.training.data import load_data
 from brianprop.experiments.training.nbp import NBPSystem
 from brianprop.models.errors import RunError
 from brianprop.models.model import Weights
-from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
-from brianprop.models.nbp.model import NBPModel, NBPResult
+from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit, weights_of
+from brianprop.models.nbp.model import GatedModel, GatedResult
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import Simulator, simulator
 from brianprop.models.simulation.scratch import Scratch
 
@@ -107,14 +108,14 @@ class Outcome:
         Output spikes.
     seconds : float
         Time of the simulation loop.
-    result : NBPResult, or None
+    result : GatedResult, or None
         Everything that a circuit gave; None for the kernel.
     """
 
     weights: Weights
     spikes: np.ndarray
     seconds: float
-    result: NBPResult | None = None
+    result: GatedResult | None = None
 
 
 class Bench:
@@ -139,14 +140,14 @@ class Bench:
         self.targets = encoding.one_hot(train.labels, parameters.n_out)
         self.circuits = {"training": training_circuit(parameters), "inference": inference_circuit(parameters)}
         self.simulators: dict[tuple[str, str], Simulator] = {
-            (kind, codegen): simulator(NBPModel(circuit, parameters, seed), codegen=codegen, message=message)
+            (kind, codegen): simulator(GatedModel(circuit, parameters, seed), codegen=codegen, message=message)
             for kind, circuit in self.circuits.items()
             for codegen in variants
             if codegen != "kernel"
         }
         self.kernel = NBPKernel(parameters) if "kernel" in variants else None
         self.stimuli = {
-            kind: NBPSystem.stimuli(NBPModel(circuit, parameters), train.images, self.targets)
+            kind: NBPSystem.stimuli(GatedModel(circuit, parameters), train.images, self.targets)
             for kind, circuit in self.circuits.items()
         }
 
@@ -161,7 +162,7 @@ class Bench:
             return Outcome(answers.weights, answers.spikes, answers.seconds)
         circuit = self.circuits[kind]
         result = self.simulators[kind, variant].run(matrices(circuit, weights), self.stimuli[kind], order)
-        assert isinstance(result, NBPResult)
+        assert isinstance(result, GatedResult)
         return Outcome(weights_of(circuit, result.matrices), result.spikes, result.seconds, result)
 
     def timed(self, kind: str, variant: str, weights: Weights, order: np.ndarray) -> Timed:
@@ -234,7 +235,7 @@ def measure_resources(
         # with the same stimuli, so that only the synapses differ
         large = dataclasses.replace(bench.parameters, n_hid=max(HIDDEN_SIZES))
         large_circuit = training_circuit(large)
-        with simulator(NBPModel(large_circuit, large, settings.seed), message=message) as large_simulator:
+        with simulator(GatedModel(large_circuit, large, settings.seed), message=message) as large_simulator:
             large_start = matrices(large_circuit, initial_weights(large, settings.seed))
             few = all_samples[: settings.samples]
             growth = peak_memory(large_simulator, lambda: large_simulator.run(large_start, stimuli, few))
@@ -244,7 +245,7 @@ def measure_resources(
     message("Measuring the build and the start-up ...")
     with Scratch() as folder, environment_variables(BRIANPROP_CACHE=str(folder)):
         for kind, built in bench.circuits.items():
-            with simulator(NBPModel(built, bench.parameters, settings.seed)) as ready:
+            with simulator(GatedModel(built, bench.parameters, settings.seed)) as ready:
                 add("build", ready.build_seconds, "s", kind)
     add("cached start", _startup(settings, dataset), "s")
     return rows
@@ -324,7 +325,7 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
         message("Measuring the parts of the circuit ...")
         circuit = bench.circuits["training"]
         values, stimuli = matrices(circuit, states["trained"]), bench.stimuli["training"]
-        model = NBPModel(circuit, parameters, settings.seed)
+        model = GatedModel(circuit, parameters, settings.seed)
         parts = profile(model, lambda profiled: profiled.run(values, stimuli, order), PARTS, message)
         results["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
     if settings.scaling:

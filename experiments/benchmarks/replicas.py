@@ -24,12 +24,14 @@ from brianprop.experiments.training.data import load_data
 from brianprop.models.errors import ParameterError
 from brianprop.models.files import write_text
 from brianprop.models.model import Model, Stimuli, Weights
-from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
-from brianprop.models.nbp.model import NBPModel
+from brianprop.models.nbp.circuit import matrices, training_circuit
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import Simulator, simulator
 from brianprop.models.simulation.replicas import Replicas, ReplicaStimuli
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
-from brianprop.models.ssnn_bp.model import initial_weights as initial_ssnn_weights
+from brianprop.models.ssnn_bp.model import SSNNModel
+from brianprop.models.ssnn_bp.parameters import SSNN
+from brianprop.models.ssnn_bp.parameters import initial_weights as initial_ssnn_weights
 
 __all__ = ["BenchmarkReplicas", "Workload", "benchmark", "crossover", "markdown", "measure", "workload"]
 
@@ -106,7 +108,7 @@ def workload(system: SystemName, part: Part, n_hidden: int, n_out: int) -> Workl
     targets, n_in, n_samples = encoding.one_hot(part.labels, n_out), part.images.shape[1], len(part.labels)
     if system == "nbp":
         parameters = NBP(n_in=n_in, n_hid=n_hidden, n_out=n_out)
-        model = NBPModel(training_circuit(parameters), parameters)
+        model = GatedModel(training_circuit(parameters), parameters)
         stimuli = model.stimuli({"input": part.images, "target": targets})
         return Workload(model, lambda seed: matrices(model.circuit, initial_weights(parameters, seed)), stimuli, n_samples)
     network = SSNN(n_in=n_in, hidden=(n_hidden,), n_out=n_out)

@@ -14,8 +14,9 @@ from brianprop.experiments.data import encoding
 from brianprop.experiments.data.dataset import Part
 from brianprop.models.circuit import Circuit
 from brianprop.models.model import Result
-from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
-from brianprop.models.nbp.model import NBPModel, NBPResult
+from brianprop.models.nbp.circuit import matrices, training_circuit
+from brianprop.models.nbp.model import GatedModel, GatedResult
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import simulator
 
 __all__ = ["HIDDEN_SIZES", "fits", "measure_scaling", "plastic_synapses", "resized", "synapses_touched"]
@@ -116,12 +117,12 @@ def measure_scaling(
         parameters = NBP(n_in=n_in, n_hid=n_hid, n_out=n_out)
         circuit = training_circuit(parameters)
         message(f"Preparing the size {n_in}-{n_hid}-{n_out} ...")
-        model = NBPModel(circuit, parameters, seed)
+        model = GatedModel(circuit, parameters, seed)
         simulated = simulator(model, message=message)
         values = {"input": resized(train.images[order], shape, n_in), "target": encoding.one_hot(labels, n_out)}
         stimuli, samples = model.stimuli(values), np.arange(len(order))
         passed = simulated.run(matrices(circuit, initial_weights(parameters, seed)), stimuli, samples)
-        assert isinstance(passed, NBPResult)
+        assert isinstance(passed, GatedResult)
         trained, counted = passed.matrices, samples[:COUNTED_SAMPLES]
         recorded = simulated.run(trained, stimuli, counted, n_recorded=len(counted))
         touched[n_in, n_hid] = synapses_touched(circuit, recorded, len(counted))

@@ -29,7 +29,8 @@ from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.model import Weights
 from brianprop.models.simulation import simulator
 from brianprop.models.simulation.scratch import Scratch
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
+from brianprop.models.ssnn_bp.model import SSNNModel, SSNNResult
+from brianprop.models.ssnn_bp.parameters import SSNN, SSNNRules, initial_weights
 
 __all__ = ["BenchmarkSSNN", "benchmark"]
 

@@ -21,7 +21,7 @@ from brianprop.experiments.data.events import Recordings, bin_events
 from brianprop.models.cache import cache_root
 from brianprop.models.errors import RunError
 from brianprop.models.files import atomic_write
-from brianprop.models.ssnn_bp.model import pack, unpack
+from brianprop.models.ssnn_bp.parameters import pack, unpack
 
 __all__ = ["CHUNK", "EMULATED", "frames", "is_events", "load", "rates"]
 
@@ -63,7 +63,7 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
 
 
 def frames(recordings: Recordings, steps: int, key: str | None = None) -> np.ndarray:
-    """Bin recordings into time steps, and pack them as `models.ssnn_bp.model.pack` does.
+    """Bin recordings into time steps, and pack them as `models.ssnn_bp.parameters.pack` does.
 
     Parameters
     ----------

@@ -11,8 +11,8 @@ from brianprop.experiments.training.ann import TrainANN
 from brianprop.experiments.training.nbp import TrainNBP
 from brianprop.experiments.training.options import TrainOptions
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
-from brianprop.models.nbp.circuit import Rules
-from brianprop.models.ssnn_bp.model import SSNNRules
+from brianprop.models.nbp.parameters import Rules
+from brianprop.models.ssnn_bp.parameters import SSNNRules
 
 __all__ = ["EXPERIMENTS", "Experiment", "listing"]
 

@@ -16,8 +16,8 @@ from brianprop.experiments.training.system import Learned, System, cross_entropy
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.model import Weights
-from brianprop.models.reference import softmax
 from brianprop.models.simulation.simulator import Progress
+from brianprop.models.ssnn_bp.oracle import softmax
 
 __all__ = ["ANNSystem", "TrainANN", "scores"]
 

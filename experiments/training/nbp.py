@@ -15,8 +15,9 @@ from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
 from brianprop.experiments.training.system import JITTER_STREAM, Learned, recording_of
 from brianprop.models.model import Stimuli, Weights
-from brianprop.models.nbp.circuit import NBP, Rules, inference_circuit, initial_weights, matrices, training_circuit, weights_of
-from brianprop.models.nbp.model import NBPModel, NBPResult
+from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit, weights_of
+from brianprop.models.nbp.model import GatedModel, GatedResult
+from brianprop.models.nbp.parameters import NBP, Rules, initial_weights
 from brianprop.models.simulation.simulator import Progress
 
 __all__ = ["NBPSystem", "TrainNBP", "scores"]
@@ -53,12 +54,12 @@ class TrainNBP(CircuitOptions):
         return super().training() | {"record_spikes": self.record_spikes, "jitter": self.jitter}
 
 
-def scores(result: NBPResult, labels: np.ndarray) -> dict[str, float]:
+def scores(result: GatedResult, labels: np.ndarray) -> dict[str, float]:
     """Accuracies and loss of the answers to samples.
 
     Parameters
     ----------
-    result : NBPResult
+    result : GatedResult
         Answers to n samples.
     labels : int array of shape (n,)
         Class indices.
@@ -80,7 +81,7 @@ def scores(result: NBPResult, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-class NBPSystem(CircuitSystem[NBPModel, NBPResult]):
+class NBPSystem(CircuitSystem[GatedModel, GatedResult]):
     """nBP as a system that can be trained."""
 
     name = "nbp"
@@ -105,8 +106,8 @@ class NBPSystem(CircuitSystem[NBPModel, NBPResult]):
 
     @staticmethod
     def shared_code(parameters: Sequence[NBP]) -> list[NBP]:
-        # code with noise also runs networks without, and double precision those that need only single: see NBPModel
-        structures = [NBPModel(training_circuit(network), network).structure() for network in parameters]
+        # code with noise also runs networks without, and double precision those that need only single: see GatedModel
+        structures = [GatedModel(training_circuit(network), network).structure() for network in parameters]
         best: dict[str, tuple[tuple[bool, bool], NBP]] = {}
         keys = []
         for network, structure in zip(parameters, structures, strict=True):
@@ -117,18 +118,18 @@ class NBPSystem(CircuitSystem[NBPModel, NBPResult]):
         return [best[key][1] for key in keys]
 
     @staticmethod
-    def as_loaded(model: NBPModel, weights: Weights) -> Weights:
+    def as_loaded(model: GatedModel, weights: Weights) -> Weights:
         return matrices(model.circuit, weights)
 
     @staticmethod
-    def stimuli(model: NBPModel, images: np.ndarray, targets: np.ndarray) -> Stimuli:
+    def stimuli(model: GatedModel, images: np.ndarray, targets: np.ndarray) -> Stimuli:
         values = {"input": images, "target": targets}
         return model.stimuli({source.name: values[source.name] for source in model.circuit.sources if source.name in values})
 
-    def model(self, learns: bool) -> NBPModel:
+    def model(self, learns: bool) -> GatedModel:
         circuit = training_circuit if learns else inference_circuit
-        code = self.code and NBPModel(circuit(self.code), self.code)
-        return NBPModel(circuit(self.parameters), self.parameters, self.settings["seed"], code)
+        code = self.code and GatedModel(circuit(self.code), self.code)
+        return GatedModel(circuit(self.parameters), self.parameters, self.settings["seed"], code)
 
     def presented(self, epoch: int) -> Part:
         train, jitter = self.parts["train"], self.settings.get("jitter", 0)

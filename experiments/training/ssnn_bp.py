@@ -15,7 +15,8 @@ from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem
 from brianprop.experiments.training.system import Learned, cross_entropy, recording_of
 from brianprop.models.model import Stimuli, Weights
 from brianprop.models.simulation.simulator import Progress
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
+from brianprop.models.ssnn_bp.model import SSNNModel, SSNNResult
+from brianprop.models.ssnn_bp.parameters import SSNN, SSNNRules, initial_weights
 
 __all__ = ["SSNNSystem", "TrainSSNN", "scores"]
 

@@ -8,8 +8,9 @@ from typing import Literal
 from brianprop.models.circuit import Circuit, Population, Projection, arrows
 from brianprop.models.errors import ParameterError
 from brianprop.models.gating import LEAD, chain_arrows, chain_populations
-from brianprop.models.nbp.circuit import CONNECTIVITY, EDGE_ARROWS, Rules, fixed_weights
+from brianprop.models.nbp.circuit import CONNECTIVITY, EDGE_ARROWS, fixed_weights
 from brianprop.models.nbp.generator import Arrow, Layers, inference_arrows, training_arrows
+from brianprop.models.nbp.parameters import Rules
 from brianprop.models.nbp.schedule import Schedule, sequential
 
 __all__ = ["SILENCE", "inference_circuit", "training_circuit"]

@@ -1,40 +1,40 @@
-"""nBP as a device sees it: a circuit and its parameters, the values that it starts from, the answers that it gives."""
+"""A gated circuit with its rules as a `Model`: what decides its code, its initial values, and its answers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import ParameterError, RunError
-from brianprop.models.model import Model, Recorded, Result, Stimuli, recorded_spikes
-from brianprop.models.nbp.circuit import NBP
-from brianprop.models.nbp.network import create, fixed_synapses, neuron_values, pack, phases_of, plastic_blocks, unpack
+from brianprop.models.model import Model, Read, Recorded, Result, Stimuli, recorded_spikes
+from brianprop.models.nbp.layout import Matrices, fixed_synapses, neuron_arrays, pack, plastic_blocks, unpack
+from brianprop.models.nbp.network import NetworkBuilder, active_phases
+from brianprop.models.nbp.parameters import Rules
 from brianprop.models.weights import Array, require
 
-__all__ = ["Matrices", "NBPModel", "NBPResult"]
+__all__ = ["GatedModel", "GatedResult"]
 
-#: Learned matrices by (source, target).
-Matrices = dict[tuple[str, str], np.ndarray]
+#: Weights below this magnitude fit into int16.
+INT16_LIMIT = 2**15
 
-#: Bound of what int16 holds.
-SHORT = 2**15
+#: Numbers below this magnitude have halves that single precision holds exactly.
+HALVES_LIMIT = 2**23
 
 
 @dataclass(frozen=True)
-class NBPResult(Result):
-    """What one run of an nBP circuit gave.
+class GatedResult(Result):
+    """The results of one run of a gated circuit.
 
     Attributes
     ----------
-    matrices : dict from (source, target) to int array
+    matrices : dict from (source, target) to int array of shape (n_source, n_target)
         Every learned matrix after the run.
-    drive : float array of shape (n_samples, n_out)
-        Membrane of the readout population in the readout phase.
-    spikes : bool array of shape (n_samples, n_out)
+    drive : float array of shape (n_samples, n_readout)
+        Membrane of the readout population in the readout phase of each sample.
+    spikes : bool array of shape (n_samples, n_readout)
         Whether the readout population fired in that phase.
     """
 
@@ -43,47 +43,49 @@ class NBPResult(Result):
     spikes: np.ndarray
 
 
-class NBPModel(Model):
-    """A circuit of nBP, ready for `models.simulation.simulator`.
+class GatedModel(Model):
+    """A gated circuit, for `models.simulation.simulator`.
 
     Parameters
     ----------
     circuit : Circuit
-        That for training or that for inference, see `models.nbp.circuit`.
-    parameters : NBP
+        Such as the training or the inference circuit of `models.nbp.circuit`.
+    rules : Rules
+        Neuron, weights, learning and noise; `NBP` will do, and its sizes are not used.
     seed : int
-        Seed of drawn thresholds (``theta_spread``).
-    code : NBPModel, optional
-        A model of the same circuit whose generated code runs this one, such as one with noise where this one has none, or in
-        double precision where this one needs only single: spikes and weights are the same, and many models share a binary.
+        Seed of the thresholds, where these are drawn (``theta_spread``).
+    code : GatedModel, optional
+        A model of the same circuit whose generated code this one uses, so that many models share a binary. It may have noise
+        where this one has none, or double precision where single would do: spikes and weights are the same.
     """
 
     sources = "sources"
     monitors = ("neuron_spikes", "source_spikes")
     answers = ("drive", "spikes")
 
-    def __init__(self, circuit: Circuit, parameters: NBP, seed: int = 0, code: NBPModel | None = None):
-        self.circuit, self.parameters, self.seed, self.code = circuit, parameters, seed, code
-        self.name, self.lead, self.period, self.dt = circuit.name, circuit.lead, circuit.period, parameters.dt
+    def __init__(self, circuit: Circuit, rules: Rules, seed: int = 0, code: GatedModel | None = None):
+        self.circuit, self.rules, self.seed, self.code = circuit, rules, seed, code
+        self.name, self.lead, self.period, self.dt = circuit.name, circuit.lead, circuit.period, rules.dt
         self.width = sum(population.size for population in circuit.sources)
         self.learned = tuple(block.name for block in plastic_blocks(circuit))
         self.segments = (self.width,)
         self.groups = {"neurons": sum(population.size for population in circuit.neurons), "sources": self.width}
         answers = circuit[circuit.readout].size
         self.events = {"neuron_spikes": self.groups["neurons"], "source_spikes": self.width, "answers": answers}
-        self.homes = dict.fromkeys(self.learned, "neurons")
+        self.target_groups = dict.fromkeys(self.learned, "neurons")
 
     def stimuli(self, values: dict[str, np.ndarray]) -> Stimuli:
-        """What the sources send: rows of 0 and 1 per sample, and a last row for the lead-in with the kick.
+        """What the sources send: a row of 0 and 1 per sample, and a row for the lead-in, in which the kick spikes.
 
         Parameters
         ----------
-        values : dict from source population to array of shape (n_samples, size)
+        values : dict from source population to array of 0 and 1 of shape (n_samples, size)
+            For every source but the kick.
 
         Raises
         ------
         ParameterError
-            When a source has no values or values of another width.
+            When a source has no values, values of another shape, or other numbers than 0 and 1.
         """
         circuit = self.circuit
         names = {population.name for population in circuit.sources} - {"kick"}
@@ -113,81 +115,70 @@ class NBPModel(Model):
     def structure(self) -> dict:
         if self.code:
             return self.code.structure()
-        circuit, parameters = self.circuit, self.parameters
+        circuit, rules = self.circuit, self.rules
+        fields = ("name", "period", "lead", "reinforced", "readout", "readout_phase")
         return {
-            "circuit": [
-                circuit.name,
-                circuit.period,
-                circuit.lead,
-                circuit.reinforced,
-                circuit.readout,
-                circuit.readout_phase,
-            ],
+            "circuit": [getattr(circuit, name) for name in fields],
             "populations": [(p.name, p.size, p.role, p.send_phase) for p in circuit.populations],
             "projections": [(p.source, p.target, p.connectivity, p.delay, p.plastic) for p in circuit.projections],
-            "order": parameters.order,
-            "noisy": parameters.weight_noise > 0,
-            "dt": parameters.dt,
+            "order": rules.order,
+            "noisy": rules.weight_noise > 0,
+            "dt": rules.dt,
             "single_precision": self.single_precision("dense"),
-            "short": parameters.w_max < SHORT,
+            "short": rules.w_max < INT16_LIMIT,
         }
 
     def single_precision(self, codegen: str) -> bool:
-        """Whether float32 holds every state and every sum exactly, in any order: halves below 2^23, as in the Loihi setting."""
+        """Whether float32 holds every state and every sum exactly, in any order.
+
+        It does in the Loihi setting, where all numbers are whole or half, as long as they stay below 2^23.
+        """
         if self.code:
             return self.code.single_precision(codegen)
-        circuit, parameters = self.circuit, self.parameters
-        loihi = parameters.tau_m == parameters.tau_s == parameters.dt and math.frexp(parameters.dt)[0] == 0.5
-        fixed = [parameters.theta, *(population.bias for population in circuit.populations)]
-        fixed += [projection.weight for projection in circuit.projections if not projection.plastic]
-        largest = max(population.size for population in circuit.populations) * parameters.w_max - 4 * parameters.bias
-        exact = all(2 * value == round(2 * value) for value in fixed) and largest + 16 * max(map(abs, fixed)) < 2**23
+        circuit, rules = self.circuit, self.rules
+        loihi = rules.tau_m == rules.tau_s == rules.dt and math.frexp(rules.dt)[0] == 0.5
+        fixed = [rules.theta, *(population.bias for population in circuit.populations)]
+        fixed += [projection.weight for projection in circuit.projections if projection.weight is not None]
+        largest = max(population.size for population in circuit.populations) * rules.w_max - 4 * rules.bias
+        exact = all(2 * value == round(2 * value) for value in fixed) and largest + 16 * max(map(abs, fixed)) < HALVES_LIMIT
         # an update, before it is clipped
-        exact &= parameters.w_max + parameters.eta_plus + parameters.eta_minus < 2**23
-        return codegen != "stock" and loihi and not parameters.weight_noise and not parameters.theta_spread and exact
+        exact &= rules.w_max + rules.eta_plus + rules.eta_minus < HALVES_LIMIT
+        return codegen != "stock" and loihi and not rules.weight_noise and not rules.theta_spread and exact
 
-    def create(self, stimulus, codegen, network_name="network", replicas=1, own=(), clock=None):
+    def create(self, stimulus, codegen, network_name="network", replicas=1, per_network=(), clock=None):
         if self.code:
-            return self.code.create(stimulus, codegen, network_name, replicas, own, clock)
+            return self.code.create(stimulus, codegen, network_name, replicas, per_network, clock)
         # whole-number weights as int16 halve the memory that the largest loop reads
-        small = codegen == "dense" and self.single_precision(codegen) and self.parameters.w_max < SHORT
+        small = codegen == "dense" and self.single_precision(codegen) and self.rules.w_max < INT16_LIMIT
         dtype = np.dtype(np.int16) if small else None
-        return create(self.circuit, self.parameters, stimulus, codegen, dtype, network_name, replicas, own, clock)
+        builder = NetworkBuilder(self.circuit, self.rules, stimulus, codegen, dtype, replicas, per_network, clock)
+        return builder.build(network_name)
 
     def phases(self) -> dict[str, tuple[int, ...]]:
-        return phases_of(self.circuit)
+        return active_phases(self.circuit)
 
     def require_weights(self, weights: Matrices) -> None:
-        circuit, bound = self.circuit, self.parameters.w_max
-        wanted = {
-            f"{projection.source} -> {projection.target}": Array(
-                (circuit[projection.source].size, circuit[projection.target].size),
-                np.int32,
-                bound,
-                "w_max",
-                (0, 1),
-                "whole numbers",
-            )
-            for projection in circuit.projections
-            if projection.plastic
-        }
+        wanted = {}
+        for projection in self.circuit.projections:
+            if projection.plastic:
+                shape = (self.circuit[projection.source].size, self.circuit[projection.target].size)
+                array = Array(shape, np.int32, self.rules.w_max, "w_max", (0, 1), "whole numbers")
+                wanted[f"{projection.source} -> {projection.target}"] = array
         require(f"circuit {self.name}", {" -> ".join(pair): weights[pair] for pair in weights}, wanted)
 
-    def constants(self, *, n_turns, first):
-        circuit, parameters = self.circuit, self.parameters
-        names = ("w_max", "eta_plus", "eta_minus") if circuit.reinforced else ()
-        if (self.code or self).parameters.weight_noise > 0:
+    def constants(self, first: int) -> dict[str, float]:
+        names = ("w_max", "eta_plus", "eta_minus") if self.circuit.reinforced else ()
+        if (self.code or self).rules.weight_noise > 0:
             names += ("weight_noise",)
-        found = {f"neurons.{name}": getattr(parameters, name) for name in ("tau_m", "tau_s")}
-        return found | {f"{block}.{name}": float(getattr(parameters, name)) for block in self.learned for name in names}
+        neurons = {f"neurons.{name}": getattr(self.rules, name) for name in ("tau_m", "tau_s")}
+        return neurons | {f"{block}.{name}": float(getattr(self.rules, name)) for block in self.learned for name in names}
 
-    def arrays(self, weights: Matrices, codegen: str) -> dict[str, np.ndarray]:
-        circuit, parameters = self.circuit, self.parameters
-        values = {f"neurons.{name}": value for name, value in neuron_values(circuit, parameters, self.seed).items()}
-        values |= {f"{name}.w": fixed.w for name, fixed in fixed_synapses(circuit, codegen).items()}
-        return values | {f"{block.name}.w": pack(block, weights).ravel().astype(float) for block in plastic_blocks(circuit)}
+    def initial_state(self, weights: Matrices, codegen: str) -> dict[str, np.ndarray]:
+        state = neuron_arrays(self.circuit, self.rules, self.seed)
+        state |= {f"{name}.w": fixed.w for name, fixed in fixed_synapses(self.circuit, codegen).items()}
+        return state | {f"{block.name}.w": pack(block, weights).ravel().astype(float) for block in plastic_blocks(self.circuit)}
 
-    def result(self, read: Callable[[str], np.ndarray], n_turns: int, seconds: float) -> NBPResult:
+    def result(self, read: Read, n_turns: int, seconds: float) -> GatedResult:
         circuit = self.circuit
         matrices: Matrices = {}
         for block in plastic_blocks(circuit):
@@ -197,19 +188,19 @@ class NBPModel(Model):
             if not np.array_equal(whole, weights):
                 raise RunError(f"The weights of {block.name} are no longer whole numbers; choose dt and tau as powers of two.")
             matrices |= unpack(circuit, block, whole)
-        n_out = circuit[circuit.readout].size
-        drive, spike = (read(f"answers.{name}").reshape(n_turns, n_out) for name in ("drive", "spike"))
-        return NBPResult(self._recorded(read), seconds, matrices, drive.astype(float), spike > 0.5)
+        n_readout = circuit[circuit.readout].size
+        drive, spike = (read(f"answers.{name}").reshape(n_turns, n_readout) for name in ("drive", "spike"))
+        return GatedResult(self._recorded(read), seconds, matrices, drive.astype(float), spike > 0.5)
 
-    def _recorded(self, read) -> Recorded:
+    def _recorded(self, read: Read) -> Recorded:
         circuit = self.circuit
-        places = {population.name: place for place, population in enumerate(circuit.populations)}
+        number_of = {population.name: number for number, population in enumerate(circuit.populations)}
         parts = []
         for monitor, group in (("source_spikes", circuit.sources), ("neuron_spikes", circuit.neurons)):
             index = read(f"{monitor}.i").astype(np.int64)
             step = np.rint(read(f"{monitor}.t") / self.dt).astype(np.int64) - self.lead
             starts = np.array([circuit.offsets[p.name] for p in group])
-            which = np.searchsorted(starts, index, side="right") - 1
-            population = np.array([places[p.name] for p in group])[which]
-            parts.append((population, index - starts[which], step))
+            in_group = np.searchsorted(starts, index, side="right") - 1
+            population = np.array([number_of[p.name] for p in group])[in_group]
+            parts.append((population, index - starts[in_group], step))
         return recorded_spikes(parts)

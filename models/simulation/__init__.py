@@ -1,14 +1,15 @@
 """The devices that run a model: `simulator` makes one ready.
 
-simulator.py   what every device offers, and the checks of what it is given
-devices.py     which there are, and what each needs
+simulator.py   the interface of all devices, with checks of the arguments of a run
+devices.py     the choice of a device, and what each needs
+replicas.py    several networks in one simulation
 generate.py    from Brian2 objects to a generated project
-compiler.py    the C++ compiler, and few translation units out of many files
+compiler.py    the C++ compiler, and how files are joined into translation units
 builds.py      the cache of compiled circuits
-standalone.py  C++ standalone, and CUDA as a variety of it
-cuda.py        what Brian2CUDA needs on today's CUDA
+standalone.py  C++ standalone and CUDA: a process for each run
+cuda.py        what Brian2CUDA needs with current CUDA
 runtime.py     Brian2's runtime, for debugging
-scratch.py     temporary folders that go with their process
+scratch.py     temporary folders that are removed when their process ends
 """
 
 from brianprop.models.simulation.builds import keep_sources

@@ -1,8 +1,8 @@
-"""The cache of compiled circuits: a folder for each generated program and compiler, checked whenever it is taken.
+"""The cache of compiled circuits: one folder per generated program and compiler, checked on each use.
 
-Two keys lead to a binary. The structure of a model, with the sources of this package, leads to the digest of the code that is
-generated for it. That digest, with the compiler, its flags and the instruction set of the processor, leads to the folder. So a
-change of the package that leaves the generated code as it was compiles nothing anew.
+A binary is found by two keys. The first, made of the structure of a model and the sources of this package, gives the digest of
+the generated code. The second, made of that digest, the compiler, its flags and the instruction set, gives the folder. A change
+of the package that does not change the generated code therefore compiles nothing again.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ __all__ = ["cached_build", "is_built", "keep_sources", "read_manifest", "sources
 
 Message = Callable[[str], None]
 
-#: File of the generated project that holds what `generate` returns.
+#: File in archived sources that holds the dictionary returned by `generate`.
 GENERATED = "generated.json"
 
-#: What a finished build says of itself; and the files and folders beside it that a run reads.
+#: File that describes a finished build; and the files and folders of a build that a run reads.
 MANIFEST = "manifest.json"
 READ = ("main", "static_arrays")
 
 
 def cached_build(model: Model, codegen: str, message: Message = lambda text: None) -> Path:
-    """The folder of a finished build, made if it is missing or damaged. Processes that need the same one wait for one another.
+    """The folder of a finished build. It is built if it is missing or damaged; other processes that need it wait.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def is_built(model: Model, codegen: str) -> bool:
 
 
 def read_manifest(folder: Path) -> dict:
-    """What a finished build says of itself.
+    """The description of a finished build.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def _digest(value: object) -> str:
 
 @cache
 def _sources_digest() -> str:
-    """Digest of the files of this package, which decide the generated code."""
+    """Digest of the source files of brianprop.models, which decide the generated code."""
     digest = hashlib.sha256()
     folder = Path(__file__).parents[1]
     for path in sorted(folder.rglob("*")):
@@ -144,26 +144,26 @@ def _sources_digest() -> str:
 
 
 def _structure_key(model: Model, codegen: str) -> str:
-    """Key of all that decides the generated code: what is not here is set when the binary runs."""
+    """Key of everything that decides the generated code. All else is set when the binary runs."""
     packages = [metadata.version("brian2"), metadata.version("numpy")]
-    found = {"model": model.structure(), "codegen": codegen, "sources": _sources_digest(), "packages": packages}
+    decisive = {"model": model.structure(), "codegen": codegen, "sources": _sources_digest(), "packages": packages}
     if codegen == CUDA:
         packages.append(cuda.package_version())
-        found["architectures"] = cuda.architectures()
-    return _digest(found)
+        decisive["architectures"] = cuda.architectures()
+    return _digest(decisive)
 
 
 def _key(codegen: str, code: str) -> str:
-    """Name of the folder of a build: the generated code, and all that compiles it."""
-    found: list[object] = [code, compiler(), flags(), link_flags(), instruction_set()]
-    return _digest([*found, cuda.nvcc(), cuda.architectures()] if codegen == CUDA else found)
+    """Name of the folder of a build, from the digest of the generated code and everything that compiles it."""
+    decisive: list[object] = [code, compiler(), flags(), link_flags(), instruction_set()]
+    return _digest([*decisive, cuda.nvcc(), cuda.architectures()] if codegen == CUDA else decisive)
 
 
 def _digest_of_project(folder: Path) -> str:
     """Digest of the files of a generated project."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        # the makefile, which names folders of this machine, is not used
+        # the makefile is not used, and contains paths of this machine
         if path.is_file() and path.name not in ("makefile", "win_makefile"):
             digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
@@ -174,12 +174,12 @@ def _code_file(model: Model, codegen: str) -> Path:
 
 
 def _known_code(model: Model, codegen: str) -> str | None:
-    """Digest of the code that a model generates, if it was generated before."""
+    """Digest of the code that is generated for a model, if it was generated before."""
     try:
         text = _code_file(model, codegen).read_text()
     except (FileNotFoundError, UnicodeDecodeError):
         return None
-    # a damaged file names no build, and is written anew
+    # a damaged file is ignored and written again
     return text if len(text) == hashlib.sha256().digest_size * 2 else None
 
 
@@ -188,7 +188,7 @@ def _remember_code(model: Model, codegen: str, code: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What is in a folder
+# Contents of a folder
 # ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -198,12 +198,12 @@ def _checksum(content: dict) -> str:
 
 def _read_files(folder: Path) -> list[Path]:
     """The files of a build that a run reads."""
-    found = [path for name in READ for path in ((folder / name).rglob("*") if (folder / name).is_dir() else [folder / name])]
-    return sorted(path for path in found if path.is_file())
+    paths = [path for name in READ for path in ((folder / name).rglob("*") if (folder / name).is_dir() else [folder / name])]
+    return sorted(path for path in paths if path.is_file())
 
 
 def _compile(folder: Path, codegen: str, generated: dict) -> None:
-    """Compile a generated project, and say in its manifest what a run will read."""
+    """Compile a generated project, and write its manifest with the checksums of the files that a run reads."""
     start = time.perf_counter()
     cuda.compile_cuda(folder) if codegen == CUDA else compile_cpp(folder, generated["hot"])
     files = {}
@@ -219,12 +219,12 @@ def _compile(folder: Path, codegen: str, generated: dict) -> None:
         sync_folder(path)
 
 
-#: Folders whose files had the right digests, with the state in which they were read.
+#: Folders whose checksums were right, with the state (times, sizes) that their files had then.
 _verified: dict[Path, list] = {}
 
 
 def _fault(folder: Path) -> str | None:
-    """What is wrong with a build in the cache, None where nothing is. Digests are computed once per process and state."""
+    """What is wrong with a build in the cache, or None. Checksums are computed once per process, and again after a change."""
     try:
         manifest = read_manifest(folder)
         wanted = manifest["files"]
@@ -252,7 +252,7 @@ def _fault(folder: Path) -> str | None:
 
 
 def _require_executable(folder: Path) -> None:
-    """Refuse, before a long build, a file system that runs no programs."""
+    """Refuse a file system from which no programs can be run, before a long build."""
     if os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0):
         raise BuildError(
             f"The build cache {folder} is on a file system that runs no programs (noexec); set $BRIANPROP_CACHE to a folder "
@@ -261,12 +261,12 @@ def _require_executable(folder: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Sources for machines that compile them
+# Archived sources, for machines that compile them
 # ---------------------------------------------------------------------------------------------------------------------
 
 
 def sources(model: Model, codegen: str, message: Message = lambda text: None) -> tuple[str, bytes]:
-    """The generated project of a model, to be compiled elsewhere: another machine needs another binary of the same code.
+    """The generated project of a model as an archive, to be compiled on another machine, which may need another binary.
 
     Parameters
     ----------
@@ -276,9 +276,9 @@ def sources(model: Model, codegen: str, message: Message = lambda text: None) ->
     Returns
     -------
     name : str
-        The same for the same generated code.
+        Key of the generated code.
     archive : bytes
-        A tar file, for `keep_sources`.
+        A compressed tar file, for `keep_sources`.
 
     Raises
     ------
@@ -300,7 +300,7 @@ def sources(model: Model, codegen: str, message: Message = lambda text: None) ->
 
 
 def keep_sources(name: str, archive: bytes) -> None:
-    """Keep what `sources` gave in the cache of this machine, where the next build of that code finds it.
+    """Store an archive of `sources` in the cache of this machine, where the next build of that code finds it.
 
     Raises
     ------
@@ -324,7 +324,13 @@ def _sources_file(name: str) -> Path:
 
 
 def _unpack(model: Model, codegen: str, folder: Path) -> dict | None:
-    """Unpack kept sources of a model, if there are any that can be read; gives what `generate` gave."""
+    """Unpack archived sources of a model into a folder.
+
+    Returns
+    -------
+    dict or None
+        The dictionary that `generate` returned. None if there is no archive, or it is damaged.
+    """
     path = _sources_file(_structure_key(model, codegen))
     try:
         with tarfile.open(path) as archive:
@@ -335,7 +341,7 @@ def _unpack(model: Model, codegen: str, folder: Path) -> dict | None:
     except FileNotFoundError:
         return None
     except (tarfile.TarError, EOFError, zlib.error, ValueError):
-        path.unlink(missing_ok=True)  # damaged: generated anew, here and where it is asked for again
+        path.unlink(missing_ok=True)  # damaged: the caller generates the code again
         shutil.rmtree(folder, ignore_errors=True)
         return None
     return generated

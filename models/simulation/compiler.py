@@ -1,6 +1,6 @@
-"""The C++ compiler, and few translation units out of the many files that Brian2 generates.
+"""The C++ compiler, and how the many files that Brian2 generates are joined into few translation units.
 
-Brian2 writes one file for each piece of code, some forty for a circuit. Each includes much of the standard library, and a
+Brian2 writes one file for each piece of code, about forty for a circuit. Each includes much of the standard library, and the
 compiler spends most of its time in these headers. Files that are joined share them.
 """
 
@@ -36,16 +36,16 @@ __all__ = [
     "processor",
 ]
 
-#: Flags of every compilation. The code of a step is compiled with -O3, what runs once with -O1.
+#: Flags of every compilation. Code that runs in each step is compiled with -O3, code that runs once with -O1.
 FLAGS = ("-w", "-I.", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++17")
 
-#: Pieces of code in a unit: more of them share the headers, fewer are compiled on more cores.
+#: Files of code per unit. With more files, more of them share the headers; with fewer, more cores can compile in parallel.
 CODE_PER_UNIT = 20
 
-#: A function that the code of another file calls.
+#: Declaration of a function that the code of another file calls.
 DECLARATION = re.compile(r"^[ \t]*void (\w+)\(\);", re.MULTILINE)
 
-#: Files of a project that hold what runs once, in the order in which one unit can include them.
+#: Files of a project with code that runs once, in an order in which one unit can include them.
 ONCE = ("objects.cpp", "network.cpp", "run.cpp", "synapses_classes.cpp", "main.cpp")
 
 
@@ -83,22 +83,26 @@ def link_flags() -> list[str]:
     return shlex.split(os.environ.get("LDFLAGS", ""))
 
 
-def _place(file: Path) -> tuple[str, ...]:
-    """The piece of code that a file belongs to, and for what runs before or after it the namespace inside that of the piece."""
-    when, name = re.fullmatch(r"(?:(before|after)_run_)?(.*)", file.stem).groups()
-    return (name, f"{when}_run") if when else (name,)
+def _namespace(file: Path) -> tuple[str, ...]:
+    """The piece of code that a file belongs to, followed by ``before_run`` or ``after_run`` for code that runs then."""
+    name, when = file.stem, ()
+    for prefix in ("before_run", "after_run"):
+        if name.startswith(f"{prefix}_"):
+            name, when = name.removeprefix(f"{prefix}_"), (prefix,)
+            break
+    return (name, *when)
 
 
 def divide(files: Iterable[Path], n_per_unit: int) -> list[list[Path]]:
-    """Divide files of code among units of about `n_per_unit` files; what belongs to one piece of code stays together."""
-    pieces = [list(parts) for _, parts in itertools.groupby(sorted(files, key=_place), lambda file: _place(file)[0])]
+    """Divide files of code among units of about `n_per_unit` files. The files of one piece of code stay together."""
+    pieces = [list(parts) for _, parts in itertools.groupby(sorted(files, key=_namespace), lambda file: _namespace(file)[0])]
     n_units = -(-sum(map(len, pieces)) // n_per_unit)
     return [list(itertools.chain.from_iterable(pieces[number::n_units])) for number in range(n_units)]
 
 
 @cache
 def processor() -> str:
-    """Name of the processor, for records; `instruction_set` says what binaries are compiled for."""
+    """Name of the processor, for records. Binaries are compiled for `instruction_set`."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -108,9 +112,10 @@ def processor() -> str:
 
 @cache
 def instruction_set() -> str:
-    """Digest of what ``-march=native`` stands for on this machine: the macros that the compiler defines, one per extension.
+    """Digest of the instruction set that ``-march=native`` means on this machine.
 
-    The name of a processor does not tell: two of the same name may differ in their vector instructions.
+    It is computed from the macros that the compiler defines, one per extension. The name of the processor is not enough: two of
+    the same name may differ in their vector instructions.
 
     Raises
     ------
@@ -128,8 +133,8 @@ def instruction_set() -> str:
 def join(files: Sequence[Path], unit: Path, included: Iterable[str] = ()) -> None:
     """Join generated files of code into one translation unit.
 
-    Each file keeps a namespace of its own, since all of them define helpers of the same names. What the file's header declares
-    stays visible to the rest of the program.
+    Each file gets its own namespace, since all define helper functions of the same names. The functions that its header
+    declares stay visible to the rest of the program.
 
     Parameters
     ----------
@@ -143,34 +148,34 @@ def join(files: Sequence[Path], unit: Path, included: Iterable[str] = ()) -> Non
     includes: dict[str, None] = {}
     declarations: dict[str, None] = {}
     bodies = []
-    for file in sorted(files, key=_place):
+    for file in sorted(files, key=_namespace):
         text = []
         for line in file.read_text().splitlines():
             if line.lstrip().startswith("#include"):
                 includes[line.strip()] = None
-            elif DECLARATION.match(line):  # in the namespace, it would speak of another function
+            elif DECLARATION.match(line):  # inside the namespace, it would declare another function
                 declarations[line.strip()] = None
             else:
                 text.append(line)
-        # what runs before or after the steps sees the kernels of the code that runs in each
-        name, *inner = _place(file)
+        # code that runs before or after the steps must see the kernels of the code that runs in each step
+        name, *inner = _namespace(file)
         space = [f"unit_{name}", *inner]
         body = "\n".join([*(f"namespace {part} {{" for part in space), *text, "}" * len(space)])
         declared = DECLARATION.findall(file.with_suffix(".h").read_text())
         defined = [one for one in declared if re.search(rf"^[ \t]*void {one}\(\)", body, re.MULTILINE)]
         bodies += [body, *(f"void {one}() {{ {'::'.join(space)}::{one}(); }}" for one in defined)]
-    # the headers of code come last, and that of the objects first: others need what it declares
+    # headers of code objects come last, and objects.h first, since others need its declarations
     ordered = sorted(includes, key=lambda line: ("code_objects/" in line, '"objects.h"' not in line))
     unit.write_text("\n".join([*(f'#include "{name}"' for name in included), *ordered, *declarations, *bodies]))
 
 
 def in_parallel(commands: Sequence[Sequence[str]], folder: Path, remedy: str) -> None:
-    """Run commands in a folder, as many at a time as there are processors that this process may use.
+    """Run commands in a folder in parallel, one per processor that this process may use.
 
     Raises
     ------
     BuildError
-        Where one fails: its first lines that speak of an error, and the remedy.
+        When a command fails, with the first lines of its output that mention an error, and the remedy.
     """
     from joblib import cpu_count
 
@@ -178,7 +183,7 @@ def in_parallel(commands: Sequence[Sequence[str]], folder: Path, remedy: str) ->
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
         if done.returncode:
             lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-            # what comes before are files that include one another; where no line says so, the message is in another language
+            # earlier lines only list files that include one another; no line matches where messages are in another language
             start = next(
                 (k for k, line in enumerate(lines) if re.search(r"\b(error|fatal|undefined)\b", line, re.IGNORECASE)), 0
             )

@@ -1,4 +1,4 @@
-"""What Brian2CUDA needs in order to build and run on today's CUDA: the compiler, the GPU, preferences, mended sources.
+"""What Brian2CUDA needs to build and run with current CUDA: the compiler, the GPU, preferences, and corrected sources.
 
 Source: D. Alevi, M. Stimberg, H. Sprekeler, K. Obermayer, M. Augustin, "Brian2CUDA: flexible and efficient simulation of
 spiking neural network models on GPUs", Frontiers in Neuroinformatics 16:883700 (2022).
@@ -30,13 +30,13 @@ __all__ = [
     "preferences",
 ]
 
-#: Environment variable with the compute capabilities to compile for, such as ``80,90``, where it is not that of this machine.
+#: Environment variable with the compute capabilities to compile for, such as ``80,90``, instead of that of this machine's GPU.
 ARCHITECTURES = "BRIANPROP_CUDA_ARCHITECTURES"
 
-#: Where the toolkit is installed, if it is not on PATH.
+#: Usual folder of the toolkit, where it is not on PATH.
 STANDARD_PLACE = "/usr/local/cuda"
 
-#: What to use where there is no CUDA.
+#: Alternative where there is no CUDA, for messages.
 OTHERWISE = "or use --device cpp_standalone"
 
 
@@ -102,9 +102,9 @@ def curand() -> tuple[Path, Path] | None:
     roots += [Path(os.environ[name]) for name in ("CUDA_PATH", "CUDA_HOME") if os.environ.get(name)]
     if any((root / "include" / "curand.h").exists() for root in roots):
         return None
-    for found in metadata.files("nvidia-curand") if _installed("nvidia-curand") else []:
-        if found.name.startswith("libcurand.so"):
-            library = Path(str(found.locate()))
+    for file in (metadata.files("nvidia-curand") or []) if _installed("nvidia-curand") else []:
+        if file.name.startswith("libcurand.so"):
+            library = Path(str(file.locate()))
             return library.parents[1] / "include", library
     raise BuildError(
         f"The CUDA toolkit of {nvcc()[0]} has no cuRAND (curand.h); install it, or 'pip install nvidia-curand' for CUDA 13, "
@@ -137,7 +137,7 @@ def architectures() -> tuple[str, ...]:
 
 
 def preferences(chosen: tuple[str, ...]) -> dict[str, object]:
-    """Brian2's preferences for code for some compute capabilities; what compiles it is in `compile_cuda`."""
+    """Brian2's preferences that generate code for some compute capabilities; `compile_cuda` compiles it."""
     backend = {
         "detect_gpus": False,
         "gpu_id": 0,
@@ -151,25 +151,25 @@ def preferences(chosen: tuple[str, ...]) -> dict[str, object]:
 
 
 def add_gpu_sources(folder: Path) -> list[str]:
-    """Copy what the project needs beside the generated files into its folder; gives the sources to compile."""
+    """Copy the files that a project needs into its folder. Returns the names of the sources to compile."""
     here = Path(__file__).parent
     for file in (here / "turns.h", *(here / "gpu").iterdir()):
         shutil.copy(file, folder / file.name)
     return ["stimuli.cu"]
 
 
-#: Pieces of code in a unit: each unit costs some ten seconds of headers before its first line.
+#: Files of code per unit: the headers of each unit cost about ten seconds.
 CODE_PER_UNIT = 12
 
 
 def build_flags() -> tuple[list[str], list[str], list[str]]:
-    """Flags for nvcc in all calls, those to compile a unit, and those to link.
+    """Flags for nvcc: those of all calls, those to compile a unit, and those to link.
 
-    Brian2CUDA 1.0b1 asks for C++11, which the headers of CUDA 12 and 13 no longer take, and includes a header of Thrust that no
-    longer exists by way of others. Its default ``-use_fast_math`` makes dt / tau inexact.
+    They differ from those of Brian2CUDA 1.0b1 in three ways. Its C++11 is too old for the headers of CUDA 12 and 13. A header
+    of Thrust has to be included, which other headers once did. Its ``-use_fast_math`` makes dt / tau inexact.
     """
     apart = curand()
-    # nvcc takes a program, not a command, and a cache of compilations does not know what nvcc does
+    # nvcc takes a program, not a command, and ccache does not work below nvcc
     host = [word for word in compiler()[0] if "ccache" not in Path(word).name]
     generate = [word for one in architectures() for word in ("-gencode", f"arch=compute_{one},code=sm_{one}")]
     always = ["-ccbin", host[0], "-w", "-std=c++17", "-I.", *generate, *([f"-I{apart[0]}"] if apart else [])]
@@ -202,56 +202,52 @@ def compile_cuda(folder: Path) -> None:
         path.unlink()
 
 
-#: What is mended in the generated sources of Brian2CUDA 1.0b1, by file: what is there, and what should be.
+#: Corrections of the generated sources of Brian2CUDA 1.0b1, by file: a pattern and its replacement.
 MENDED = {
-    # names of files, which values are read from, would lose their capitals
+    # values may be names of files, whose capitals would be lost
     "objects.cu": {
         r"std::for_each\(s_value\.begin\(\).*?\}\);": 'if (s_value == "True" || s_value == "False") s_value[0] += 32;'
     },
-    # counts all pairs of neurons in a tree: minutes and tens of GiB for networks side by side; nothing needs it with atomics
+    # counts all pairs of neurons in a tree, which takes minutes and tens of GiB for many networks; not needed with atomics
     "code_objects/*_synapses_create_*.cu": {
         r"std::map<std::pair<int32_t, int32_t>, int32_t> source_target_count;.*?(?=[ \t]*// copy changed host data)": ""
     },
 }
-#: The same of every pathway.
+#: Corrections of the code of every pathway.
 PATHWAYS = {
-    # the loop takes the name j, which is that of the target in the code of synapses; ...
+    # the loop variable is called j, which is the name of the target neuron in the code of synapses; ...
     "for(int j = tid; j < num_synapses; j+=_threads_per_block)": (
         "for (int _place = tid; _place < num_synapses; _place += _threads_per_block)"
     ),
     "propagating_synapses[j];": "propagating_synapses[_place];",
-    # ... and all neurons that spike in a step would draw the same random numbers for their synapses
+    # ... and all neurons that spike in a step would draw the same random numbers
     "_vectorisation_idx = j;": "_vectorisation_idx = _idx;",
     "for (int j = syn_in_bundle_idx; j < bundle_size; j+=threads_per_bundle)": (
         "for (int _place = syn_in_bundle_idx; _place < bundle_size; _place += threads_per_bundle)"
     ),
     "synapse_bundle[j];": "synapse_bundle[_place];",
 }
-#: Whole divisions, such as that of time steps by the steps of a sample: in single precision they are wrong from 2^24 steps on.
+#: Integer division, such as that of time steps by steps per sample: in single precision it is wrong from 2^24 steps on.
 DIVISION = "1.0f*x/y", "1.0*x/y"
 
 
 def mend(folder: Path) -> None:
-    """Mend the generated sources of a project. Raises BuildError where they are not as expected."""
+    """Correct the generated sources of a project. Raises BuildError where they do not have the expected form."""
     for pattern, changes in MENDED.items():
         for path in folder.glob(pattern):
             _change(path, changes)
     for path in folder.glob("code_objects/*.cu"):
         path.write_text(path.read_text().replace(*DIVISION))
         if "propagating_synapses" in path.read_text():
-            _change(path, {re.escape(found): changed for found, changed in PATHWAYS.items()})
+            _change(path, {re.escape(text): replacement for text, replacement in PATHWAYS.items()})
 
 
 def _change(path: Path, changes: dict[str, str]) -> None:
     text = path.read_text()
-    for found, changed in changes.items():
-        text, n_found = re.subn(found, lambda match, changed=changed: changed, text, flags=re.DOTALL)
-        if n_found != 1:
-            raise _unexpected(path)
+    for pattern, replacement in changes.items():
+        text, n_matches = re.subn(pattern, lambda match, new=replacement: new, text, flags=re.DOTALL)
+        if n_matches != 1:
+            raise BuildError(
+                f"{path.name} of Brian2CUDA {package_version()} is not as expected; install brian2cuda 1.0b1, {OTHERWISE}."
+            )
     path.write_text(text)
-
-
-def _unexpected(path: Path) -> BuildError:
-    return BuildError(
-        f"{path.name} of Brian2CUDA {package_version()} is not as expected; install brian2cuda 1.0b1, {OTHERWISE}."
-    )

@@ -1,11 +1,11 @@
-"""Which device runs a model, and what each of them needs."""
+"""The choice of a device, and what each device needs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from brianprop.models.dense.generator import dense_supported
+from brianprop.models.dense import dense_supported
 from brianprop.models.errors import ParameterError
 from brianprop.models.model import Model
 from brianprop.models.simulation import builds, cuda
@@ -36,12 +36,12 @@ def simulator(
     Parameters
     ----------
     model : Model
-        Such as `models.nbp.model.NBPModel` or `models.ssnn_bp.model.SSNNModel`.
+        Such as `models.nbp.model.GatedModel` or `models.ssnn_bp.model.SSNNModel`.
     device : {"cpp_standalone", "cuda", "cython", "numpy"}
         C++ standalone, a GPU by Brian2CUDA, or Brian2's runtime with either code generation target, for debugging.
     codegen : {"dense", "stock"}
-        Which templates make the C++ code: those of `models.dense.generator`, which are faster, or Brian2's own. Without random
-        numbers spikes and weights are the same, bit for bit. The runtime always uses Brian2's own, a GPU those of Brian2CUDA.
+        Which templates make the C++ code: those of `models.dense`, which are faster, or Brian2's own. Without random numbers,
+        spikes and weights are the same, bit for bit. The runtime always uses Brian2's own, a GPU those of Brian2CUDA.
     message : callable
         Called with a line of text before a long build.
 
@@ -67,21 +67,31 @@ def simulator(
 
 
 def require(device: str) -> None:
-    """Make sure that all that a device needs is there, before a run directory is made or a long build begins.
+    """Make sure that everything a device needs is present, before a run directory is made or a long build begins.
 
     Raises
     ------
     BuildError
-        Names what is missing: a C++ compiler, or for ``cuda`` the package, nvcc, cuRAND or a GPU.
+        With what is missing: a C++ compiler, or for ``cuda`` the package, nvcc, cuRAND or a GPU.
     """
     if device == "cpp_standalone":
         compiler()
     elif device == "cuda":
-        cuda.package_version(), cuda.nvcc(), cuda.curand(), cuda.gpu(), compiler()
+        _require_cuda()
+        cuda.gpu()
+        compiler()
 
 
-def build(model: Model, device: str = "cpp_standalone", codegen: str = "dense", message=lambda text: None) -> Path:
-    """Build a model without running it, such as on the machine of a cluster that has compilers but no GPU.
+def _require_cuda() -> None:
+    cuda.package_version()
+    cuda.nvcc()
+    cuda.curand()
+
+
+def build(
+    model: Model, device: str = "cpp_standalone", codegen: str = "dense", message: Callable[[str], None] = lambda text: None
+) -> Path:
+    """Build a model without running it, for example on a machine of a cluster that has compilers but no GPU.
 
     Parameters
     ----------
@@ -96,10 +106,10 @@ def build(model: Model, device: str = "cpp_standalone", codegen: str = "dense", 
     Raises
     ------
     BuildError
-        As `simulator` does, but without a GPU only if no architectures are named.
+        As `simulator` does. For ``cuda``, a GPU is needed only if no compute capabilities are named.
     """
     if device == "cuda":
-        cuda.package_version(), cuda.nvcc(), cuda.curand()
+        _require_cuda()
     return builds.cached_build(model, _templates(device, codegen), message)
 
 
@@ -114,10 +124,10 @@ def sources(
     codegen: str = "dense",
     message: Callable[[str], None] = lambda text: None,
 ) -> tuple[str, bytes]:
-    """The generated project of a model for machines that compile it, see `models.simulation.builds.sources`."""
+    """The generated project of a model, to be compiled on another machine; see `models.simulation.builds.sources`."""
     return builds.sources(model, _templates(device, codegen), message)
 
 
 def _templates(device: str, codegen: str) -> str:
-    """Whose templates make the code of a compiled device."""
+    """Which templates make the code of a compiled device: ``dense``, ``stock`` or ``cuda``."""
     return CUDA if device == "cuda" else codegen if dense_supported() else "stock"

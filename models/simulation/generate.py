@@ -1,9 +1,10 @@
-"""From a model to a generated project: Brian2's global state, its devices, and the loop over the turns."""
+"""From a model to a generated project: Brian2's global state, its devices, and the loop over turns."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import itertools
 import logging
 import re
@@ -12,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from brianprop.models.dense.generator import add_sources, dense_codeobj_class
+from brianprop.models.dense import DenseError, add_sources, dense_codeobj_class
 from brianprop.models.errors import BuildError
 from brianprop.models.model import Model
 from brianprop.models.simulation import cuda
 
 __all__ = ["CUDA", "add_cpp_sources", "brian2_device", "generate", "stimulus_function"]
 
-#: What stands for the templates of `models.simulation.devices.CODEGENS` where Brian2CUDA makes the code.
+#: The value of `codegen` where Brian2CUDA makes the code.
 CUDA = "cuda"
 
-#: How the stimuli come to the generated code, and how its random numbers start.
+#: C++ code that maps the stimuli into memory and seeds the random numbers, by Brian2's device.
 PREPARED = {
     "cpp_standalone": """
     brianprop::Mapped<int8_t> rows(brian::_stimulus_rows, results_dir + "rows");
@@ -60,12 +61,12 @@ MAIN_LOOP = """
 
 
 def _code_of(network, name: str) -> list[str]:
-    """Names of the code objects of an object of the network."""
+    """Names of the code objects of the object of that name in the network."""
     return [code.name for item in network.sorted_objects if item.name == name for code in item._code_objects]
 
 
-def _place(model: Model) -> str:
-    """C++ code that finds, of byte `i` of the row of all networks, the byte `k` of the row of network `own`."""
+def _locate_byte(model: Model) -> str:
+    """C++ code that finds where byte `i` of the row of all networks is: byte `k` in the row of network number `own`."""
     if model.replicas == 1:
         return "const int64_t k = i, own = 0;"
     lines, start = [], 0
@@ -81,9 +82,21 @@ def _place(model: Model) -> str:
 
 
 def stimulus_function(model: Model, rows: np.ndarray, order: np.ndarray):
-    """The function ``stimulus(turn, i)``; the standalone binary maps rows and order from files instead.
+    """The Brian2 function ``stimulus(turn, i)``.
 
-    Brian2 has no arrays of uint8: bytes are kept as int8, and as int32 where its runtime reads them.
+    Brian2 has no arrays of uint8: bytes are stored as int8, and for its runtime as int32.
+
+    Parameters
+    ----------
+    model : Model
+    rows : int8 or uint8 array of shape (n_rows, width)
+        Rows of the stimuli. A standalone binary maps rows and order from files instead.
+    order : int32 array
+        Row number of each turn, with the lead-in first.
+
+    Returns
+    -------
+    brian2.Function
     """
     import brian2 as b2
 
@@ -102,7 +115,7 @@ def stimulus_function(model: Model, rows: np.ndarray, order: np.ndarray):
         "cpp",
         f"""
         static inline int stimulus(const int64_t turn, const int64_t i) {{
-            {_place(model)}
+            {_locate_byte(model)}
             return static_cast<uint8_t>({body.format(rows="_namespace_stimulus_rows", order="_namespace_stimulus_order")});
         }}
         """,
@@ -112,7 +125,7 @@ def stimulus_function(model: Model, rows: np.ndarray, order: np.ndarray):
         "cuda",
         f"""
         static inline __device__ int stimulus(const int64_t turn, const int64_t i) {{
-            {_place(model)}
+            {_locate_byte(model)}
             return {body.format(rows="brianprop::stimulus_rows", order="brianprop::stimulus_order")};
         }}
         """,
@@ -135,18 +148,30 @@ STANDALONE = ("cpp_standalone", "cuda_standalone")
 
 @contextlib.contextmanager
 def brian2_device(device: str, single_precision: bool = False):
-    """Brian2's global state for the length of a block: device, preferences; put back afterwards."""
+    """Set Brian2's global state (device, preferences) while the block runs, and restore it afterwards.
+
+    Parameters
+    ----------
+    device : {"cpp_standalone", "cuda_standalone", "numpy", "cython"}
+    single_precision : bool
+        Whether floating point variables are float32 (standalone devices only).
+
+    Raises
+    ------
+    BuildError
+        When Brian2 cannot be imported.
+    """
     try:
         import brian2 as b2
     except Exception as error:
         raise BuildError(f"Brian2 cannot be imported ({error}); install the versions of setup.cfg ('make install').") from error
-    # Brian2 numbers names that living objects hold: without those of earlier builds, equal circuits give equal code
+    # Brian2 adds numbers to names that are still in use: without the objects of earlier builds, equal circuits give equal code
     gc.collect()
     wanted: dict[str, object] = {}
     if device == "cuda_standalone":
-        import brian2cuda  # noqa: F401 - makes its device and preferences known
+        importlib.import_module("brian2cuda")  # makes its device and preferences known
 
-        logging.getLogger("brian2.brian2cuda").setLevel(logging.ERROR)  # it says every preference, under a name of Brian2's
+        logging.getLogger("brian2.brian2cuda").setLevel(logging.ERROR)  # it logs every preference
         wanted |= cuda.preferences(cuda.architectures())
     elif device == "cpp_standalone":
         wanted["codegen.cpp.headers"] = ['"turns.h"']
@@ -155,7 +180,7 @@ def brian2_device(device: str, single_precision: bool = False):
     standalone = device in STANDALONE
     if standalone:
         wanted["core.default_float_dtype"] = np.float32 if single_precision else np.float64
-    # the user's own preferences are for other simulations: they would change the code, or keep it from compiling
+    # the user's preferences are meant for other simulations: they would change the code, or keep it from compiling
     kept = {name: b2.prefs[name] for name in b2.prefs}
     try:
         b2.prefs.reset_to_defaults()
@@ -175,23 +200,38 @@ def brian2_device(device: str, single_precision: bool = False):
 
 
 def generate(folder: Path, model: Model, codegen: str) -> dict:
-    """Generate the standalone project of a model in `folder`; gives what the manifest says of arrays and synapses."""
+    """Generate the standalone project of a model in `folder`.
+
+    Returns
+    -------
+    dict
+        For the manifest: ``arrays`` (file, type and size by ``object.variable``), ``bytes_per_synapse`` (by name of the
+        Synapses object) and ``hot`` (names of the pieces of code that run in each step).
+
+    Raises
+    ------
+    BuildError
+        When the code cannot be generated.
+    """
     target = "cuda_standalone" if codegen == CUDA else "cpp_standalone"
     with brian2_device(target, model.single_precision(codegen)) as b2:
         device, clock = b2.device, None
         stimulus = stimulus_function(model, np.zeros((1, model.width), dtype=np.int8), np.zeros(1, dtype=np.int32))
-        if codegen == CUDA:  # whose arrows look at the time of the default clock for their delays, whatever theirs is
+        if codegen == CUDA:  # its synapses compute delays in steps of the default clock, whatever their own clock is
             clock = device.defaultclock
-            clock.dt = model.dt * b2.second
-        objects = model.create(stimulus, codegen, clock=clock)
+            setattr(clock, "dt", model.dt * b2.second)  # noqa: B010 - Brian2 types it as an empty class
+        try:
+            objects = model.create(stimulus, codegen, clock=clock)
+        except DenseError as error:
+            raise BuildError(str(error)) from error
         network = objects["network"]
-        network.run(0 * b2.second, namespace={})  # adds every code object; the turns are run by the loop below
+        network.run(0 * b2.second, namespace={})  # adds every code object; the loop below runs the turns
         variables = {
             name: device.get_array_name(objects[model.sources].variables[name])
             for name in ("n_turns", "n_recorded", "noise_seed")
         }
         period = model.period
-        if isinstance(period, str):  # a variable that is set when the binary runs
+        if isinstance(period, str):  # name of a variable that is set when the binary runs
             owner, _, name = period.partition(".")
             period = f"{device.get_array_name(objects[owner].variables[name])}[0]"
         monitors = [f"_run_{name}" for part in model.monitors for name in _code_of(network, part)]
@@ -202,7 +242,7 @@ def generate(folder: Path, model: Model, codegen: str) -> dict:
         ]
         dense = codegen == "dense"
         running = [code.name for item in network.sorted_objects for code in item._code_objects]
-        # the queues of dense pathways do nothing; one of Brian2's own pathways needs its queue
+        # dense pathways do not use their queues; Brian2's own pathways need theirs
         idle = [
             f"_run_{name}"
             for name, code in device.code_objects.items()
@@ -219,11 +259,11 @@ def generate(folder: Path, model: Model, codegen: str) -> dict:
             names=", ".join(f'{{_run_{name}, "{name}"}}' for name in running),
             phased=", ".join(phased) if dense else "",
             by_phase="true" if dense else "false",
-            own_loop="false" if codegen == CUDA else "true",  # Brian2CUDA turns its rings of spikes in Brian2's
+            own_loop="false" if codegen == CUDA else "true",  # Brian2CUDA advances its ring buffers in Brian2's loop
             **variables,
         )
         if codegen == CUDA:
-            # before the end of the run of no length, after which its random numbers are gone
+            # before the end of the run of length 0, after which the random numbers are freed
             lines = next(arguments[1] for kind, arguments in device.main_queue if kind == "run_network")
             lines.insert(lines.index("random_number_buffer.run_finished();"), loop)
             added = cuda.add_gpu_sources(folder)
@@ -236,18 +276,18 @@ def generate(folder: Path, model: Model, codegen: str) -> dict:
         check_files(folder / ("objects.cu" if codegen == CUDA else "objects.cpp"))
         arrays = _array_files(device, objects)
         per_synapse = {name: _bytes_per_synapse(objects[name]) for name in model.learned}
-    # what does nothing, or runs once, needs no optimisation
+    # all other code does nothing or runs once, and needs no optimisation
     hot = [name for name in running if f"_run_{name}" not in idle]
     return {"arrays": arrays, "bytes_per_synapse": per_synapse, "hot": hot}
 
 
 def add_cpp_sources(folder: Path) -> list[str]:
-    """Copy what the project needs beside the generated files into its folder; gives the sources to compile."""
+    """Copy the C++ files that a project needs into its folder. Returns the names of the sources to compile."""
     shutil.copy(Path(__file__).with_name("turns.h"), folder / "turns.h")
     return add_sources(folder)
 
 
-#: Where the generated code reads and writes the files of its arrays; it goes on after an error.
+#: Lines of generated code that read or write the files of arrays. By itself, the program continues after an error in them.
 READ_OR_WRITTEN = re.compile(r"^([ \t]*)((?:f_static_array|outfile)\w*)\.(read|write)\((.*)\);$", re.MULTILINE)
 CLOSED = re.compile(r"^(\s*)(outfile\w+)\.close\(\);$", re.MULTILINE)
 NOT_OPENED = re.compile(r"^(\s*)std::cout << \"(Error (?:opening|writing)[^\"]*)\" << endl;$", re.MULTILINE)
@@ -255,7 +295,7 @@ FAILS = 'std::cerr << "{}" << std::endl; std::exit(3);'
 
 
 def check_files(path: Path) -> None:
-    """Let a generated program end with an error where a file of an array cannot be read or written as a whole.
+    """Change a generated program so that it ends with an error where a file of an array cannot be read or written completely.
 
     Parameters
     ----------
@@ -265,7 +305,7 @@ def check_files(path: Path) -> None:
     Raises
     ------
     BuildError
-        Where it is not as expected.
+        Where this source does not have the expected form.
     """
     text, n_files = READ_OR_WRITTEN.subn(
         lambda match: f"{match[0]}\n{match[1]}if (!{match[2]}) {{ {FAILS.format(f'cannot {match[3]} {match[2]}')} }}",
@@ -281,7 +321,7 @@ def check_files(path: Path) -> None:
 
 
 def _array_files(device, objects) -> dict[str, dict]:
-    """File name, type and size of every array of the project, by ``object.variable``; size None where it grows in a run."""
+    """File name, type and size of every array of the project, by ``object.variable``. The size is None for arrays that grow."""
     from brian2.core.variables import DynamicArrayVariable
 
     arrays = {}
@@ -297,6 +337,6 @@ def _array_files(device, objects) -> dict[str, dict]:
 
 
 def _bytes_per_synapse(synapses) -> int:
-    """What the running binary holds for each synapse: its two ends, and all variables that grow with the synapses."""
+    """Memory per synapse in the running binary [bytes]: indices of its two neurons, and all variables of the synapses."""
     growing = set(synapses._registered_variables) | {synapses.variables[name] for name in ("_synaptic_pre", "_synaptic_post")}
     return sum(np.dtype(variable.dtype).itemsize for variable in growing)

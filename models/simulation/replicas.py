@@ -1,32 +1,54 @@
-"""Several independent networks in one simulation, block by block: seeds, points of a sweep, or parts of a test set.
+"""Several independent networks (replicas) in one simulation: seeds, points of a sweep, or parts of a test set.
 
-Every Brian2 object holds the neurons and synapses of one network after the other; nothing connects them. Each network has
-samples, weights and numbers of its own. What they must have in common is the generated code and the number of turns.
+Every Brian2 object holds the neurons or synapses of one network after the other, without connections between the networks. Each
+network has its own samples, weights and constants. All share the generated code and the number of turns.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brianprop.models.equations import exposed_name
 from brianprop.models.errors import ParameterError
-from brianprop.models.model import Model, Result, Stimuli, Weights
+from brianprop.models.model import Model, Read, Result, Stimuli, Weights
+
+if TYPE_CHECKING:
+    from brianprop.models.simulation.simulator import Simulator
 
 __all__ = ["Parallel", "ReplicaStimuli", "Replicas", "common_constants"]
 
-#: Constants that all networks of a simulation have in common, with what to do where they differ.
+#: Constants that must be equal in all networks of a simulation, with the remedy where they differ.
 COMMON = {"T": "the same --steps"}
+
+#: Attributes of a `Model` that are the same for several networks as for one.
+SAME_AS_ONE = (
+    "dt",
+    "lead",
+    "period",
+    "width",
+    "sources",
+    "monitors",
+    "learned",
+    "segments",
+    "groups",
+    "events",
+    "target_groups",
+)
 
 
 class ReplicaStimuli:
-    """What the sources of several networks send; networks may share the stimuli of one.
+    """What the sources of several networks send. Networks may share one `Stimuli` object.
 
     Parameters
     ----------
     parts : sequence of Stimuli
-        One for each network, all of one width.
+        One for each network, all with the same width.
 
     Raises
     ------
@@ -40,31 +62,31 @@ class ReplicaStimuli:
             raise ParameterError(
                 f"Stimuli of several networks have rows of {sorted(widths)} bytes; give at least one, all alike."
             )
-        different = list({id(part): part for part in parts}.values())
-        starts = dict(zip(map(id, different), np.cumsum([0, *(len(part.rows) for part in different[:-1])]), strict=True))
+        distinct = list({id(part): part for part in parts}.values())
+        starts = dict(zip(map(id, distinct), np.cumsum([0, *(len(part.rows) for part in distinct[:-1])]), strict=True))
         self._starts = np.array([starts[id(part)] for part in parts])
         self._n_samples = np.array([part.n_samples for part in parts])
-        # the last row of each is that of its lead-in
-        self._shared = len(different) == 1
-        self._all = different[0] if self._shared else Stimuli(np.concatenate([part.rows for part in different]))
+        self._shared = len(distinct) == 1
+        # the rows of each end with that of its lead-in
+        self._joined = distinct[0] if self._shared else Stimuli(np.concatenate([part.rows for part in distinct]))
 
     @property
     def rows(self) -> np.ndarray:
-        """The rows of all, one network's after the other's."""
-        return self._all.rows
+        """The rows of all distinct stimuli, one after the other."""
+        return self._joined.rows
 
     @property
     def width(self) -> int:
-        """Bytes of a row."""
-        return self._all.width
+        """Bytes per row."""
+        return self._joined.width
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """Number of samples of each network."""
+        """Number of samples for each network."""
         return tuple(self._n_samples.tolist())
 
     def order(self, samples: np.ndarray) -> np.ndarray:
-        """Rows in the order of the turns, the lead-in first; int32 of shape (n_turns + 1, n_networks).
+        """Row numbers in the order of the turns, with the lead-in first; int32 of shape (n_turns + 1, n_networks).
 
         Parameters
         ----------
@@ -73,44 +95,43 @@ class ReplicaStimuli:
         rows = np.concatenate([self._n_samples[:, np.newaxis], samples], axis=1) + self._starts[:, np.newaxis]
         return np.ascontiguousarray(rows.T, dtype=np.int32)
 
-    def file(self, folder):
+    def file(self, folder: Path) -> Path:
         """See `models.model.Stimuli.file`."""
-        return self._all.file(folder)
+        return self._joined.file(folder)
 
     def close(self) -> None:
-        """Remove the file, if it is not that of the stimuli that all share."""
+        """Remove the file, unless it belongs to stimuli that all networks share."""
         if not self._shared:
-            self._all.discard()
+            self._joined.discard()
 
 
 def common_constants(model: Model) -> dict[str, float]:
-    """The constants of a model that all networks of a simulation must have in common."""
-    found = model.constants(n_turns=1, first=0)
-    return {name: value for name, value in found.items() if name.partition(".")[2] in COMMON}
+    """The constants of a model that must be equal in all networks of a simulation, by ``object.variable``."""
+    return {name: value for name, value in model.constants(first=0).items() if name.partition(".")[2] in COMMON}
 
 
 class Replicas(Model):
     """Several networks as one model, for `models.simulation.simulator`.
 
-    Its weights are a list of the weights of each, its stimuli `ReplicaStimuli`, its samples an array of shape
+    Its weights are a list of the weights of each network, its stimuli are `ReplicaStimuli`, its samples an array of shape
     (n_networks, n_turns), and its result is a list of results.
 
     Parameters
     ----------
     models : sequence of Model
-        Networks whose generated code is the same, see `models.model.Model.structure`; numbers that are set when the binary
-        runs may differ.
-    own : collection of str
-        Constants, as ``object.variable``, that are each network's own although they do not differ here: the generated code
-        then serves other networks too.
+        Networks whose generated code is the same, see `models.model.Model.structure`. Numbers that are set when the binary runs
+        may differ.
+    per_network : collection of str
+        Constants, as ``object.variable``, that are stored for each network although they are equal here. The generated code can
+        then be used for networks in which they differ.
 
     Raises
     ------
     ParameterError
-        When there is no network, or two differ in their code or in a constant that they must have in common.
+        When there is no network, or two differ in their code or in a constant that must be equal.
     """
 
-    def __init__(self, models: Sequence[Model], own: Collection[str] = ()):
+    def __init__(self, models: Sequence[Model], per_network: Collection[str] = ()):
         if not models:
             raise ParameterError("There are no networks to simulate together; give at least one.")
         self.models, self.first, self.replicas = tuple(models), models[0], len(models)
@@ -122,24 +143,12 @@ class Replicas(Model):
                     "same, and only numbers may differ; simulate them apart."
                 )
         self.name = self.first.name if self.replicas == 1 else f"{self.first.name} x {self.replicas}"
-        for name in (
-            "dt",
-            "lead",
-            "period",
-            "width",
-            "sources",
-            "monitors",
-            "learned",
-            "segments",
-            "groups",
-            "events",
-            "homes",
-        ):
+        for name in SAME_AS_ONE:
             setattr(self, name, getattr(self.first, name))
-        constants = [model.constants(n_turns=1, first=0) for model in models]
+        constants = [model.constants(first=0) for model in models]
         different = {name for name, value in constants[0].items() if any(other[name] != value for other in constants)}
-        self.own = frozenset(different | set(own))
-        for name in sorted(self.own):
+        self.per_network = frozenset(different | set(per_network))
+        for name in sorted(self.per_network):
             if (known := name.partition(".")[2]) in COMMON:
                 values = sorted({other[name] for other in constants})
                 raise ParameterError(
@@ -148,85 +157,82 @@ class Replicas(Model):
                 )
 
     def structure(self) -> dict:
-        if self.replicas == 1 and not self.own:  # the code of one network
+        if self.replicas == 1 and not self.per_network:  # the code of one network
             return self.first.structure()
-        return self.first.structure() | {"replicas": self.replicas, "own": sorted(self.own)}
+        return self.first.structure() | {"replicas": self.replicas, "own": sorted(self.per_network)}
 
     def single_precision(self, codegen: str) -> bool:
         return self.first.single_precision(codegen)
 
-    def create(self, stimulus, codegen, network_name="network", replicas=1, own=(), clock=None):
-        return self.first.create(stimulus, codegen, network_name, self.replicas, self.own, clock)
+    def create(self, stimulus, codegen, network_name="network", replicas=1, per_network=(), clock=None) -> dict[str, Any]:
+        return self.first.create(stimulus, codegen, network_name, self.replicas, self.per_network, clock)
 
-    def phases(self):
+    def phases(self) -> dict[str, tuple[int, ...]]:
         return self.first.phases()
 
     def require_weights(self, weights: Sequence[Weights]) -> None:
         if len(weights) != self.replicas:
             raise ParameterError(f"Weights are given for {len(weights)} networks, not {self.replicas}; give them for each.")
-        for model, own in zip(self.models, weights, strict=True):
-            model.require_weights(own)
+        for model, weights_of_one in zip(self.models, weights, strict=True):
+            model.require_weights(weights_of_one)
 
-    def constants(self, *, n_turns, first):
-        found: dict[str, float | np.ndarray] = {}
-        several = [model.constants(n_turns=n_turns, first=first) for model in self.models]
-        for name, value in several[0].items():
-            if name in self.own:
-                owner, _, variable = name.partition(".")
-                home = self.homes.get(owner, owner)
-                place = f"{home}.own_{variable}" if owner in self.homes else name
-                found[place] = np.repeat([constants[name] for constants in several], self.groups[home])
-            else:
-                found[name] = value
-        return found
+    def constants(self, first: int) -> dict[str, float | np.ndarray]:
+        """As of one network, with an array of one value per neuron for each constant that differs between the networks."""
+        constants: dict[str, float | np.ndarray] = {}
+        of_each = [model.constants(first=first) for model in self.models]
+        for name, value in of_each[0].items():
+            if name not in self.per_network:
+                constants[name] = value
+                continue
+            owner, _, variable = name.partition(".")
+            group = self.target_groups.get(owner, owner)
+            stored_as = f"{group}.{exposed_name(variable)}" if owner in self.target_groups else name
+            constants[stored_as] = np.repeat([of_one[name] for of_one in of_each], self.groups[group])
+        return constants
 
-    def arrays(self, weights: Sequence[Weights], codegen: str) -> dict[str, np.ndarray]:
-        several = [model.arrays(own, codegen) for model, own in zip(self.models, weights, strict=True)]
-        return {name: np.concatenate([np.ravel(arrays[name]) for arrays in several]) for name in several[0]}
+    def initial_state(self, weights: Sequence[Weights], codegen: str) -> dict[str, np.ndarray]:
+        of_each = [model.initial_state(one, codegen) for model, one in zip(self.models, weights, strict=True)]
+        return {name: np.concatenate([np.ravel(state[name]) for state in of_each]) for name in of_each[0]}
 
-    def result(self, read: Callable[[str], np.ndarray], n_turns: int, seconds: float) -> list[Result]:
-        kept: dict[str, np.ndarray] = {}
+    def result(self, read: Read, n_turns: int, seconds: float) -> list[Result]:
+        cached_read = cache(read)
 
-        def whole(name):
-            if name not in kept:
-                kept[name] = read(name)
-            return kept[name]
-
-        def reader(number):
-            def read_own(name):
+        def reader(network: int) -> Read:
+            def read_network(name: str) -> np.ndarray:
                 owner, _, variable = name.partition(".")
                 if owner not in self.events:
-                    return np.split(whole(name), self.replicas)[number]
+                    return np.split(cached_read(name), self.replicas)[network]
                 size = self.events[owner]
-                index = whole(f"{owner}.i")
-                mine = index // size == number
-                return index[mine] % size if variable == "i" else whole(name)[mine]
+                index = cached_read(f"{owner}.i")
+                in_network = index // size == network
+                return index[in_network] % size if variable == "i" else cached_read(name)[in_network]
 
-            return read_own
+            return read_network
 
-        return [model.result(reader(number), n_turns, seconds) for number, model in enumerate(self.models)]
+        return [model.result(reader(network), n_turns, seconds) for network, model in enumerate(self.models)]
 
 
 class Parallel:
-    """A simulator that answers to many samples at once, by copies of one network that each see some of them.
+    """Answers many samples at once: replicas of one network each answer a part of them.
 
     Parameters
     ----------
-    together : brianprop.models.simulation.Simulator
-        Of `Replicas` of one model that does not learn.
+    simulator : Simulator
+        A simulator of `Replicas` of one model that does not learn.
     """
 
-    def __init__(self, together):
-        self._together, self.model = together, together.model.first
+    def __init__(self, simulator: Simulator):
+        model: Any = simulator.model
+        self._simulator, self.replicas, self.model = simulator, model.replicas, model.first
 
-    def run(self, weights: Weights, stimuli: Stimuli, samples: np.ndarray, **options) -> Result:
-        """See `models.simulation.Simulator.run`; spikes are not recorded, and the last copies may see some samples again."""
-        replicas = self._together.model.replicas
+    def run(self, weights: Weights, stimuli: Stimuli, samples: np.ndarray, **options: Any) -> Result:
+        """See `models.simulation.Simulator.run`. Spikes are not recorded, and the last replicas may get some samples twice."""
         samples = np.asarray(samples)
-        shares = np.resize(samples, (replicas, -(-len(samples) // replicas)))
-        results = self._together.run([weights] * replicas, ReplicaStimuli([stimuli] * replicas), shares, **options)
+        parts = np.resize(samples, (self.replicas, -(-len(samples) // self.replicas)))
+        run: Any = self._simulator.run  # which takes lists for replicas
+        results = run([weights] * self.replicas, ReplicaStimuli([stimuli] * self.replicas), parts, **options)
         return self.model.joined(results, len(samples))
 
     def close(self) -> None:
         """Remove temporary files."""
-        self._together.close()
+        self._simulator.close()

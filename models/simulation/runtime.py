@@ -6,14 +6,28 @@ import time
 
 import numpy as np
 
+from brianprop.models.model import Model
 from brianprop.models.simulation.generate import brian2_device, stimulus_function
 from brianprop.models.simulation.simulator import Simulator
 
 __all__ = ["RuntimeSimulator"]
 
 
+#: Turns between two calls of `progress`.
+REPORT = 16
+
+
 class RuntimeSimulator(Simulator):
-    def __init__(self, model, target):
+    """A model in Brian2's runtime.
+
+    Parameters
+    ----------
+    model : Model
+    target : {"numpy", "cython"}
+        Code generation target.
+    """
+
+    def __init__(self, model: Model, target: str):
         super().__init__(model, "stock")
         self._target = target
 
@@ -38,7 +52,7 @@ class RuntimeSimulator(Simulator):
             network.run(model.lead * dt, namespace={})
             done = 0
             while done < len(samples):
-                chunk = min(len(samples) - done, 16)
+                chunk = min(len(samples) - done, REPORT)
                 if done < n_recorded:
                     chunk = min(chunk, n_recorded - done)
                 network.run(chunk * period * dt, namespace={})
@@ -50,7 +64,7 @@ class RuntimeSimulator(Simulator):
                     progress(done)
             seconds = time.perf_counter() - start
 
-            def read(name):
+            def read(name: str) -> np.ndarray:
                 owner, variable = name.split(".")
                 return np.array(objects[owner].variables[variable].get_value())
 

@@ -1,4 +1,4 @@
-"""Scratch folders among the temporary files, which go with the process that made them, however it ends."""
+"""Temporary folders that are removed when the process that made them ends, however it ends."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from pathlib import Path
 
 __all__ = ["Scratch"]
 
-#: How the names of scratch folders begin; and those that are not locked yet, or cannot be, which nobody else removes.
+#: Prefix of the names of scratch folders; and of those that are not locked yet or cannot be locked, which no other process
+#: removes.
 PREFIX, UNLOCKED = "brianprop-scratch-", ".new-"
 
 
 class Scratch:
-    """A temporary folder that is removed by `close`, and at the latest with this object.
+    """A temporary folder that is removed by `close`, or when this object is garbage-collected or the process exits.
 
-    The folder is locked as long as the process lives. What a killed process leaves behind is thus told from what is in use, and
-    the next process that makes a folder in the same place removes it.
+    The folder is locked while the process lives. A folder that is not locked was left behind by a killed process; the next
+    process that makes a scratch folder under the same root removes it.
 
     Parameters
     ----------
     root : Path, optional
-        Where to make it (default: among the temporary files).
+        Folder to make it in (default: that of temporary files).
 
     Attributes
     ----------
@@ -64,7 +65,7 @@ def _removed(path: Path, lock: int | None) -> None:
 
 
 def _sweep(root: Path) -> None:
-    """Remove the scratch folders of this user whose processes are gone."""
+    """Remove the scratch folders of this user whose processes have ended."""
     for path in root.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             status = path.lstat()
@@ -76,7 +77,7 @@ def _sweep(root: Path) -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    """Lock a folder for this process; None where another has it or the file system has no locks."""
+    """Lock a folder for this process and return the file descriptor; None if another holds it or there are no locks."""
     number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)

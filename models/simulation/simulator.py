@@ -1,8 +1,9 @@
-"""What every device offers: a model, ready to run."""
+"""The interface of all devices: a model that is ready to run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -11,15 +12,15 @@ from brianprop.models.model import Model, Result, Stimuli, Weights
 
 __all__ = ["Progress", "Simulator"]
 
-#: Called with the number of samples done.
+#: Called with the number of turns done.
 Progress = Callable[[int], None]
 
-#: Seeds that a binary takes: those of a 32-bit generator.
+#: Largest seed of a binary, whose generator takes 32 bits.
 MAX_SEED = 2**31 - 1
 
 
 class Simulator:
-    """One model, ready to run; made by `models.simulation.simulator`."""
+    """A model that is ready to run, made by `models.simulation.simulator`."""
 
     def __init__(self, model: Model, codegen: str):
         self.model, self.codegen = model, codegen
@@ -36,7 +37,9 @@ class Simulator:
         first: int = 0,
         progress: Progress | None = None,
     ) -> Result:
-        """Run one turn per entry of `samples`.
+        """Present samples, one per turn.
+
+        For `Replicas`, weights are a list, samples have the shape (n_networks, n_turns), and a list of results is returned.
 
         Parameters
         ----------
@@ -44,14 +47,13 @@ class Simulator:
             The learned weights at the start, as the model names them.
         stimuli : Stimuli
         samples : int array of shape (n_turns,)
-            Rows of the stimuli, in the order of their presentation. Of `Replicas` weights are a list, samples have the shape
-            (n_networks, n_turns), and a list of results comes back.
+            Row numbers of the stimuli, in the order of presentation.
         noise_seed : int
             Seed of the random numbers, where the model draws any.
         n_recorded : int
             Number of turns, from the first, whose spikes are recorded.
         first : int
-            Number of samples that were learned before these, where the step of learning depends on it.
+            Number of samples that were learned before these; learning rates may depend on it.
         progress : callable, optional
             Called with the number of turns done.
 
@@ -66,8 +68,17 @@ class Simulator:
         self.model.require_weights(weights)
         return self._run(weights, stimuli, samples, noise_seed, n_recorded, first, progress)
 
-    def _run(self, weights, stimuli, samples, noise_seed, n_recorded, first, progress) -> Result:
-        """`run` with arguments that have been checked."""
+    def _run(
+        self,
+        weights: Weights,
+        stimuli: Stimuli,
+        samples: np.ndarray,
+        noise_seed: int,
+        n_recorded: int,
+        first: int,
+        progress: Progress | None,
+    ) -> Result:
+        """As `run`, with arguments that have been checked."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -80,7 +91,7 @@ class Simulator:
         self.close()
 
     def _checked(self, stimuli: Stimuli, samples: np.ndarray, **numbers: int) -> np.ndarray:
-        """The samples as int64, after a look at all that is not weights."""
+        """The samples as int64, after checks of all arguments but the weights."""
         for name, value in numbers.items():
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value <= MAX_SEED:
                 raise ParameterError(f"Argument {name} = {value!r} must be a whole number from 0 to {MAX_SEED}.")
@@ -103,14 +114,14 @@ class Simulator:
         for number, (row, count) in enumerate(zip(np.atleast_2d(samples), counts, strict=True)):
             wrong = np.flatnonzero((row < 0) | (row >= count))
             if len(wrong):
-                place = f"[{number}, {wrong[0]}]" if samples.ndim == 2 else f"[{wrong[0]}]"
+                index = f"[{number}, {wrong[0]}]" if samples.ndim == 2 else f"[{wrong[0]}]"
                 raise ParameterError(
-                    f"Samples{place} = {row[wrong[0]]}, but the stimuli have the rows 0 to {count - 1}; give one of these."
+                    f"Samples{index} = {row[wrong[0]]}, but the stimuli have the rows 0 to {count - 1}; give one of these."
                 )
         return samples.astype(np.int64)
 
-    def _values(self, weights: Weights, n_turns: int, n_recorded: int, noise_seed: int, first: int) -> dict:
-        """Every variable that is set before a run, as ``object.variable``."""
+    def _values(self, weights: Weights, n_turns: int, n_recorded: int, noise_seed: int, first: int) -> dict[str, Any]:
+        """The values of all variables that are set before a run, by ``object.variable``."""
         counts = {"n_turns": n_turns, "n_recorded": n_recorded, "noise_seed": noise_seed}
-        own = self.model.arrays(weights, self.codegen) | self.model.constants(n_turns=n_turns, first=first)
-        return own | {f"{self.model.sources}.{name}": value for name, value in counts.items()}
+        values = self.model.initial_state(weights, self.codegen) | self.model.constants(first)
+        return values | {f"{self.model.sources}.{name}": value for name, value in counts.items()}

@@ -1,4 +1,4 @@
-"""C++ standalone, and CUDA as a variety of it: every run is a process of its own that reads and writes files."""
+"""C++ standalone and CUDA: every run is a separate process that reads and writes files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from brianprop.models.simulation.simulator import Progress, Simulator
 
 __all__ = ["StandaloneSimulator"]
 
-#: What ends a program, by the signal, and what to do about it.
+#: Likely cause and remedy by the signal that ended a simulation.
 DEATHS = {
     signal.SIGKILL: "it was killed, most likely since memory ran out; free memory",
     signal.SIGILL: "it holds an instruction that this processor lacks; set $BRIANPROP_CACHE to a folder of this machine alone",
@@ -34,7 +34,7 @@ DEATHS = {
 
 
 class StandaloneSimulator(Simulator):
-    """A binary of the build cache, and a folder for what goes into its runs and comes out of them."""
+    """A binary of the build cache, with a temporary folder for the files that its runs read and write."""
 
     def __init__(self, model: Model, codegen: str, message: Callable[[str], None]):
         super().__init__(model, codegen)
@@ -79,7 +79,7 @@ class StandaloneSimulator(Simulator):
                 shutil.rmtree(results, ignore_errors=True)
 
     def _execute(self, results: Path, arguments: list[str], progress: Progress | None) -> None:
-        """Run the binary; whatever it says beside its progress is an error, and so is a status other than 0."""
+        """Run the binary. Any output other than its progress is an error, and so is an exit status other than 0."""
         with (results / "said.txt").open("w+") as said:
             process = subprocess.Popen(
                 [self.folder / "main", "--results_dir", f"{results}/", *arguments],
@@ -90,7 +90,7 @@ class StandaloneSimulator(Simulator):
                 errors="replace",
             )
             try:
-                for line in process.stdout:
+                for line in process.stdout or ():
                     word, _, number = line.partition(" ")
                     if word != "turns":
                         said.write(line)
@@ -103,7 +103,7 @@ class StandaloneSimulator(Simulator):
                 raise
             said.seek(0)
             lines = [line.strip() for line in said if line.strip()]
-        if self.codegen == CUDA:  # Brian2CUDA says much of its kernels
+        if self.codegen == CUDA:  # Brian2CUDA prints much about its kernels
             lines = [line for line in lines if re.search(r"error|cannot|fail", line, re.IGNORECASE)] if not code else lines
         if not code and not lines:
             return
@@ -115,16 +115,16 @@ class StandaloneSimulator(Simulator):
         raise RunError(f"The simulation {self.folder / 'main'} {words}, and run it again.")
 
     def _reader(self, results: Path) -> Callable[[str], np.ndarray]:
-        """Gives the final value of a variable, for `models.model.Model.result`."""
+        """The function that reads the final value of a variable, for `models.model.Model.result`."""
         if self.codegen != CUDA:
             return lambda name: self._read(results, name)
         orders: dict[str, np.ndarray] = {}
 
-        def read_sorted(name):
+        def read_sorted(name: str) -> np.ndarray:
             values, owner = self._read(results, name), name.partition(".")[0]
             if owner not in self.model.events:
                 return values
-            if owner not in orders:  # the spikes of a step come in any order
+            if owner not in orders:  # a GPU writes the spikes of a step in any order
                 orders[owner] = np.lexsort([self._read(results, f"{owner}.{key}") for key in ("i", "t")])
             return values[orders[owner]]
 
@@ -133,9 +133,9 @@ class StandaloneSimulator(Simulator):
     def _read(self, results: Path, name: str) -> np.ndarray:
         file, dtype, size = self._arrays[name]
         owner, path = name.partition(".")[0], results / file
-        if size is None:  # as many as the object says: spikes, or synapses
+        if size is None:  # the size is in the variable N of the object: spikes, or synapses
             size = int(self._read(results, f"{owner}.N")[0])
-        # Brian2 leaves out the file of a monitor that recorded nothing
+        # Brian2 does not write the file of a monitor that recorded nothing
         values = np.fromfile(path, dtype) if size or path.exists() else np.empty(0, dtype)
         if len(values) != size:
             raise RunError(
@@ -146,6 +146,6 @@ class StandaloneSimulator(Simulator):
 
 
 def _write(path: Path, values: np.ndarray) -> None:
-    """Write an array as bytes. Raises OSError with its reason, which NumPy's own method loses."""
+    """Write an array as bytes. Raises OSError with the reason, which `numpy.ndarray.tofile` would lose."""
     with path.open("wb") as file:
         file.write(np.ascontiguousarray(values).data)

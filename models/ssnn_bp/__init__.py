@@ -1,1 +1,8 @@
-"""SSNN-BP (Biswas et al. 2022): stochastic neurons that carry activations and gradients at the same time."""
+"""SSNN-BP (Biswas et al. 2023): stochastic neurons that carry activations and signed gradients at the same time.
+
+parameters.py   rules, layer sizes, initial weights, packing of input events
+equations.py    neurons and crossbars as Brian2 equations
+network.py      the Brian2 objects
+model.py        `SSNNModel`, for `models.simulation.simulator`
+oracle.py       the algorithm in plain NumPy, for tests, with the derivation of its constants
+"""

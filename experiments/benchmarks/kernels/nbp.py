@@ -16,7 +16,7 @@ import numpy as np
 
 from brianprop.experiments.benchmarks.kernels.library import CACHE_LINE, aligned_zeros, load, padded, pointer
 from brianprop.models.errors import ParameterError
-from brianprop.models.nbp.circuit import NBP
+from brianprop.models.nbp.parameters import NBP
 
 __all__ = ["NBPAnswers", "NBPKernel"]
 

@@ -25,19 +25,21 @@ from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.training.system import recording_of
-from brianprop.models import reference
 from brianprop.models.errors import DataError, ParameterError, RunError
-from brianprop.models.nbp.circuit import NBP, inference_circuit, matrices, training_circuit
-from brianprop.models.nbp.model import NBPModel
+from brianprop.models.nbp import oracle
+from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP
 from brianprop.models.simulation import simulator
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, initial_weights
+from brianprop.models.ssnn_bp.model import SSNNModel
+from brianprop.models.ssnn_bp.parameters import SSNN, initial_weights
 
 N_TURNS = 40
 
 
 def recorded(circuit, parameters, weights, n_turns=N_TURNS, **stimuli):
     """A recording of the circuit over the first samples."""
-    model = NBPModel(circuit, parameters)
+    model = GatedModel(circuit, parameters)
     with simulator(model) as ready:
         samples = model.stimuli({name: values[:n_turns] for name, values in stimuli.items()})
         result = ready.run(matrices(circuit, weights), samples, np.arange(n_turns), n_recorded=n_turns)
@@ -85,7 +87,7 @@ def expected(training, digits):
     weights = {name: weight.astype(np.int64) for name, weight in restless_weights(parameters).items()}
     fired = {}  # neurons by step and population
     for k in range(N_TURNS):
-        turn = reference.train_turn(weights, images[k], targets[k])
+        turn = oracle.train_turn(weights, images[k], targets[k])
         for (phase, name), spikes in turn.spikes.items():
             fired[12 * k + phase, name] = np.flatnonzero(spikes).tolist()
         for phase in range(12):

@@ -21,7 +21,8 @@ from brianprop.analysis.figures.weights import most_changed, plot_fields, plot_w
 from brianprop.analysis.runs import Recording, Run
 from brianprop.models.circuit import Circuit, Population, Projection
 from brianprop.models.errors import RunError
-from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, training_circuit
+from brianprop.models.nbp.circuit import inference_circuit, training_circuit
+from brianprop.models.nbp.parameters import NBP, initial_weights
 
 PARAMETERS = NBP(n_in=16, n_hid=6, n_out=3)
 NAMES = ["raster", "accuracy", "functional", "anatomy", "weights", "images"]

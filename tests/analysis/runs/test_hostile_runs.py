@@ -11,7 +11,7 @@ import pytest
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.experiments.cli.main import main
 from brianprop.models.errors import BuildError
-from brianprop.models.nbp.model import NBPModel, NBPResult
+from brianprop.models.nbp.model import GatedModel, GatedResult
 from brianprop.models.ssnn_bp.model import SSNNResult
 
 SIZES = ["--samples", "4", "--validation", "2", "--test-samples", "2", "--epochs", "2"]
@@ -41,10 +41,10 @@ class Pretended:
 
     def run(self, weights, stimuli, samples, *, n_recorded=0, **_):
         n, n_out = len(samples), self.model.parameters.n_out
-        if isinstance(self.model, NBPModel):
+        if isinstance(self.model, GatedModel):
             step = np.arange(12 * n_recorded)
             learned = {pair: np.clip(matrix + 2, -254, 254) for pair, matrix in weights.items()}
-            return NBPResult((0 * step, 0 * step, step), 1.0, learned, np.ones((n, n_out)), np.ones((n, n_out), bool))
+            return GatedResult((0 * step, 0 * step, step), 1.0, learned, np.ones((n, n_out)), np.ones((n, n_out), bool))
         steps = self.model.parameters.steps
         step = np.arange(steps * n_recorded)
         output = [name for name, _ in self.model.populations].index("output")

@@ -21,7 +21,7 @@ from brianprop.analysis.runs.directory import FORMAT
 from brianprop.experiments.cli.main import main
 from brianprop.models.errors import RunError
 from brianprop.models.files import atomic_write
-from brianprop.models.nbp.circuit import NBP
+from brianprop.models.nbp.parameters import NBP
 
 PARAMETERS = NBP(n_in=6, n_hid=4, n_out=3, w_step=1)
 CONFIG = {"system": "nbp", "parameters": as_json(PARAMETERS), "training": {"epochs": 2, "seed": 0}}

@@ -20,14 +20,15 @@ from brianprop.experiments.benchmarks.timing import Timed, interleaved
 from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.data.encoding import one_hot
 from brianprop.models.errors import ParameterError, RunError
-from brianprop.models.nbp.circuit import NBP, initial_weights, training_circuit
-from brianprop.models.nbp.model import NBPResult
-from brianprop.models.reference import infer, train_turn
+from brianprop.models.nbp.circuit import training_circuit
+from brianprop.models.nbp.model import GatedResult
+from brianprop.models.nbp.oracle import infer, train_turn
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation.compiler import compiler
 
 
 def oracle(parameters, weights, images, targets, samples):
-    """Weights and drives after training with `models.reference`."""
+    """Weights and drives after training with `models.nbp.oracle`."""
     learned = {name: weight.astype(np.int64) for name, weight in weights.items()}
     rules = {name: getattr(parameters, name) for name in ("eta_plus", "eta_minus", "w_max", "order")}
     turns = [train_turn(learned, images[i], targets[i], theta=int(parameters.theta), **rules) for i in samples]
@@ -170,7 +171,7 @@ def test_synapses_touched_counts_all_that_leave_a_neuron():
     spikes = [("kick", -2), ("input", 0), ("input", 0), ("x", 1)]
     population = np.array([names.index(name) for name, _ in spikes])
     step = np.array([step for _, step in spikes])
-    result = NBPResult((population, np.zeros(4, int), step), 0.0, {}, np.empty(0), np.empty(0))
+    result = GatedResult((population, np.zeros(4, int), step), 0.0, {}, np.empty(0), np.empty(0))
     assert synapses_touched(circuit, result, 2) == (2 * 1 + 3 * 6 + 1) / 2
 
 
@@ -332,7 +333,7 @@ def test_ssnn_bp_benchmark_on_digits(tmp_path):
     """The whole command in its smallest size: numbers of every variant, ratios from the same rounds, both figures."""
     from brianprop.experiments.benchmarks.ssnn_bp import BenchmarkSSNN
     from brianprop.experiments.benchmarks.ssnn_bp import benchmark as benchmark_ssnn_bp
-    from brianprop.models.ssnn_bp.model import SSNNRules
+    from brianprop.models.ssnn_bp.parameters import SSNNRules
 
     text = []
     out = benchmark_ssnn_bp(
@@ -364,7 +365,7 @@ def test_ssnn_bp_benchmark_on_digits(tmp_path):
 
 def test_ssnn_bp_benchmark_refuses_what_the_kernel_lacks(tmp_path):
     from brianprop.experiments.benchmarks.ssnn_bp import BenchmarkSSNN
-    from brianprop.models.ssnn_bp.model import SSNNRules
+    from brianprop.models.ssnn_bp.parameters import SSNNRules
 
     with pytest.raises(ParameterError, match="asymmetry"):
         BenchmarkSSNN(out=tmp_path, rules=SSNNRules(asymmetry=0.1))

@@ -8,8 +8,8 @@ import pytest
 from brianprop.experiments.benchmarks.kernels.nbp import NBPKernel
 from brianprop.experiments.benchmarks.kernels.ssnn_bp import SSNNConstants, SSNNKernel
 from brianprop.models.errors import ParameterError
-from brianprop.models.nbp.circuit import NBP
-from brianprop.models.reference import present, scaling
+from brianprop.models.nbp.parameters import NBP
+from brianprop.models.ssnn_bp.oracle import present, scaling
 
 STEPS, THETA, REPETITIONS = 12, 2.0, 2000
 

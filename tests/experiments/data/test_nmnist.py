@@ -11,7 +11,7 @@ from brianprop.experiments.data.events import Events, bin_events
 from brianprop.experiments.data.frames import frames
 from brianprop.experiments.data.nmnist import SIDE, find, load
 from brianprop.models.errors import DataError
-from brianprop.models.ssnn_bp.model import unpack
+from brianprop.models.ssnn_bp.parameters import unpack
 
 from .recording_files import encode
 

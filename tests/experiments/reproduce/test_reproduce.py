@@ -14,7 +14,8 @@ from brianprop.experiments.cli.main import main
 from brianprop.experiments.reproduce.experiments import EXPERIMENTS, listing
 from brianprop.experiments.reproduce.run import SIZES
 from brianprop.models.errors import RunError
-from brianprop.models.nbp.circuit import NBP, training_circuit
+from brianprop.models.nbp.circuit import training_circuit
+from brianprop.models.nbp.parameters import NBP
 
 #: All but those whose data cannot be had everywhere.
 RUNNABLE = [name for name in EXPERIMENTS if name not in ("ssnn-emnist", "ssnn-n-mnist")]

@@ -19,8 +19,8 @@ from brianprop.experiments.training.ssnn_bp import TrainSSNN
 from brianprop.experiments.training.systems import OPTIONS
 from brianprop.experiments.training.values import as_values, settings_of
 from brianprop.models.errors import ParameterError
-from brianprop.models.nbp.circuit import Rules
-from brianprop.models.ssnn_bp.model import SSNNRules
+from brianprop.models.nbp.parameters import Rules
+from brianprop.models.ssnn_bp.parameters import SSNNRules
 
 
 def read(tmp_path, text, **changes):

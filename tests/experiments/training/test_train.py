@@ -20,8 +20,8 @@ from brianprop.analysis.runs.systems import METRIC_COLUMNS
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training.commands import _origin, evaluate
 from brianprop.experiments.training.data import load_data
-from brianprop.models import reference
-from brianprop.models.nbp.circuit import NBP
+from brianprop.models.nbp import oracle
+from brianprop.models.nbp.parameters import NBP
 
 SMALL = ["train", "nbp", "--hidden", str(DIGITS["n_hid"]), "--samples", "300", "--epochs", "3"]
 
@@ -73,7 +73,7 @@ def test_run_equals_the_oracle_with_shuffling_and_all(finished, digits):
     metrics = {(row["epoch"], row["split"]): row for row in finished.metrics()}
     for epoch in (1, 2, 3):
         order = np.random.default_rng([5, 1, epoch]).permutation(300)
-        turns = [reference.train_turn(weights, images[k], targets[k]) for k in order]
+        turns = [oracle.train_turn(weights, images[k], targets[k]) for k in order]
         spikes = np.array([turn.spikes[3, "o"] for turn in turns])
         drive = np.array([turn.drive for turn in turns])
         row = metrics[epoch, "train"]
@@ -81,7 +81,7 @@ def test_run_equals_the_oracle_with_shuffling_and_all(finished, digits):
         assert row["accuracy_spikes"] == np.mean(spikes.argmax(axis=1) == labels[order])
         assert row["accuracy_membrane"] == np.mean(drive.argmax(axis=1) == labels[order])
         assert row["loss"] == np.mean((spikes.astype(float) - targets[order]) ** 2)
-        spikes, drive = reference.infer(weights, images[-125:])
+        spikes, drive = oracle.infer(weights, images[-125:])
         row = metrics[epoch, "validation"]
         assert row["accuracy_spikes"] == np.mean(spikes.argmax(axis=1) == labels[-125:])
         assert row["accuracy_membrane"] == np.mean(drive.argmax(axis=1) == labels[-125:])
@@ -102,7 +102,7 @@ def test_recorded_spikes_are_those_of_the_oracle(finished, digits):
         )
     )
     for k, sample in enumerate(order):
-        turn = reference.train_turn(weights, images[sample], targets[sample])
+        turn = oracle.train_turn(weights, images[sample], targets[sample])
         for (phase, name), spikes in turn.spikes.items():
             expected = {(place[name], int(neuron), 12 * k + phase) for neuron in np.flatnonzero(spikes)}
             assert expected <= found
@@ -126,7 +126,7 @@ def test_jittered_presentations_are_those_of_the_seed_and_resume(tmp_path, digit
             padded = np.pad(images[k].reshape(8, 8), 1)
             down, right = by[k]
             moved = padded[1 - down : 9 - down, 1 - right : 9 - right]
-            reference.train_turn(weights, moved.ravel(), targets[k])
+            oracle.train_turn(weights, moved.ravel(), targets[k])
     for name in ("W1", "W2"):
         np.testing.assert_array_equal(run.load_weights()[name], weights[name])
     path = back_to(run, tmp_path / "again", 1).path
@@ -158,7 +158,7 @@ def test_no_shuffle_and_given_weights(tmp_path, digits):
     weights = {name: array.astype(np.int64) for name, array in weights.items()}
     for _ in range(3):
         for image, target in zip(images[:300], targets[:300], strict=True):
-            reference.train_turn(weights, image, target)
+            oracle.train_turn(weights, image, target)
     np.testing.assert_array_equal(run.load_weights()["W1"], weights["W1"])
     np.testing.assert_array_equal(run.load_weights()["W2"], weights["W2"])
     assert [row["samples"] for row in run.metrics() if row["split"] == "test"] == [50, 50, 50]

@@ -16,7 +16,7 @@ from brianprop.experiments.training.ann import ANNSystem, scores
 from brianprop.experiments.training.system import noise_seed
 from brianprop.models import ann
 from brianprop.models.ann import ANN
-from brianprop.models.reference import softmax
+from brianprop.models.ssnn_bp.oracle import softmax
 
 SMALL = ["train", "ann", "--hidden", "20", "--samples", "300", "--epochs", "3", "--seed", "5"]
 

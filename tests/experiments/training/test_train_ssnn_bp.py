@@ -22,7 +22,8 @@ from brianprop.experiments.data import images as datasets
 from brianprop.experiments.training.ssnn_bp import scores
 from brianprop.experiments.training.system import PROBABILITY_FLOOR, noise_seed
 from brianprop.models.simulation import simulator
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, SSNNResult, SSNNRules, initial_weights
+from brianprop.models.ssnn_bp.model import SSNNModel, SSNNResult
+from brianprop.models.ssnn_bp.parameters import SSNN, SSNNRules, initial_weights
 
 #: One network for all tests, so that they share builds; its T, sizes of data and rates need none of their own.
 SMALL = ["train", "ssnn-bp", "--hidden", "20", "--steps", "6", "--samples", "300", "--epochs", "3"]

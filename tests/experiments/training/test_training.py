@@ -21,10 +21,10 @@ from brianprop.experiments.training.values import settings_of
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.errors import BuildError, ParameterError
-from brianprop.models.nbp import circuit as nbp
-from brianprop.models.nbp.circuit import NBP
-from brianprop.models.ssnn_bp import model as ssnn_bp
-from brianprop.models.ssnn_bp.model import SSNN
+from brianprop.models.nbp import parameters as nbp
+from brianprop.models.nbp.parameters import NBP
+from brianprop.models.ssnn_bp import parameters as ssnn_bp
+from brianprop.models.ssnn_bp.parameters import SSNN
 
 NETWORKS = {"nbp": NBP(n_in=6, n_hid=4, n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
 DRAW = {"nbp": nbp.initial_weights, "ssnn-bp": ssnn_bp.initial_weights, "ann": ann.initial_weights}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-EMULATOR = Path(__file__).parent / "cuda_emulator"
+EMULATOR = Path(__file__).parents[1] / "cuda_emulator"
 
 PROGRAM = r"""
 #include <cassert>

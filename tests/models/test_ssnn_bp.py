@@ -14,9 +14,10 @@ from scipy import stats
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
 from brianprop.models.errors import ParameterError
-from brianprop.models.reference import clipped_relu_gradient, equivalent_ann, present, scaling, softmax
 from brianprop.models.simulation import simulator
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel, initial_weights, pack, unpack
+from brianprop.models.ssnn_bp.model import SSNNModel
+from brianprop.models.ssnn_bp.oracle import clipped_relu_gradient, equivalent_ann, present, scaling, softmax
+from brianprop.models.ssnn_bp.parameters import SSNN, initial_weights, pack, unpack
 
 #: One network for most tests, so that they share builds; T, drives and steps are set at run time.
 PLAIN = SSNN(n_in=64, hidden=(20,), n_out=10, steps=8, annealed=False)

@@ -7,7 +7,8 @@ import pytest
 
 from brianprop.models.circuit import Circuit, Population, Projection, arrows
 from brianprop.models.errors import ParameterError
-from brianprop.models.nbp.circuit import NBP, inference_circuit, training_circuit
+from brianprop.models.nbp.circuit import inference_circuit, training_circuit
+from brianprop.models.nbp.parameters import NBP
 
 SMALL = NBP(n_in=4, n_hid=3, n_out=2)
 

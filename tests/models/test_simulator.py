@@ -6,16 +6,18 @@ import pytest
 from brianprop.models.circuit import Circuit, Population, Projection
 from brianprop.models.errors import ParameterError
 from brianprop.models.model import Stimuli
-from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
-from brianprop.models.nbp.model import NBPModel
+from brianprop.models.nbp.circuit import matrices, training_circuit
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import simulator
 from brianprop.models.simulation.replicas import Replicas, ReplicaStimuli
 from brianprop.models.simulation.simulator import Simulator
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
-from brianprop.models.ssnn_bp.model import initial_weights as initial_ssnn_weights
+from brianprop.models.ssnn_bp.model import SSNNModel
+from brianprop.models.ssnn_bp.parameters import SSNN
+from brianprop.models.ssnn_bp.parameters import initial_weights as initial_ssnn_weights
 
 PARAMETERS = NBP(n_in=4, n_hid=3, n_out=2)
-MODEL = NBPModel(training_circuit(PARAMETERS), PARAMETERS)
+MODEL = GatedModel(training_circuit(PARAMETERS), PARAMETERS)
 WEIGHTS = matrices(MODEL.circuit, initial_weights(PARAMETERS, 0))
 IMAGES, TARGETS = np.eye(4, dtype=np.uint8), np.eye(2, dtype=np.uint8)[[0, 1, 0, 1]]
 STIMULI = MODEL.stimuli({"input": IMAGES, "target": TARGETS})

@@ -8,10 +8,10 @@ from brianprop.experiments.training.weights import read_weights
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.errors import DataError, RunError
-from brianprop.models.nbp import circuit as nbp
-from brianprop.models.nbp.circuit import NBP
-from brianprop.models.ssnn_bp import model as ssnn_bp
-from brianprop.models.ssnn_bp.model import SSNN
+from brianprop.models.nbp import parameters as nbp
+from brianprop.models.nbp.parameters import NBP
+from brianprop.models.ssnn_bp import parameters as ssnn_bp
+from brianprop.models.ssnn_bp.parameters import SSNN
 from brianprop.models.weights import layout_fault, value_fault
 
 NETWORKS = {"nbp": NBP(n_in=6, n_hid=4, n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}

@@ -5,16 +5,19 @@ import contextlib
 import numpy as np
 import pytest
 
+from brianprop.models.equations import per_neuron, read_from_targets, shared_dependents
 from brianprop.models.errors import ParameterError
 from brianprop.models.model import Stimuli
-from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, matrices, training_circuit
-from brianprop.models.nbp.model import NBPModel
-from brianprop.models.neurons import ANNEALING, GATED_LIF, dependent, individual
-from brianprop.models.plasticity import coincidence_model, of_targets
+from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit
+from brianprop.models.nbp.equations import GATED_LIF, coincidence_model
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import simulator
 from brianprop.models.simulation.replicas import Replicas, ReplicaStimuli
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
-from brianprop.models.ssnn_bp.model import initial_weights as initial_ssnn_weights
+from brianprop.models.ssnn_bp.equations import ANNEALING
+from brianprop.models.ssnn_bp.model import SSNNModel
+from brianprop.models.ssnn_bp.parameters import SSNN
+from brianprop.models.ssnn_bp.parameters import initial_weights as initial_ssnn_weights
 from tests.conftest import DIGITS
 
 #: Of one simulation: what differs between them is set when it runs.
@@ -33,7 +36,7 @@ def alone(model, weights, stimuli, samples, **options):
 def nbp_runs(digits, several, circuit_of, n_turns):
     """Models, weights, stimuli and samples of networks with seeds of their own; two share their stimuli."""
     images, targets, _ = digits
-    models = [NBPModel(circuit_of(parameters), parameters) for parameters in several]
+    models = [GatedModel(circuit_of(parameters), parameters) for parameters in several]
     weights = [
         matrices(model.circuit, initial_weights(p, seed)) for seed, (model, p) in enumerate(zip(models, several, strict=True))
     ]
@@ -70,7 +73,7 @@ def test_replicas_of_nbp_are_bit_identical_to_their_runs_alone(digits, several, 
 def test_samples_as_replicas_give_the_answers_of_one_network(digits):
     parameters = NBP(**DIGITS)
     images, _, _ = digits
-    model = NBPModel(inference_circuit(parameters), parameters)
+    model = GatedModel(inference_circuit(parameters), parameters)
     weights = matrices(model.circuit, initial_weights(parameters, 0))
     stimuli = model.stimuli({"input": images})
     samples = np.arange(600).reshape(3, 200)
@@ -167,7 +170,7 @@ def test_replicas_of_ssnn_bp_learn_as_they_do_alone():
 
 
 def test_replicas_must_share_their_code():
-    a, b = (NBPModel(training_circuit(p), p) for p in (NBP(**DIGITS), NBP(**DIGITS | {"n_hid": 30})))
+    a, b = (GatedModel(training_circuit(p), p) for p in (NBP(**DIGITS), NBP(**DIGITS | {"n_hid": 30})))
     with pytest.raises(ParameterError, match="0 and 1 of one simulation differ in what is compiled"):
         Replicas([a, b])
     with pytest.raises(ParameterError, match="at least one"):
@@ -182,12 +185,12 @@ def test_replicas_must_share_their_code():
 
 
 def test_constants_become_each_neurons_own():
-    own = individual(ANNEALING, {"annealed"})
+    own = per_neuron(ANNEALING, {"annealed"})
     assert "annealed : 1 (constant)" in own and "n_total : integer (shared, constant)" in own
     assert "left = 1 - annealed * (n_before + turn) / n_total : 1\n" in own
-    assert dependent(ANNEALING, {"annealed"}) == {"annealed", "left"}
-    assert individual(GATED_LIF, ()) == GATED_LIF
-    model = of_targets(coincidence_model((5, 7), noisy=False), {"eta_plus"})
+    assert shared_dependents(ANNEALING, {"annealed"}) == {"annealed", "left"}
+    assert per_neuron(GATED_LIF, ()) == GATED_LIF
+    model = read_from_targets(coincidence_model((5, 7), noisy=False), {"eta_plus"})
     assert "eta_plus = own_eta_plus_post : 1\n" in model
     assert "w_max : 1 (shared, constant)" in model
     assert "rate = (eta_plus + eta_minus) * r - eta_minus : 1\n" in model
@@ -195,7 +198,7 @@ def test_constants_become_each_neurons_own():
 
 
 def test_only_what_differs_is_each_neurons_own():
-    models = [NBPModel(training_circuit(p), p) for p in DIFFERENT]
-    names = {name.partition(".")[2] for name in Replicas(models).own}
+    models = [GatedModel(training_circuit(p), p) for p in DIFFERENT]
+    names = {name.partition(".")[2] for name in Replicas(models).per_network}
     assert names == {"eta_plus", "eta_minus", "w_max"}  # thresholds always are
-    assert not Replicas(models[:1]).own
+    assert not Replicas(models[:1]).per_network

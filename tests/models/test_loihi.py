@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 from conftest import DIGITS, restless_weights
 
-from brianprop.models import reference
 from brianprop.models.circuit import Circuit, Population, Projection
-from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, matrices, training_circuit
-from brianprop.models.nbp.model import NBPModel
+from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.oracle import infer, train_turn
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import simulator
 
 #: The emulator's generators send before the synapses of a step, so what they send arrives in that step; the spike of a
@@ -58,7 +59,7 @@ def trained(digits):
     parameters = NBP(**DIGITS)
     weights = {name: matrix.astype(np.int64) for name, matrix in initial_weights(parameters, 0).items()}
     for image, target in zip(images[:400], targets[:400], strict=True):
-        reference.train_turn(weights, image, target)
+        train_turn(weights, image, target)
     return {name: weights[name] for name in ("W1", "W2")}
 
 
@@ -184,8 +185,8 @@ def emulate(package, circuit, parameters, learned, values, n_turns):
 
 def simulate(circuit, parameters, learned, values, n_turns):
     """The same circuit as this project builds it, with every spike recorded as in `emulate`."""
-    with simulator(NBPModel(circuit, parameters), device="numpy") as ready:
-        result = ready.run(learned, NBPModel(circuit, parameters).stimuli(values), np.arange(n_turns), n_recorded=n_turns)
+    with simulator(GatedModel(circuit, parameters), device="numpy") as ready:
+        result = ready.run(learned, GatedModel(circuit, parameters).stimuli(values), np.arange(n_turns), n_recorded=n_turns)
     names = [population.name for population in circuit.populations]
     columns = (column.tolist() for column in result.recorded)
     found = [(names[population], neuron, step) for population, neuron, step in zip(*columns, strict=True)]
@@ -202,11 +203,11 @@ def assert_same(found, expected):
 def oracle(circuit, weights, images):
     """What the forward circuit must do by the oracle; the ring fires one step before the phase that it opens."""
     spikes = {("kick", 0, -2), ("g0", 0, -1)}
-    output, _ = reference.infer(weights, images)
+    output, _ = infer(weights, images)
     for k, image in enumerate(images):
         # one training turn holds the forward pass with its hidden spikes; it would change the weights
         copies = {name: matrix.copy() for name, matrix in weights.items()}
-        turn = reference.train_turn(copies, image, np.zeros(output.shape[1], dtype=bool)).spikes
+        turn = train_turn(copies, image, np.zeros(output.shape[1], dtype=bool)).spikes
         np.testing.assert_array_equal(turn[3, "o"], output[k])
         start = k * circuit.period
         for phase, name in ((0, "input"), (1, "x"), (2, "h"), (3, "o")):

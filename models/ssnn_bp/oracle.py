@@ -1,12 +1,9 @@
-"""The algorithms in plain NumPy: the oracle of the tests. Independent of circuits, builder and Brian2.
+"""SSNN-BP in plain NumPy: the oracle of the tests, independent of network builders and Brian2.
 
-nBP: the binary algorithm that the circuit of Renner et al. 2024 carries out, written from its equations (Results,
-"The spiking backpropagation algorithm") and not from the circuit's arrows, in whole numbers.
-
-SSNN-BP: stochastic composite neurons after Biswas, Saraswat and Ganguly, Neuromorphic Computing and Engineering (2023),
-arXiv:2207.09755, of which no code was published. What the abstract fixes is theirs: spikes in both directions in the same
-time step, two streams of gradient spikes, updates by coincidence, a winner-take-all for the softmax. The rules of a time
-step (`present`) and their scaling (`scaling`) are our reconstruction.
+Stochastic composite neurons after Biswas, Saraswat and Ganguly, Neuromorphic Computing and Engineering (2023),
+arXiv:2207.09755, of which no code was published. From its abstract are: spikes in both directions in the same time step, two
+streams of gradient spikes, updates by coincidence, and a winner-take-all for the softmax. The rules of a time step (`present`)
+and their scaling (`scaling`) are our reconstruction.
 
 What SSNN-BP approximates
 -------------------------
@@ -33,9 +30,9 @@ derivative of the clipped rectifier, average to G_l delta^l with
 With one gain gb for all hidden layers, c_L = gb / theta, and c_l = 1 / theta for l < L. A smaller gb thus keeps only the last
 hidden layer from saturating; the earlier ones need gains that fall towards the input, or a running mean of B.
 
-Updates: the forward spike and the gradient spikes of one step are independent but for terms of order 1 / k. So T steps change
-W^1 by eta_1 T x_i gb delta_j, which is to be a_1 x_i delta_j, gradient descent of M^1 with learning rate a_1; and W^l by
-eta_l T (a_j / theta) gb delta, which is to be theta a_l a_j delta, a change of M^l by a_l a_j delta:
+Updates: the forward spike and the gradient spikes of one step are independent, except for terms of order 1 / k. So T steps
+change W^1 by eta_1 T x_i gb delta_j. Gradient descent on M^1 with learning rate a_1 requires a_1 x_i delta_j. They change W^l
+by eta_l T (a_j / theta) gb delta. Gradient descent changes M^l by a_l a_j delta, which requires theta a_l a_j delta. Hence
 
     eta_1 = a_1 / (T gb),  eta_l = a_l theta^2 / (T gb) for 1 < l <= L,  eta_(L+1) = a_(L+1) theta^2 / T.
 
@@ -45,17 +42,20 @@ output a_(L+1) / T; with the step of its layer's weights it would learn theta^2 
 With dropout, kept neurons transmit W / (1 - p) in both directions. The gradient with respect to W has that factor once more,
 and the steps of the layers that hidden neurons feed take it.
 
-How fast
---------
-One presentation misses the step of gradient descent by sampling noise of order 1 / sqrt(T). The mean of many misses it by
-less, log(T) / T: the means of the first k steps, with noise of order 1 / sqrt(k), pass through the curvature of the softmax and
-of the clip, and the spikes of a step are part of the means of that step. Only where u lies within the noise of 0 or theta is
-the gate wrong so often that the mean falls no faster than 1 / sqrt(T).
-A memoryless hidden layer, fed by pixels, below running means of the output descends another gradient, and that exactly. Its
-rate is the mean over the input spikes of a step, a_j = E[clip(u_j, 0, theta)], a smooth function of the weights; the gate is
-paired with the input spikes of its own step, and E[s_i gate_j] is the derivative of a_j by W_ij. So it is the ANN with the
-activation E[clip(u)]. It needs no means to settle, and a rate has the noise of one draw of spikes rather than of two.
-A memoryless output does neither: in single steps the softmax sees membranes that are made of a few spikes.
+Size of the error
+-----------------
+With running means, the update of one presentation differs from the step of gradient descent by sampling noise of order
+1 / sqrt(T). The mean update of many presentations differs by only log(T) / T. That bias has two causes: the means of the first
+k steps, with noise of order 1 / sqrt(k), pass through the curvature of the softmax and of the clip; and the spikes of a step
+are part of the means of that step. Where u is within the noise of 0 or theta, the gate is wrong so often that the bias falls no
+faster than 1 / sqrt(T).
+
+A memoryless hidden layer that is fed by pixels, with running means in the output, follows another gradient, and exactly. Its
+rate is the mean over the input spikes of a step, a_j = E[clip(u_j, 0, theta)], a smooth function of the weights. The gate is
+paired with the input spikes of its own step, and E[s_i gate_j] is the derivative of a_j with respect to W_ij. So the network is
+the ANN with the activation E[clip(u)]. No mean has to settle, and a rate has the noise of one draw of spikes instead of two.
+
+A memoryless output follows neither gradient: in single steps, the softmax sees membranes that are made of a few spikes.
 
 The backward drive may be memoryless, since gradient spikes are linear in B up to saturation. Its running mean gives the same
 expectation there, and is needed only where c abs(B) exceeds 1 in single steps but not on average.
@@ -69,141 +69,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = [
-    "Presentation",
-    "Scaling",
-    "Turn",
-    "clipped_relu_gradient",
-    "equivalent_ann",
-    "infer",
-    "present",
-    "scaling",
-    "softmax",
-    "train_turn",
-]
+from brianprop.models.model import Weights
 
-Weights = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What one training turn does.
-
-    Attributes
-    ----------
-    spikes : dict of (phase, population) to bool array
-        Every spike of every neuron outside the chain; a pair that is missing is silent.
-    drive : int array of shape (n_out,)
-        Drive of o in phase 3, net of gate and bias: fires where it exceeds theta / 2.
-    """
-
-    spikes: dict[tuple[int, str], np.ndarray]
-    drive: np.ndarray
-
-
-def infer(weights: Weights, images: np.ndarray, theta: int = 1024) -> tuple[np.ndarray, np.ndarray]:
-    """Forward pass. Images of shape (n, n_in); returns spikes (n, n_out), bool, and drives (n, n_out), int."""
-    hidden = images.astype(np.int64) @ weights["W1"].astype(np.int64) > theta // 2
-    drive = hidden.astype(np.int64) @ weights["W2"].astype(np.int64)
-    return drive > theta // 2, drive
-
-
-def train_turn(
-    weights: Weights,
-    image: np.ndarray,
-    target: np.ndarray,
-    *,
-    theta: int = 1024,
-    eta_plus: int = 2,
-    eta_minus: int = 2,
-    w_max: int = 254,
-    order: str = "propagate-first",
-    h_box: tuple[float, float] = (0, 1),
-    o_box: tuple[float, float] = (0, 1),
-    error: str = "box",
-) -> Turn:
-    """One sample: forward, error, backward, update. Changes the integer arrays W1 (n_in, n_hid) and W2 (n_hid, n_out).
-
-    Parameters
-    ----------
-    weights : dict
-        ``W1`` and ``W2``, int64, updated in place; ``W2_neg`` (n_hid, n_out), the negated copy, is added if missing.
-    image, target : bool arrays of shape (n_in,) and (n_out,)
-    order : {"propagate-first", "learn-first"}
-        Whether the error travels back through W2 from before or from after its update.
-    h_box, o_box : tuple of two floats
-        Edges of the boxes [theta].
-    error : {"box", "margin"}
-        Whether an output that is wrong errs within its box, or every output until its drive has passed its edge: the right
-        one the upper, all others the lower.
-    """
-    w1, w2 = weights["W1"], weights["W2"]
-    x, t = image.astype(bool), target.astype(bool)
-
-    def layer(pre, w, box):
-        drive = pre.astype(np.int64) @ w
-        return drive, drive > theta // 2, drive > box[0] * theta, drive > box[1] * theta
-
-    _, h, h_lt, h_gt = layer(x, w1, h_box)
-    drive, o, o_lt, o_gt = layer(h, w2, o_box)
-    box = h_lt & ~h_gt
-    if error == "box":
-        missed = t & ~o & o_lt  # d2_pos
-        wrong = o & ~t & o_lt & ~o_gt  # d2_neg
-    else:
-        missed, wrong = t & ~o_gt, o_lt & ~t
-
-    # The transposed copies are matrices of their own: `forth` equals W2, `back` its negative as long as the two steps are
-    # equal. In the first half of the backward pass each has seen only its own potentiation.
-    def bounded(w):
-        return np.clip(w, -w_max, w_max)
-
-    forth, back = w2, weights.setdefault("W2_neg", -w2)
-    half_forth = bounded(forth + eta_plus * np.outer(h, missed))
-    half_back = bounded(back + eta_plus * np.outer(h, wrong))
-    if order == "learn-first":
-        forth, back = half_forth, half_back
-    d1_pos = forth @ missed.astype(np.int64) + back @ wrong.astype(np.int64) > 0
-    full_forth = bounded(half_forth - eta_minus * np.outer(h, wrong))
-    full_back = bounded(half_back - eta_minus * np.outer(h, missed))
-    forth, back = (full_forth, full_back) if order == "learn-first" else (half_forth, half_back)
-    d1_neg = forth @ wrong.astype(np.int64) + back @ missed.astype(np.int64) > 0
-
-    up, down = d1_pos & box, d1_neg & box
-    weights["W2"][...], weights["W2_neg"][...] = full_forth, full_back
-    w1[...] = bounded(bounded(w1 + eta_plus * np.outer(x, up)) - eta_minus * np.outer(x, down))
-
-    spikes = {
-        (0, "input"): x,
-        (1, "x"): x,
-        (2, "h"): h,
-        (2, "h_lt"): h_lt,
-        (2, "h_gt"): h_gt,
-        (2, "target"): t,
-        (3, "o"): o,
-        (3, "o_lt"): o_lt,
-        (3, "o_gt"): o_gt,
-        (3, "t"): t,
-        (3, "m_h"): h,
-        (4, "d2_pos"): missed,
-        (4, "d2_neg"): wrong,
-        (6, "d1"): d1_pos,
-        (6, "b_h"): box,
-        (6, "m_x"): x,
-        (7, "x"): x,
-        (10, "d1"): d1_neg,
-        (11, "x"): x,
-    }
-    for phase, onto_o, onto_negative in ((5, missed, wrong), (9, wrong, missed)):
-        spikes |= {(phase, name): h for name in ("h", "d1")}
-        spikes |= {(phase, name): onto_o for name in ("o", "o_lt", "o_gt")}
-        spikes[phase, "oT_neg"] = onto_negative
-    for phase, gradient in ((7, up), (11, down)):
-        spikes |= {(phase, name): gradient for name in ("h", "h_lt", "h_gt")}
-    return Turn(spikes, drive)
-
-
-# -- SSNN-BP -----------------------------------------------------------------------------------------------------------
+__all__ = ["Presentation", "Scaling", "clipped_relu_gradient", "equivalent_ann", "present", "scaling", "softmax"]
 
 
 @dataclass(frozen=True)
@@ -252,7 +120,7 @@ def scaling(rates: Sequence[float], steps: int, theta: float, gain: float | Sequ
 
 @dataclass(frozen=True)
 class Presentation:
-    """What R independent presentations did. Hidden layers count from 1; R leads every shape.
+    """The results of R independent presentations. Hidden layers are counted from 1. R is the first dimension of every array.
 
     Attributes
     ----------
@@ -364,10 +232,12 @@ def present(
     updates = {name: np.zeros((n_samples, *w.shape)) for name, w in weights.items()} if learns and not apply else {}
     sizes = [weights[f"W{layer}"].shape[1] for layer in layers]
 
-    def draw(name, step, *shape):
-        if draws is None:
-            return rng.random(shape)
-        return draws[name] if step is None else draws[name][step]
+    def draw(name: str, step: int | None, *shape: int) -> np.ndarray:
+        if draws is not None:
+            return draws[name] if step is None else draws[name][step]
+        if rng is None:
+            raise ValueError("Give rng or draws.")
+        return rng.random(shape)
 
     kept = {
         layer: draw(f"dropout{layer}", None, n_samples, sizes[layer - 1]) >= dropout
@@ -378,24 +248,25 @@ def present(
     # dropped neurons send no spikes, so that scaling all synapses of a layer scales those of the kept ones
     scale = {layer: 1.0 if layer == 1 else 1 / (1 - dropout) for layer in layers}
 
-    def through(pre, layer):
+    def through(pre: np.ndarray, layer: int) -> np.ndarray:
         drive = pre @ state[f"W{layer}"] if shared else (pre[:, np.newaxis] @ state[f"W{layer}"])[:, 0]
         return drive * scale[layer] + state.get(f"b{layer}", 0.0)
 
-    def back(post, layer):
+    def back(post: np.ndarray, layer: int) -> np.ndarray:
         w = state[f"W{layer}"]
         return scale[layer] * (post @ w.T if shared else (w @ post[..., np.newaxis])[..., 0])
 
-    def average(rule, old, new, k):
+    def average(rule: str, old: np.ndarray, new: np.ndarray, k: int) -> np.ndarray:
         return new if rule == "memoryless" else (1 - 1 / k) * old + new / k
 
     u = {layer: np.zeros((n_samples, sizes[layer - 1])) for layer in layers}
     b = {layer: np.zeros((n_samples, sizes[layer - 1])) for layer in layers}
     membrane, rates = np.zeros((n_samples, sizes[-1])), np.zeros((n_samples, sizes[-1]))
-    counts, spikes, coincidences = {}, {}, dict.fromkeys(weights, 0) if learns else {}
-    target = np.arange(sizes[-1]) == np.asarray(labels)[:, np.newaxis] if learns else None
+    counts, spikes = {}, {}
+    coincidences: dict[str, np.ndarray] = {name: np.zeros(n_samples, int) for name in weights} if learns else {}
+    target = np.arange(sizes[-1]) == np.asarray(labels if learns else [-1])[:, np.newaxis]
 
-    def note(name, fired):
+    def count(name: str, fired: np.ndarray) -> None:
         counts[name] = counts.get(name, 0) + fired
         if record:
             spikes.setdefault(name, []).append(fired)
@@ -403,12 +274,12 @@ def present(
     for step in range(steps):
         k = step + 1
         fired = {0: draw("input", step, n_samples, chances.shape[2]) < chances[:, step]}
-        note("input", fired[0])
+        count("input", fired[0])
         for layer in layers:
             u[layer] = average(hidden if layer <= last else output, u[layer], through(fired[layer - 1].astype(float), layer), k)
             if layer <= last:
                 fired[layer] = (draw(f"hidden{layer}", step, *u[layer].shape) < u[layer] / theta) & kept[layer]
-                note(f"hidden{layer}", fired[layer])
+                count(f"hidden{layer}", fired[layer])
         chance = softmax(u[last + 1])
         membrane += u[last + 1] / steps
         rates += chance / steps
@@ -418,13 +289,13 @@ def present(
         else:
             winner = np.argmin(-np.log(luck) / chance, axis=1)
         won = np.arange(sizes[-1]) == winner[:, np.newaxis]
-        note("output", won)
-        if not learns:
+        count("output", won)
+        if constants is None:
             continue
 
         up, down = {last + 1: target & ~won}, {last + 1: won & ~target}
-        note("e_plus", up[last + 1])
-        note("e_minus", down[last + 1])
+        count("e_plus", up[last + 1])
+        count("e_minus", down[last + 1])
         for layer in range(last, 0, -1):
             difference = up[layer + 1].astype(float) - down[layer + 1]
             b[layer] = average(backward, b[layer], back(difference, layer + 1), k)
@@ -432,8 +303,8 @@ def present(
             luck = draw(f"d{layer}", step, *b[layer].shape)
             up[layer] = gate & (luck < constants.c[layer - 1] * b[layer])
             down[layer] = gate & (luck < -constants.c[layer - 1] * b[layer])
-            note(f"d{layer}_plus", up[layer])
-            note(f"d{layer}_minus", down[layer])
+            count(f"d{layer}_plus", up[layer])
+            count(f"d{layer}_minus", down[layer])
 
         goal = state if apply else updates
         for layer in layers:
@@ -490,7 +361,8 @@ def clipped_relu_gradient(
         Shapes as in ``weights``.
     """
     last = sum(name.startswith("W") for name in weights) - 1
-    activity, drive = [np.asarray(pixels, float)], None
+    activity = [np.asarray(pixels, float)]
+    drive = activity[0]
     for layer in range(1, last + 2):
         drive = activity[-1] @ weights[f"W{layer}"] + weights.get(f"b{layer}", 0.0)
         activity.append(np.clip(drive, 0, clip))

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from brianprop.models.reference import Presentation, Scaling, clipped_relu_gradient, equivalent_ann, present, scaling, softmax
+from brianprop.models.ssnn_bp.oracle import (
+    Presentation,
+    Scaling,
+    clipped_relu_gradient,
+    equivalent_ann,
+    present,
+    scaling,
+    softmax,
+)
 
 THETA = 2.0
 

@@ -9,11 +9,12 @@ import pytest
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.errors import ParameterError
-from brianprop.models.nbp import circuit as nbp
-from brianprop.models.nbp.circuit import NBP, training_circuit
-from brianprop.models.nbp.model import NBPModel
-from brianprop.models.ssnn_bp import model as ssnn_bp
-from brianprop.models.ssnn_bp.model import SSNN
+from brianprop.models.nbp import parameters as nbp
+from brianprop.models.nbp.circuit import training_circuit
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP
+from brianprop.models.ssnn_bp import parameters as ssnn_bp
+from brianprop.models.ssnn_bp.parameters import SSNN
 
 NETWORKS = {"nbp": NBP(n_in=6, n_hid=4, n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
 DRAW = {"nbp": nbp.initial_weights, "ssnn-bp": ssnn_bp.initial_weights, "ann": ann.initial_weights}
@@ -99,7 +100,7 @@ def test_single_precision_is_used_only_where_it_is_exact(exponent):
         {"n_in": 1, "n_hid": 1, "n_out": 1, "w_max": 2**exponent, "w_init_max": 0, "eta_minus": 2**exponent},
     ):
         parameters = NBP(**{"n_in": 6, "n_hid": 4, "n_out": 3, "w_init_max": 0} | change)
-        model = NBPModel(training_circuit(parameters), parameters)
+        model = GatedModel(training_circuit(parameters), parameters)
         if model.single_precision("dense"):
             used.append(change)
             assert exact_in_single(parameters), change
@@ -112,5 +113,5 @@ def test_single_precision_is_used_only_where_it_is_exact(exponent):
 )
 def test_single_precision_is_not_used_where_values_are_real(change):
     parameters = dataclasses.replace(NETWORKS["nbp"], **change)
-    assert not NBPModel(training_circuit(parameters), parameters).single_precision("dense")
-    assert NBPModel(training_circuit(NETWORKS["nbp"]), NETWORKS["nbp"]).single_precision("dense")
+    assert not GatedModel(training_circuit(parameters), parameters).single_precision("dense")
+    assert GatedModel(training_circuit(NETWORKS["nbp"]), NETWORKS["nbp"]).single_precision("dense")

@@ -13,14 +13,15 @@ import pytest
 
 from brianprop.models.cache import private_folder
 from brianprop.models.errors import BuildError, RunError
-from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
-from brianprop.models.nbp.model import NBPModel
+from brianprop.models.nbp.circuit import matrices, training_circuit
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import builds, simulator
 from brianprop.models.simulation import compiler as compilers
 from brianprop.models.simulation.scratch import Scratch
 
 PARAMETERS = NBP(n_in=4, n_hid=3, n_out=2)
-MODEL = NBPModel(training_circuit(PARAMETERS), PARAMETERS)
+MODEL = GatedModel(training_circuit(PARAMETERS), PARAMETERS)
 STIMULI = MODEL.stimuli({"input": np.eye(4, dtype=np.uint8), "target": np.eye(2, dtype=np.uint8)[[0, 1, 0, 1]]})
 WEIGHTS = matrices(MODEL.circuit, initial_weights(PARAMETERS, 0))
 
@@ -235,7 +236,8 @@ from pathlib import Path
 from brianprop.models.simulation import builds
 from brianprop.models.simulation.generate import generate
 from tests.test_builds import MODEL
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
+from brianprop.models.ssnn_bp.model import SSNNModel
+from brianprop.models.ssnn_bp.parameters import SSNN
 for number, model in enumerate([MODEL, SSNNModel(SSNN(n_in=4, hidden=(3,), n_out=2, dropout=0.5, weight_decay=1e-9), True, 9)]):
     folder = Path(sys.argv[1], str(number))
     folder.mkdir()
@@ -245,7 +247,7 @@ for number, model in enumerate([MODEL, SSNNModel(SSNN(n_in=4, hidden=(3,), n_out
 
 
 def test_code_depends_on_neither_preferences_nor_hashes(tmp_path):
-    home, digests = Path(__file__).parents[1], []
+    home, digests = Path(__file__).parents[2], []
     texts = (None, "devices.cpp_standalone.openmp_threads = 2\ncodegen.cpp.extra_compile_args_gcc = ['-O0']\n")
     for seed, preferences in enumerate(texts):
         place = tmp_path / str(seed)
@@ -329,7 +331,7 @@ def test_processors_of_one_name_with_other_instructions_have_other_builds(tmp_pa
 def test_scratch_of_a_killed_process_goes_at_the_next_start(tmp_path):
     code = "import sys, time; from pathlib import Path; from brianprop.models.simulation.scratch import Scratch\n"
     code += "scratch = Scratch(Path(sys.argv[1])); print(scratch.path, flush=True); time.sleep(60)"
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / ".package")}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / ".package")}
     command = [sys.executable, "-c", code, tmp_path]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     path = Path(process.stdout.readline().strip())

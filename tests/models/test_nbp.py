@@ -7,17 +7,19 @@ import pytest
 from conftest import DIGITS, restless_weights
 
 from brianprop.experiments.training.nbp import NBPSystem
-from brianprop.models import reference, simulation
-from brianprop.models.nbp.circuit import NBP, inference_circuit, initial_weights, matrices, training_circuit, weights_of
-from brianprop.models.nbp.model import NBPModel
+from brianprop.models import simulation
+from brianprop.models.nbp import oracle
+from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit, weights_of
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import builds, simulator
 
 
 def simulate(parameters, weights, images, targets, device="cpp_standalone", seed=0, **options):
     """One training turn per sample with every spike recorded."""
     circuit = training_circuit(parameters)
-    stimuli = NBPModel(circuit, parameters).stimuli({"input": images, "target": targets})
-    with simulator(NBPModel(circuit, parameters, seed), device=device) as ready:
+    stimuli = GatedModel(circuit, parameters).stimuli({"input": images, "target": targets})
+    with simulator(GatedModel(circuit, parameters, seed), device=device) as ready:
         return circuit, ready.run(
             matrices(circuit, weights), stimuli, np.arange(len(images)), n_recorded=len(images), **options
         )
@@ -40,7 +42,7 @@ def oracle_run(parameters, weights, images, targets):
     """Spikes, drives and final weights of the oracle, in the layout of `spikes_by_turn`."""
     weights = {name: weight.astype(np.int64) for name, weight in weights.items()}
     turns = [
-        reference.train_turn(
+        oracle.train_turn(
             weights,
             image,
             target,
@@ -222,8 +224,8 @@ def test_mnist_weights_after_an_epoch_of_ten_thousand(mnist):
     parameters = NBP()
     weights = initial_weights(parameters, 0)
     circuit = training_circuit(parameters)
-    stimuli = NBPModel(circuit, parameters).stimuli({"input": images[:10_000], "target": targets[:10_000]})
-    with simulator(NBPModel(circuit, parameters)) as ready:
+    stimuli = GatedModel(circuit, parameters).stimuli({"input": images[:10_000], "target": targets[:10_000]})
+    with simulator(GatedModel(circuit, parameters)) as ready:
         result = ready.run(matrices(circuit, weights), stimuli, np.arange(10_000))
     _, final = oracle_run(parameters, weights, images[:10_000], targets[:10_000])
     np.testing.assert_array_equal(result.matrices["x", "h"], final["W1"])
@@ -235,14 +237,14 @@ def test_inference_circuit_equals_oracle(digits):
     parameters = NBP(**DIGITS)
     weights = restless_weights(parameters)
     circuit = inference_circuit(parameters)
-    with simulator(NBPModel(circuit, parameters)) as ready:
+    with simulator(GatedModel(circuit, parameters)) as ready:
         result = ready.run(
             matrices(circuit, weights),
-            NBPModel(circuit, parameters).stimuli({"input": images}),
+            GatedModel(circuit, parameters).stimuli({"input": images}),
             np.arange(len(images)),
             n_recorded=50,
         )
-    spikes, drive = reference.infer(weights, images)
+    spikes, drive = oracle.infer(weights, images)
     np.testing.assert_array_equal(result.spikes, spikes)
     np.testing.assert_array_equal(result.drive - parameters.theta / 2, drive)
     found, _ = spikes_by_turn(circuit, result, len(images))
@@ -254,16 +256,16 @@ def test_inference_circuit_equals_oracle(digits):
 
 
 def test_threshold_heterogeneity_is_drawn_by_the_seed_and_shared_by_both_circuits():
-    from brianprop.models.nbp.network import neuron_values
+    from brianprop.models.nbp.layout import neuron_arrays
 
     parameters = NBP(**DIGITS, theta_spread=0.1)
     training, inference = training_circuit(parameters), inference_circuit(parameters)
-    first, second = (neuron_values(training, parameters, seed)["theta"] for seed in (1, 2))
+    first, second = (neuron_arrays(training, parameters, seed)["neurons.theta"] for seed in (1, 2))
     assert not np.array_equal(first, second)
-    np.testing.assert_array_equal(first, neuron_values(training, parameters, 1)["theta"])
+    np.testing.assert_array_equal(first, neuron_arrays(training, parameters, 1)["neurons.theta"])
     h = slice(training.offsets["h"], training.offsets["h"] + 60)
     h_inference = slice(inference.offsets["h"], inference.offsets["h"] + 60)
-    np.testing.assert_array_equal(first[h], neuron_values(inference, parameters, 1)["theta"][h_inference])
+    np.testing.assert_array_equal(first[h], neuron_arrays(inference, parameters, 1)["neurons.theta"][h_inference])
     gates = slice(training.offsets["g0"], None)
     assert np.all(first[gates] == 1024)
     # 600 normal draws: the s.d. of their s.d. is 102.4 / sqrt(1200) = 3; 12 is beyond four of these (p < 1e-4)
@@ -296,8 +298,12 @@ def test_more_general_code_gives_the_same_bit_for_bit(digits):
     circuit, expected = simulate(plain, weights, images[:60], targets[:60])
     for change in ({"theta_spread": 0.2}, {"weight_noise": 40.0}):
         other = dataclasses.replace(plain, **change)
-        model = NBPModel(circuit, plain, code=NBPModel(training_circuit(other), other))
-        assert model.structure() == NBPModel(training_circuit(other), other).structure() != NBPModel(circuit, plain).structure()
+        model = GatedModel(circuit, plain, code=GatedModel(training_circuit(other), other))
+        assert (
+            model.structure()
+            == GatedModel(training_circuit(other), other).structure()
+            != GatedModel(circuit, plain).structure()
+        )
         stimuli = model.stimuli({"input": images[:60], "target": targets[:60]})
         with simulator(model) as ready:
             found = ready.run(matrices(circuit, weights), stimuli, np.arange(60), n_recorded=60, noise_seed=3)
@@ -324,20 +330,20 @@ def test_a_binary_serves_all_that_its_code_can_run():
 def test_generated_sources_can_be_compiled_elsewhere(tmp_path, monkeypatch):
     parameters = NBP(**DIGITS)
     circuit = training_circuit(parameters)
-    name, archive = simulation.sources(NBPModel(circuit, parameters))
-    assert simulation.sources(NBPModel(circuit, dataclasses.replace(parameters, theta=900.0, eta_plus=4))) == (name, archive)
-    assert simulation.sources(NBPModel(circuit, dataclasses.replace(parameters, theta=900.1)))[0] != name
+    name, archive = simulation.sources(GatedModel(circuit, parameters))
+    assert simulation.sources(GatedModel(circuit, dataclasses.replace(parameters, theta=900.0, eta_plus=4))) == (name, archive)
+    assert simulation.sources(GatedModel(circuit, dataclasses.replace(parameters, theta=900.1)))[0] != name
     # another machine: nothing in its cache, no Brian2 needed; the compiler itself is left out, since it takes long
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path))
     simulation.keep_sources(name, archive)
     monkeypatch.setattr(builds, "generate", None)
     monkeypatch.setattr(builds, "compile_cpp", lambda folder, hot: (folder / "main").touch(0o755))
-    with simulator(NBPModel(circuit, parameters)) as ready:
+    with simulator(GatedModel(circuit, parameters)) as ready:
         assert {"main.cpp", "turns.h", "code_objects"} <= {path.name for path in ready.folder.iterdir()}
         assert ready._arrays["neurons.tau_m"][1] == np.float32
     # what is damaged is generated anew
     (tmp_path / "sources" / f"{name}.tar.gz").write_bytes(archive[:-100])
-    assert builds._unpack(NBPModel(circuit, parameters), "dense", tmp_path / "other") is None
+    assert builds._unpack(GatedModel(circuit, parameters), "dense", tmp_path / "other") is None
     assert not (tmp_path / "sources" / f"{name}.tar.gz").exists()
 
 
@@ -349,14 +355,14 @@ def test_noise_has_the_stated_standard_deviation(digits):
     # strong weights keep h the same whatever the noise
     weights = {"W1": np.full((64, 60), 200, dtype=np.int32), "W2": restless_weights(parameters)["W2"]}
     n = 1000
-    with simulator(NBPModel(circuit, parameters)) as ready:
+    with simulator(GatedModel(circuit, parameters)) as ready:
         result = ready.run(
             matrices(circuit, weights),
-            NBPModel(circuit, parameters).stimuli({"input": images[:1]}),
+            GatedModel(circuit, parameters).stimuli({"input": images[:1]}),
             np.zeros(n, dtype=int),
             noise_seed=4,
         )
-    spikes, drive = reference.infer(weights, images[:1])
+    spikes, drive = oracle.infer(weights, images[:1])
     deviations = result.drive - parameters.theta / 2 - drive
     # 10,000 deviations of s.d. s = 20 sqrt(60): their s.d. is known to s / sqrt(20000), 0.7 %; 4 % is over five of these
     assert abs(deviations.std() / (20 * np.sqrt(60)) - 1) < 0.04
@@ -367,13 +373,15 @@ def test_noise_has_the_stated_standard_deviation(digits):
 def test_slower_time_constants_follow_the_equations(digits):
     # one input spike through the general neuron, step by step by hand: I decays by 1 - dt/tau_s, v moves by dt/tau_m
     parameters = NBP(n_in=1, n_hid=1, n_out=1, tau_m=2.0**-8, tau_s=2.0**-9)
-    from brianprop.models.nbp.network import create
+    from brianprop.models.nbp.network import NetworkBuilder
     from brianprop.models.simulation.generate import brian2_device, stimulus_function
 
     with brian2_device("numpy") as b2:
         circuit = training_circuit(parameters)
-        silent = stimulus_function(NBPModel(circuit, parameters), np.zeros((2, 3), dtype=np.int8), np.zeros(2, dtype=np.int32))
-        objects = create(circuit, parameters, silent, network_name="network*")
+        silent = stimulus_function(
+            GatedModel(circuit, parameters), np.zeros((2, 3), dtype=np.int8), np.zeros(2, dtype=np.int32)
+        )
+        objects = NetworkBuilder(circuit, parameters, silent).build("network*")
         group = objects["neurons"]
         group.theta, group.ref = 1e9, 0 * b2.second
         group.tau_m_, group.tau_s_ = parameters.tau_m, parameters.tau_s

@@ -8,7 +8,7 @@ import pytest
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.errors import ParameterError
-from brianprop.models.reference import clipped_relu_gradient
+from brianprop.models.ssnn_bp.oracle import clipped_relu_gradient
 
 SMALL = ANN(n_in=12, n_hid=(9, 7), n_out=4, rates=(0.3, 0.2, 0.1), bias=True)
 

@@ -15,25 +15,27 @@ from brianprop.experiments.cli.main import main as brianprop
 from brianprop.experiments.training.commands import evaluate
 from brianprop.models import simulation
 from brianprop.models.errors import BuildError, RunError
-from brianprop.models.nbp.circuit import NBP, inference_circuit, training_circuit
-from brianprop.models.nbp.model import NBPModel
+from brianprop.models.nbp.circuit import inference_circuit, training_circuit
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP
 from brianprop.models.simulation import cuda, simulator
 from brianprop.models.simulation.generate import CUDA, generate
 from brianprop.models.simulation.replicas import Replicas
 from brianprop.models.simulation.standalone import StandaloneSimulator
-from brianprop.models.ssnn_bp.model import SSNN, SSNNModel
+from brianprop.models.ssnn_bp.model import SSNNModel
+from brianprop.models.ssnn_bp.parameters import SSNN
 
-EMULATOR = Path(__file__).parent / "cuda_emulator"
+EMULATOR = Path(__file__).parents[1] / "cuda_emulator"
 SMALL_SSNN = SSNN(n_in=8, hidden=(6, 5), n_out=3, steps=5, biases=True)
 SMALL_NBP = NBP(n_in=16, n_hid=6, n_out=3)
 
 
 def models():
-    yield "nbp", NBPModel(training_circuit(SMALL_NBP), SMALL_NBP)
-    yield "nbp-inference", NBPModel(inference_circuit(SMALL_NBP), SMALL_NBP)
+    yield "nbp", GatedModel(training_circuit(SMALL_NBP), SMALL_NBP)
+    yield "nbp-inference", GatedModel(inference_circuit(SMALL_NBP), SMALL_NBP)
     yield (
         "nbp-replicas",
-        Replicas([NBPModel(training_circuit(p), p) for p in (SMALL_NBP, NBP(n_in=16, n_hid=6, n_out=3, eta_plus=4))]),
+        Replicas([GatedModel(training_circuit(p), p) for p in (SMALL_NBP, NBP(n_in=16, n_hid=6, n_out=3, eta_plus=4))]),
     )
     yield "ssnn-bp", SSNNModel(SMALL_SSNN, learns=True)
     yield "ssnn-bp-inference", SSNNModel(SMALL_SSNN, learns=False)

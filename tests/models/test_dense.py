@@ -1,5 +1,6 @@
 """Dense code generation against Brian2's own: the same spikes and weights, bit for bit, and clear words where it cannot be."""
 
+import ast
 import json
 import subprocess
 import warnings
@@ -10,12 +11,12 @@ import pytest
 from conftest import DIGITS
 from scipy import stats
 
-from brianprop.models import reference
-from brianprop.models.dense import generator as dense
-from brianprop.models.errors import BuildError
-from brianprop.models.nbp.circuit import NBP, initial_weights, matrices, training_circuit
-from brianprop.models.nbp.model import NBPModel
-from brianprop.models.nbp.network import plastic_blocks
+from brianprop.models import dense
+from brianprop.models.nbp import oracle
+from brianprop.models.nbp.circuit import matrices, training_circuit
+from brianprop.models.nbp.layout import plastic_blocks
+from brianprop.models.nbp.model import GatedModel
+from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import simulator
 from brianprop.models.simulation.compiler import compile_cpp, compiler
 from brianprop.models.simulation.generate import add_cpp_sources, brian2_device
@@ -37,10 +38,10 @@ def test_dense_stock_and_oracle_are_bit_equal_on_mnist(order, mnist):
     parameters = NBP(order=order)
     weights = initial_weights(parameters, 2)
     circuit = training_circuit(parameters)
-    stimuli = NBPModel(circuit, parameters).stimuli({"input": images[:n], "target": targets[:n]})
+    stimuli = GatedModel(circuit, parameters).stimuli({"input": images[:n], "target": targets[:n]})
     results = {}
     for codegen in ("dense", "stock"):
-        with simulator(NBPModel(circuit, parameters), codegen=codegen) as ready:
+        with simulator(GatedModel(circuit, parameters), codegen=codegen) as ready:
             results[codegen] = ready.run(matrices(circuit, weights), stimuli, np.arange(n), n_recorded=recorded)
     ours, theirs = results["dense"], results["stock"]
     assert len(ours.recorded[0]) > recorded * 500
@@ -49,7 +50,7 @@ def test_dense_stock_and_oracle_are_bit_equal_on_mnist(order, mnist):
     np.testing.assert_array_equal(ours.drive, theirs.drive)
     final = {name: weight.astype(np.int64) for name, weight in weights.items()}
     for image, target in zip(images[:n], targets[:n], strict=True):
-        reference.train_turn(final, image, target, order=order)
+        oracle.train_turn(final, image, target, order=order)
     for pair, matrix in matrices(circuit, final).items():
         np.testing.assert_array_equal(ours.matrices[pair], matrix)
         np.testing.assert_array_equal(theirs.matrices[pair], matrix)
@@ -287,13 +288,13 @@ def test_short_cuts_change_nothing(tmp_path):
 )
 def test_single_precision_only_where_it_is_exact(change, exact):
     parameters = NBP(**DIGITS, **change)
-    assert NBPModel(training_circuit(parameters), parameters).single_precision("dense") == exact
+    assert GatedModel(training_circuit(parameters), parameters).single_precision("dense") == exact
 
 
 def test_memory_of_a_plastic_synapse():
     parameters = NBP(**DIGITS)
     circuit = training_circuit(parameters)
-    with simulator(NBPModel(circuit, parameters)) as ready:
+    with simulator(GatedModel(circuit, parameters)) as ready:
         manifest = json.loads((ready.folder / "manifest.json").read_text())
     assert set(manifest["bytes_per_synapse"]) == {block.name for block in plastic_blocks(circuit)}
     # two ends of four bytes each and a weight
@@ -368,7 +369,7 @@ def test_random_numbers_without_a_counter_are_refused_in_a_pathway():
         synapses.connect()
         with pytest.raises(Exception) as caught:
             b2.Network(group, synapses).run(0 * b2.second, namespace={})
-    assert any(isinstance(link, BuildError) and "poisson" in str(link) for link in causes(caught.value))
+    assert any(isinstance(link, dense.DenseError) and "poisson" in str(link) for link in causes(caught.value))
 
 
 @pytest.mark.parametrize(
@@ -384,7 +385,7 @@ def test_any_order_takes_sums_of_synaptic_variables_alone(code, parts, words):
     with brian2_device("cpp_standalone") as b2:
         group = a_group(b2)
         synapses = b2.Synapses(group, group, "w : 1", on_pre=code, codeobj_class=dense.dense_codeobj_class())
-        with pytest.raises(BuildError, match=words):
+        with pytest.raises(dense.DenseError, match=words):
             dense.any_order(synapses.pre, parts=parts)
 
 
@@ -397,7 +398,7 @@ def test_any_order_is_refused_where_others_write_to_the_weights():
         dense.any_order(synapses.pre)
         with pytest.raises(Exception) as caught:
             b2.Network(group, synapses).run(0 * b2.second, namespace={})
-    assert any(isinstance(link, BuildError) and "decay changes 'w' too" in str(link) for link in causes(caught.value))
+    assert any(isinstance(link, dense.DenseError) and "decay changes 'w' too" in str(link) for link in causes(caught.value))
 
 
 def causes(error):
@@ -417,7 +418,7 @@ def causes(error):
 def test_groups_that_cannot_rest_are_refused(options, words):
     with brian2_device("cpp_standalone") as b2:
         group = a_group(b2, **options)
-        with pytest.raises(BuildError, match=words):
+        with pytest.raises(dense.DenseError, match=words):
             dense.may_rest(group)
 
 
@@ -446,7 +447,7 @@ def test_variables_rest_apart_where_no_equation_connects_them(model, parts):
 def test_a_group_that_depends_on_time_or_chance_may_not_rest(model, word):
     with brian2_device("cpp_standalone") as b2:
         group = a_group(b2, model=model)
-        with pytest.raises(BuildError, match=f"cannot rest, since it depends on .*{word}"):
+        with pytest.raises(dense.DenseError, match=f"cannot rest, since it depends on .*{word}"):
             dense.may_rest(group)
 
 
@@ -454,9 +455,9 @@ def test_only_where_names_a_variable_of_the_other_end():
     with brian2_device("cpp_standalone") as b2:
         group = a_group(b2)
         synapses = b2.Synapses(group, group, "w : 1", on_pre="w += y_post", codeobj_class=dense.dense_codeobj_class())
-        with pytest.raises(BuildError, match="y_pre"):
+        with pytest.raises(dense.DenseError, match="y_pre"):
             dense.only_where(synapses.pre, "y_pre")
-        with pytest.raises(BuildError, match="no variable 'z'"):
+        with pytest.raises(dense.DenseError, match="no variable 'z'"):
             dense.only_where(synapses.pre, "z_post")
 
 
@@ -466,7 +467,7 @@ def test_runtime_mode_uses_brian2s_own_code():
 
 
 def test_an_unknown_version_falls_back_with_a_warning(monkeypatch, digits):
-    monkeypatch.setattr(dense.metadata, "version", lambda name: "3.1.4")
+    monkeypatch.setattr(dense.codeobject.metadata, "version", lambda name: "3.1.4")
     dense.dense_supported.cache_clear()
     try:
         with pytest.warns(UserWarning, match=r"not with 3\.1\.4; Brian2's own code is used"):
@@ -478,3 +479,12 @@ def test_an_unknown_version_falls_back_with_a_warning(monkeypatch, digits):
     finally:
         monkeypatch.undo()
         dense.dense_supported.cache_clear()
+
+
+def test_the_folder_imports_nothing_of_the_rest_of_the_project():
+    for path in Path(dense.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not any(name.split(".")[0] == "brianprop" for name in names), path
+            assert not (isinstance(node, ast.ImportFrom) and node.level > 1), path

@@ -1,0 +1,138 @@
+"""Promises about a pathway or a group that allow faster code. A promise that can be seen to be wrong is refused."""
+
+from __future__ import annotations
+
+import re
+
+from .errors import DenseError
+from .groups import independent_parts
+from .random_numbers import RANDOM_FUNCTIONS
+
+__all__ = ["ADDITION", "any_order", "may_rest", "only_where", "silent_where_zero"]
+
+#: The only form of code that `any_order` takes: target variable, its end, and the synaptic variable that is added to it.
+ADDITION = r"(\w+)_(pre|post) \+= (\w+)"
+
+
+def any_order(pathway, parts: int = 1) -> None:
+    """Promise that a pathway adds numbers whose sum is exact in any order, and that only its Synapses object changes them.
+
+    Sums of whole numbers (or multiples of a power of two) are exact as long as they stay below 2**24 such units in single
+    precision and 2**53 in double precision. Other numbers may be used where rounding does not matter. The weights of all
+    neurons that spike are then summed before they are added. A sum is reused as long as the same neurons spike and no pathway
+    of the same Synapses object has changed a weight.
+
+    Parameters
+    ----------
+    pathway : brian2 SynapticPathway
+        Its code must be ``X_post += w`` (or ``X_pre += w`` for an on_post pathway), with `w` a variable of the synapses. Other
+        objects must not write to `w` during a run.
+    parts : int
+        Number of populations of equal size, side by side, that the targets consist of, if these often receive the same weights.
+        As long as they do, which is checked during the run, only the rows of the first population are summed.
+
+    Raises
+    ------
+    DenseError
+        If the code has another form, or the targets cannot be divided into these parts.
+    """
+    addition = re.fullmatch(ADDITION, pathway.code.strip())
+    weights = pathway.synapses.variables.get(addition[3]) if addition else None
+    if not addition or addition[2] == pathway.prepost or weights not in pathway.synapses._registered_variables:
+        raise DenseError(
+            f"any_order({pathway.name}): its code {pathway.code.strip()!r} must add a variable of the synapses to one of the "
+            "neurons that do not spike, as in 'X_post += w'."
+        )
+    if parts < 1 or len(pathway.target) % parts:
+        raise DenseError(f"any_order({pathway.name}, parts={parts}): {len(pathway.target)} targets are no {parts} equal parts.")
+    pathway.add_attribute("any_order")
+    pathway.any_order = parts
+
+
+def only_where(pathway, variable: str) -> None:
+    """Promise that a pathway's code changes nothing where a variable of the neuron at the end that does not spike is 0.
+
+    Parameters
+    ----------
+    pathway : brian2 SynapticPathway
+        Such as ``synapses.pre``.
+    variable : str
+        Name with the suffix of that end: ``y0_post`` for an on_pre pathway, ``x0_pre`` for an on_post pathway.
+
+    Raises
+    ------
+    DenseError
+        If the suffix is that of the spiking end or the neurons have no such variable.
+    """
+    name, _, end = variable.rpartition("_")
+    if end == pathway.prepost or end not in ("pre", "post"):
+        raise DenseError(f"only_where({pathway.name}, {variable!r}): name a variable of the end that does not spike.")
+    if name not in pathway.target.variables:
+        raise DenseError(f"only_where({pathway.name}, {variable!r}): {pathway.target.name} has no variable {name!r}.")
+    pathway.add_attribute("only_where")
+    pathway.only_where = variable
+
+
+def silent_where_zero(group, event: str, variable: str) -> None:
+    """Promise that an event whose condition draws random numbers cannot happen where a variable of the group is 0.
+
+    No numbers are drawn for blocks of neurons in which the variable is 0 everywhere.
+
+    Parameters
+    ----------
+    group : brian2 NeuronGroup
+    event, variable : str
+        Names of the event, such as ``spike``, and of the variable.
+
+    Raises
+    ------
+    DenseError
+        If the group has no such event or variable.
+    """
+    for kind, name, known in (("event", event, group.events), ("variable", variable, group.variables)):
+        if name not in known:
+            raise DenseError(f"silent_where_zero({group.name}, {event!r}, {variable!r}): {group.name} has no {kind} {name!r}.")
+    if not hasattr(group, "silent_where"):
+        group.add_attribute("silent_where")
+        group.silent_where = {}
+    group.silent_where[event] = variable
+
+
+def may_rest(group) -> None:
+    """Skip blocks of neurons in which an update changes nothing, until something is written to them.
+
+    Parameters
+    ----------
+    group : brian2 NeuronGroup
+        A group with dense code. All pathways that write to its variables must be dense too, and nothing else may write to
+        them during a run.
+
+    Raises
+    ------
+    DenseError
+        If its equations or threshold depend on time, on random numbers or on a function that Brian2 does not define, or if it
+        has no differential equation.
+    """
+    from brian2.core.functions import DEFAULT_FUNCTIONS, Function
+    from brian2.utils.stringtools import get_identifiers
+
+    texts = [str(expression) for _, expression in group.equations.get_substituted_expressions()]
+    texts += list(group.events.values())
+    names = {name for text in texts for name in get_identifiers(text)}
+    unsteady = names & (RANDOM_FUNCTIONS | {"t", "t_in_timesteps", "xi"}) | {name for name in names if name.startswith("xi_")}
+    unsteady |= {name for name in names if isinstance(group.namespace.get(name), Function) and name not in DEFAULT_FUNCTIONS}
+    if unsteady:
+        raise DenseError(f"The group {group.name} cannot rest, since it depends on {', '.join(sorted(unsteady))}.")
+    if group._refractory is not False:
+        raise DenseError(
+            f"The group {group.name} cannot rest, since the refractory period depends on time; write it as an equation, such "
+            "as 'drest/dt = -int(rest > 0*second) : second'."
+        )
+    if not group.equations.diff_eq_names:
+        raise DenseError(
+            f"The group {group.name} cannot rest, since it has no differential equations; there is nothing to save."
+        )
+    group.add_attribute("may_rest")
+    group.add_attribute("rests")
+    group.may_rest = True
+    group.rests = independent_parts(group)

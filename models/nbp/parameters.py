@@ -1,0 +1,191 @@
+"""Parameters of nBP: its rules, its layer sizes, and the weights that it starts from.
+
+Source: Renner et al. 2024, see `models.nbp.circuit`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from brianprop.models.parameters import Checked
+from brianprop.models.weights import Array
+
+__all__ = ["LAYERS", "MATRICES", "NBP", "ORIGINALS", "Rules", "initial_weights"]
+
+#: Largest magnitude of a fixed weight: double precision then still resolves the units of learned weights in sums of both.
+LARGEST_DRIVE = 2.0**40
+
+ORDER = Literal["propagate-first", "learn-first"]
+ERROR = Literal["box", "margin"]
+
+#: Layer of each population, in the order in which the neurons are laid out. The three copies of a layer lie side by side, and
+#: oT_neg before o, so that copies of a matrix can share one pathway.
+LAYERS = {
+    "x": "in",
+    "m_x": "in",
+    "h": "hid",
+    "h_lt": "hid",
+    "h_gt": "hid",
+    "m_h": "hid",
+    "b_h": "hid",
+    "d1": "hid",
+    "oT_neg": "out",
+    "o": "out",
+    "o_lt": "out",
+    "o_gt": "out",
+    "t": "out",
+    "d2_pos": "out",
+    "d2_neg": "out",
+}
+
+#: Weight matrix of each learned projection at the start.
+MATRICES = {
+    **{("x", target): "W1" for target in ("h", "h_lt", "h_gt")},
+    **{("h", target): "W2" for target in ("o", "o_lt", "o_gt")},
+    ("o", "d1"): "W2.T",
+    ("oT_neg", "d1"): "-W2.T",
+}
+
+#: The projections that hold W1 and W2 themselves; all others in `MATRICES` hold copies.
+ORIGINALS = {("x", "h"): "W1", ("h", "o"): "W2"}
+
+
+@dataclass(frozen=True)
+class Rules(Checked):
+    """Parameters of nBP that do not depend on the data: neuron, weights, learning, noise.
+
+    Weights and drives are in units where the threshold theta is 1024. The defaults are the published circuit. With
+    ``tau_m = tau_s = dt`` and forward Euler the neuron is Loihi's compartment with full decay in every step.
+
+    Raises
+    ------
+    ParameterError
+        When a value is not finite, out of range, or contradicts another.
+    """
+
+    order: ORDER = "propagate-first"
+    """Whether a spike carries the weight before or after the update of its own step."""
+    theta: float = 1024.0
+    """Threshold: a neuron fires when its drive exceeds it."""
+    bias: float = -8192.0
+    """Drive that holds a gated neuron closed."""
+    silence: float = -8128.0
+    """Weight that cancels what would leak into the next step."""
+    margin: float = 8.0
+    """By how much a copied packet exceeds theta / 2."""
+    h_lower: float = 0.0
+    """Lower edge of the box of the hidden neurons, the drive above which they learn [theta]."""
+    h_upper: float = 1.0
+    """Upper edge of that box [theta]."""
+    error: ERROR = "box"
+    """Which outputs send an error: wrong ones within their box, as published, or all whose drive has not passed its margin."""
+    o_lower: float = 0.0
+    """Lower edge of the box of the outputs; of wrong classes, the margin that the drive must stay below [theta]."""
+    o_upper: float = 1.0
+    """Upper edge of that box; of the right class, the margin that the drive must exceed [theta]."""
+    w_max: int = 254
+    """Bound of the learned weights."""
+    w_step: int = 2
+    """Grid of the learned weights."""
+    w_init_max: int = 240
+    """Bound of the initial weights."""
+    eta_plus: int = 2
+    """Potentiation by one coincidence in a reinforced phase."""
+    eta_minus: int = 2
+    """Depression by one coincidence in any other phase."""
+    dt: float = 2.0**-10
+    """Time step [s]; a power of two keeps dt / tau exact."""
+    tau_m: float = 2.0**-10
+    """Membrane time constant [s]."""
+    tau_s: float = 2.0**-10
+    """Synaptic time constant [s]."""
+    refractory: int = 2
+    """Refractory period [time steps]: 2 is silent in the step after a spike. Gating neurons and d1 have none."""
+    weight_noise: float = 0.0
+    """S.d. of Gaussian noise on each transmission by a learned synapse [weight units]."""
+    theta_spread: float = 0.0
+    """S.d. of the thresholds of gated neurons, relative to theta."""
+
+    def __post_init__(self):
+        self._require_numbers()
+        for name, known in (("order", get_args(ORDER)), ("error", get_args(ERROR))):
+            self._require(name, getattr(self, name) in known, f"one of {', '.join(known)}")
+        for name in ("w_max", "w_step"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("theta", "dt", "margin"):
+            self._require(name, getattr(self, name) > 0, "greater than 0")
+        for name in ("theta", "bias", "silence"):
+            self._require(name, abs(getattr(self, name)) <= LARGEST_DRIVE, f"at most {LARGEST_DRIVE:g} in magnitude")
+        for name in ("weight_noise", "theta_spread", "refractory", "eta_plus", "eta_minus", "w_init_max"):
+            self._require(name, getattr(self, name) >= 0, "at least 0")
+        self._require("bias", self.bias < 0, "negative, since it holds layers closed")
+        self._require("silence", self.silence < 0, "negative, since it cancels leaks")
+        for name in ("tau_m", "tau_s"):
+            # forward Euler oscillates for tau < dt and diverges below dt / 2
+            self._require(name, getattr(self, name) >= self.dt, f"at least the time step dt = {self.dt:g} s")
+        self._require("w_init_max", self.w_init_max <= self.w_max, f"at most w_max = {self.w_max}")
+        for name in ("eta_plus", "eta_minus", "w_max", "w_init_max"):
+            self._require(name, getattr(self, name) % self.w_step == 0, f"a multiple of w_step = {self.w_step}")
+        for layer in ("h", "o"):
+            upper = getattr(self, f"{layer}_upper")
+            self._require(f"{layer}_lower", getattr(self, f"{layer}_lower") < upper, f"less than {layer}_upper = {upper:g}")
+        self._require("margin", self.margin < self.theta / 2, f"less than theta / 2 = {self.theta / 2:g}")
+
+
+@dataclass(frozen=True)
+class NBP(Rules):
+    """The rules and the layer sizes, which together determine an nBP circuit. The default sizes are the paper's for MNIST.
+
+    Raises
+    ------
+    ParameterError
+        When a value is not finite, out of range, or contradicts another.
+    """
+
+    n_in: int = 400
+    """Input neurons: the pixels of an image."""
+    n_hid: int = 400
+    """Hidden neurons."""
+    n_out: int = 10
+    """Output neurons, one per class."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("n_in", "n_hid", "n_out"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Layer sizes by name."""
+        return {"in": self.n_in, "hid": self.n_hid, "out": self.n_out}
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Shape, type and bound of each weight matrix: W1 and W2, and those copies that may have drifted away from them."""
+
+        def array(source: str, target: str, needed: bool) -> Array:
+            shape = (self.sizes[LAYERS[source]], self.sizes[LAYERS[target]])
+            grid = (0, self.w_step)
+            return Array(shape, np.int32, self.w_max, "w_max", grid, f"grid of w_step = {self.w_step}", needed)
+
+        copies = {">".join(pair): array(*pair, False) for pair in MATRICES if pair not in ORIGINALS}
+        return {matrix: array(*pair, True) for pair, matrix in ORIGINALS.items()} | copies
+
+
+def initial_weights(parameters: NBP, seed: int) -> dict[str, np.ndarray]:
+    """Draw W1 of shape (n_in, n_hid) and W2 of shape (n_hid, n_out).
+
+    Normal with variance 2 / (n_pre + n_post), times theta, clipped to +-w_init_max and rounded toward zero to the grid
+    w_step (Methods, "initial weights"). The same seed gives the same weights.
+    """
+    rng = np.random.default_rng([seed, 0])
+    weights = {}
+    for name, n_pre, n_post in (("W1", parameters.n_in, parameters.n_hid), ("W2", parameters.n_hid, parameters.n_out)):
+        drawn = rng.normal(0.0, math.sqrt(2 / (n_pre + n_post)), (n_pre, n_post)) * parameters.theta
+        clipped = np.clip(drawn, -parameters.w_init_max, parameters.w_init_max)
+        weights[name] = (np.trunc(clipped / parameters.w_step) * parameters.w_step).astype(np.int32)
+    return weights
