@@ -235,7 +235,7 @@ import sys
 from pathlib import Path
 from brianprop.models.simulation import builds
 from brianprop.models.simulation.generate import generate
-from tests.test_builds import MODEL
+from tests.models.test_builds import MODEL
 from brianprop.models.ssnn_bp.model import SSNNModel
 from brianprop.models.ssnn_bp.parameters import SSNN
 for number, model in enumerate([MODEL, SSNNModel(SSNN(n_in=4, hidden=(3,), n_out=2, dropout=0.5, weight_decay=1e-9), True, 9)]):
