@@ -158,7 +158,7 @@ def batches_of(tasks: list[Task], replicas: int, wanted: Callable[[str], bool]) 
         size = min(replicas, len(members))
         # one entry for each simulator, in the order in which a system makes them
         models = () if size == 1 else zip(*(task.models() for task in members), strict=True)
-        per_network = tuple(Replicas(networks).own for networks in models)
+        per_network = tuple(Replicas(networks).per_network for networks in models)
         left = [task for task in members if wanted(task.key)]
         identifier = code and json.dumps([code, size, [sorted(names) for names in per_network]])
         for start in range(0, len(left), size):

@@ -40,12 +40,13 @@ class Pretended:
         self.model = model
 
     def run(self, weights, stimuli, samples, *, n_recorded=0, **_):
-        n, n_out = len(samples), self.model.parameters.n_out
+        n = len(samples)
         if isinstance(self.model, GatedModel):
+            n_out = self.model.circuit[self.model.circuit.readout].size
             step = np.arange(12 * n_recorded)
             learned = {pair: np.clip(matrix + 2, -254, 254) for pair, matrix in weights.items()}
             return GatedResult((0 * step, 0 * step, step), 1.0, learned, np.ones((n, n_out)), np.ones((n, n_out), bool))
-        steps = self.model.parameters.steps
+        n_out, steps = self.model.parameters.n_out, self.model.parameters.steps
         step = np.arange(steps * n_recorded)
         output = [name for name, _ in self.model.populations].index("output")
         learned = {name: array + np.float32(0.5) for name, array in weights.items()}

@@ -9,8 +9,8 @@ from conftest import comparable_metrics
 
 from brianprop.analysis import tables
 from brianprop.analysis.runs import Run
-from brianprop.experiments import reproduce
 from brianprop.experiments.cli.main import main
+from brianprop.experiments.reproduce import run as reproduce
 from brianprop.experiments.reproduce.experiments import EXPERIMENTS, listing
 from brianprop.experiments.reproduce.run import SIZES
 from brianprop.models.errors import RunError
