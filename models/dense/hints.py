@@ -29,7 +29,8 @@ def any_order(pathway, parts: int = 1) -> None:
         objects must not write to `w` during a run.
     parts : int
         Number of populations of equal size, side by side, that the targets consist of, if these often receive the same weights.
-        As long as they do, which is checked during the run, only the rows of the first population are summed.
+        As long as they do, which is checked during the run, only the rows of the first population are summed and changed; the
+        others follow when they part, and at the end of a run. Objects outside the network must not read `w` in between.
 
     Raises
     ------

@@ -43,6 +43,31 @@ class Sum:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """Weights of side-by-side populations that are often the same; see `any_order`.
+
+    Attributes
+    ----------
+    parts : int
+        Number of these populations.
+    weights : str
+        Array of the weights.
+    id : int
+        Number of that array, see `identity`.
+    runs : int
+        Number of the pathway that sums them.
+    alike : list of str or None
+        The same is written to all of them as long as these arrays are equal in all populations; None where this is not known.
+    """
+
+    parts: int
+    weights: str
+    id: int
+    runs: int
+    alike: list[str] | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the template of a pathway needs to know. Arrays are given by their C++ names.
 
@@ -72,10 +97,8 @@ class Plan:
         Parts of the variables of these neurons that are woken.
     writes : list of int
         Numbers of the synaptic arrays that the code writes to.
-    parts : int
-        Populations of the targets whose weights stay equal as long as the same is written to them.
-    alike : list of str or None
-        The same is written as long as these arrays are equal in all populations; None where this is not known.
+    copies : Copies or None
+        Set where the weights of several populations of the targets may be kept as one.
     sum : Sum or None
         Set where the pathway only adds weights in any order.
     constants : list of str
@@ -104,8 +127,7 @@ class Plan:
     blocks_spiking: str | None
     wakes_spiking: list[int]
     writes: list[int]
-    parts: int
-    alike: list[str] | None
+    copies: Copies | None
     sum: Sum | None
     constants: list[str]
     only_where: str | None
@@ -153,6 +175,29 @@ def _constant_synaptic_arrays(pathway, code: list[str]) -> list[str]:
     return sorted(arrays) if arrays <= constant else []
 
 
+def _copies(pathway, code: list[str], written: list[tuple[str, str]], indices: tuple[str, str]) -> Copies | None:
+    """The weights that a pathway may find or change as one for several populations, as `any_order` with `parts` allows.
+
+    None where anything but pathways may read the weights during a run: that needs all of them at any time.
+    """
+    from brian2 import StateMonitor
+
+    synapses = pathway.synapses
+    summing = [item for item in synapses.contained_objects if getattr(item, "any_order", 1) > 1]
+    sources = [getattr(ref(), "source", None) for ref in StateMonitor.__instances__()]
+    watched = any(source is not None and source.name == synapses.name for source in sources)
+    if len(summing) != 1 or watched or not all(hasattr(item, "eventspace_name") for item in synapses.contained_objects):
+        return None
+    weights = synapses.variables[re.fullmatch(ADDITION, summing[0].code.strip())[3]]
+    ours = f"_ptr{array_name(weights)}"
+    alike = None
+    if all((array, index) == (ours, "_idx") for array, index in written) and pathway.prepost == summing[0].prepost:
+        alike = _determining_arrays(code, {ours}, *indices)
+    return Copies(
+        summing[0].any_order, array_name(weights, access_data=False), identity(ours), identity(summing[0].name), alike
+    )
+
+
 def _determining_arrays(code: list[str], written: set[str], other_index: str, spiking_index: str) -> list[str] | None:
     """The arrays of the other end that, together with the spikes, determine what a pathway writes to its synapses.
 
@@ -189,8 +234,6 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
     ]
     written = re.findall(r"^\s*(\S+)\[(\w+)\] [-+*/]?= ", "\n".join(code), flags=re.MULTILINE)
     changed = {array for array, index in written if index == "_idx"}
-    siblings = [item for item in pathway.synapses.contained_objects if hasattr(item, "eventspace_name")]
-    parts = max(getattr(item, "any_order", 1) for item in siblings)
     only_where = getattr(pathway, "only_where", None)
     target = pathway.target
     where_array = array_name(target.variables[only_where.rpartition("_")[0]]) if only_where else ""
@@ -213,8 +256,7 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
         blocks_spiking=blocks_type(pathway.source),
         wakes_spiking=woken_parts(pathway.source, {array for array, index in written if index == spiking_index}),
         writes=[identity(array) for array in sorted(changed)],
-        parts=parts if changed else 1,
-        alike=_determining_arrays(code, changed, other_index, spiking_index),
+        copies=_copies(pathway, code, written, (other_index, spiking_index)),
         sum=_sum(pathway, code, other_index),
         constants=_constant_synaptic_arrays(pathway, code),
         only_where=only_where,

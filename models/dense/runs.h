@@ -248,10 +248,11 @@ template <uint32_t Id> Runs &runs() {
     return runs;
 }
 
-// What has happened to the synaptic variable that Id stands for: how often it may have changed, and how often in such a way that
-// equal parts of it may have become different.
+// What is known of the synaptic variable that Id stands for. Each of its rows may consist of several parts.
 struct History {
-    int64_t changes, divergences;
+    int64_t changes; // how often it may have changed
+    bool equal;      // whether all parts of a row are known to be the same, in every row
+    bool behind;     // whether only the first part of each row is up to date; the others have to become the same
 };
 template <uint32_t Id> History &history() {
     static History history = {};
@@ -264,6 +265,18 @@ template <class T> bool repeats(const T *values, const int32_t length, const int
         if (std::memcmp(values, values + part * length, length * sizeof(T)))
             return false;
     return true;
+}
+
+// Brings all parts of all rows up to date.
+template <class T> void catch_up(const Runs &runs, T *values, const int32_t parts, History &history) {
+    if (!history.behind)
+        return;
+    history.behind = false;
+    for (const Run &run : runs.rows()) {
+        const T *const first = values + run.synapse;
+        for (int32_t part = 1; part < parts; part++)
+            std::copy(first, first + run.length / parts, values + run.synapse + part * (run.length / parts));
+    }
 }
 
 // The sum of 64 bytes of weights of each of several rows: vectors of GCC and Clang, which translate them for whatever the
@@ -309,11 +322,11 @@ template <class W> class Sums {
 
     // Columns of which sums are made: all, or those of one of `parts` as long as all parts of every row are known to be equal.
     // Rows are compared when it is not known, but the more rarely the more often they were found to differ.
-    int32_t columns(const Runs &runs, const W *weights, const int32_t length, const int32_t parts, const History &history) {
+    int32_t columns(const Runs &runs, const W *weights, const int32_t length, const int32_t parts, History &history) {
         constexpr int32_t tile = Tile<W>::length;
         if (length % parts || (length / parts + tile - 1) / tile == (length + tile - 1) / tile)
             return length;
-        if (history.divergences != compared_) {
+        if (!history.equal) {
             if (wait_-- > 0)
                 return length;
             for (const Run &run : runs.rows())
@@ -322,7 +335,7 @@ template <class W> class Sums {
                     patience_ = std::min<int64_t>(2 * patience_, 1 << 20);
                     return length;
                 }
-            compared_ = history.divergences;
+            history.equal = true;
         }
         return length / parts;
     }
@@ -396,7 +409,7 @@ template <class W> class Sums {
     std::vector<int32_t> spikes_;
     std::vector<int64_t> rows_; // where the rows of these begin
     std::vector<Sum> sums_;
-    int64_t changes_ = -1, compared_ = -1, wait_ = 0, patience_ = 1000;
+    int64_t changes_ = -1, wait_ = 0, patience_ = 1000;
     int32_t length_ = 0;
 };
 

@@ -389,6 +389,25 @@ def test_any_order_takes_sums_of_synaptic_variables_alone(code, parts, words):
             dense.any_order(synapses.pre, parts=parts)
 
 
+@pytest.mark.parametrize("reader", [None, "monitor", "regular"])
+def test_copies_of_weights_are_kept_as_one_only_where_nothing_else_reads_them(reader, tmp_path):
+    with brian2_device("cpp_standalone") as b2:
+        group = a_group(b2)
+        pathways = {"add": "v_post += w", "learn": "w = clip(w + y_post, -9, 9)"}
+        synapses = b2.Synapses(group, group[:4], "w : 1\nx : 1", on_pre=pathways, codeobj_class=dense.dense_codeobj_class())
+        synapses.connect()
+        dense.any_order(synapses.add, parts=2)
+        objects = [group, synapses]
+        if reader == "monitor":
+            objects.append(b2.StateMonitor(synapses, "w", record=[0]))
+        if reader == "regular":
+            synapses.run_regularly("x = w", dt=1 * b2.ms)
+        b2.Network(objects).run(0 * b2.second, namespace={})
+        b2.device.build(directory=str(tmp_path), compile=False, run=False, with_output=False)
+        code = (tmp_path / "code_objects" / "synapses_learn_codeobject.cpp").read_text()
+    assert ("catch_up" in code) == (reader is None)
+
+
 def test_any_order_is_refused_where_others_write_to_the_weights():
     with brian2_device("cpp_standalone") as b2:
         group = a_group(b2)

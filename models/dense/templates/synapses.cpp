@@ -1,6 +1,7 @@
 {# USES_VARIABLES { N, _synaptic_pre, _synaptic_post } #}
 {% extends 'common_synapses.cpp' %}
 {% set _plan = dense_plan(pathway, vector_code) %}
+{% set _copies = 'brianprop::history<%du>()' % _plan.copies.id if _plan.copies else '' %}
 
 {% block extra_headers %}
 {{ super() }}
@@ -8,6 +9,11 @@
 #include "runs.h"
 namespace {
 brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
+{% if _plan.copies %}
+void _catch_up() {
+    brianprop::catch_up(brianprop::runs<{{_plan.copies.runs}}u>(), brian::{{_plan.copies.weights}}.data(), {{_plan.copies.parts}}, {{_copies}});
+}
+{% endif %}
 }
 {% endblock %}
 
@@ -34,46 +40,51 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
         });
     {% endif %}
     {{scalar_code|autoindent}}
+    {% set _size = _plan.where_stop - _plan.where_start %}
+    {% if _plan.copies and not _plan.sum %}
+    // What writes the same to equal parts keeps them equal: then only the first is written, until they part.
+    const bool _alike = {{'_runs.matrix()' if _plan.copies.alike is not none else 'false'}}
+        {% for array in _plan.copies.alike or [] %}
+        && brianprop::repeats({{array}} + {{_plan.where_start}}, {{_size // _plan.copies.parts}}, {{_plan.copies.parts}})
+        {% endfor %};
+    const int32_t _parts = _alike && {{_copies}}.equal ? {{_plan.copies.parts}} : 1;
+    {% else %}
+    const int32_t _parts = 1;
+    {% endif %}
     {% if _plan.only_where %}
     // The code changes nothing where {{_plan.only_where}} is 0: find where it is not.
-    static std::vector<int32_t> _moves({{_plan.where_stop - _plan.where_start}});
-    static std::vector<int32_t> _where({{_plan.where_stop - _plan.where_start}});
+    static std::vector<int32_t> _moves({{_size}});
+    static std::vector<int32_t> _where({{_size}});
     const auto *_hint = {{_plan.where_array}};
+    const int32_t _n_asked = {{_size}} / _parts;
     {
         int32_t *__restrict _flags = _moves.data();
-        for (int32_t _i = 0; _i < {{_plan.where_stop - _plan.where_start}}; _i++)
+        for (int32_t _i = 0; _i < _n_asked; _i++)
             _flags[_i] = _hint[{{_plan.where_start}} + _i] != 0;
     }
-    const int32_t _n_where =
-        brianprop::compact(_moves.data(), {{_plan.where_stop - _plan.where_start}}, _where.data(), {{_plan.where_start}});
+    const int32_t _n_where = brianprop::compact(_moves.data(), _n_asked, _where.data(), {{_plan.where_start}});
     if (_n_where == 0 && !_runs.delayed())
         return;
+    {% endif %}
+    {% if _plan.copies and not _plan.sum %}
+    if (!_alike) {
+        _catch_up();
+        {{_copies}}.equal = false;
+    }
+    {{_copies}}.behind |= _parts > 1;
     {% endif %}
     {% for id in _plan.writes %}
     brianprop::history<{{id}}u>().changes++;
     {% endfor %}
-    {% if _plan.parts > 1 %}
-    {# what writes the same to all parts keeps them equal #}
-    {% set size = (_plan.where_stop - _plan.where_start) // _plan.parts %}
-    if (!({{'_runs.matrix()' if _plan.alike is not none else 'false'}}
-          {% for array in _plan.alike or [] %}
-          && brianprop::repeats({{array}} + {{_plan.where_start}}, {{size}}, {{_plan.parts}})
-          {% endfor %}
-          )) {
-        {% for id in _plan.writes %}
-        brianprop::history<{{id}}u>().divergences++;
-        {% endfor %}
-    }
-    {% endif %}
     {% if _plan.sum %}
     {# beyond that, sums of 16 bits could leave the 32 in which they are made #}
     if (_runs.matrix() && _runs.rows().size() <= 65536) {
         static brianprop::Sums<{{_plan.sum.type}}> _sums;
-        const brianprop::History &_history = brianprop::history<{{_plan.sum.id}}u>();
+        brianprop::History &_history = brianprop::history<{{_plan.sum.id}}u>();
         const int32_t _other = _runs.rows()[0].other, _length = _runs.rows()[0].length;
         const bool _all = _other == {{_plan.where_start}} && _length == {{_plan.where_stop - _plan.where_start}};
         const int32_t _columns =
-            _sums.columns(_runs, {{_plan.sum.weights}}, _length, _all ? {{_plan.sum.parts}} : 1, _history);
+            _sums.columns(_runs, {{_plan.sum.weights}}, _length, _all ? {{_plan.copies.parts if _plan.copies else 1}} : 1, _history);
         const auto *__restrict _sum =
             _sums.of(_runs, _spikes, _n_spikes, {{_plan.sum.weights}}, _num{{_plan.sum.name}}, _columns, _history);
         {% for part in _plan.wakes %}
@@ -88,7 +99,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
     }
     {% endif %}
     const auto _row = [&](const brianprop::Run &_run) BRIANPROP_APART {
-        const int32_t {{_plan.spiking_index}} = _run.neuron;
+        const int32_t {{_plan.spiking_index}} = _run.neuron, _length = _run.length / _parts;
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
         {% endfor %}
@@ -96,10 +107,10 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
         {{_plan.blocks_spiking}}::wake({{part}}, _run.neuron, 1);
         {% endfor %}
         {% if _plan.only_where %}
-        if ((_run.stride == 1 ? 32 * _n_where : _n_where) < _run.length) { // a row that does not lie side by side never vectorises
+        if ((_run.stride == 1 ? 32 * _n_where : _n_where) < _length) { // a row that does not lie side by side never vectorises
             for (int32_t _n = 0; _n < _n_where; _n++) {
                 const int32_t _k = _where[_n] - _run.other;
-                if (_k < 0 || _k >= _run.length)
+                if (_k < 0 || _k >= _length)
                     continue;
                 const size_t _idx = _run.synapse + _k * _run.stride;
                 const size_t _vectorisation_idx = _idx;
@@ -116,7 +127,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
             {% if _plan.independent %}
             #pragma GCC ivdep
             {% endif %}
-            for (int32_t _k = 0; _k < _run.length; _k++) {
+            for (int32_t _k = 0; _k < _length; _k++) {
                 const int32_t {{_plan.other_index}} = _run.other + _k;
                 {{_plan.vector_code|autoindent}}
             }
@@ -127,14 +138,14 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
             {% if _plan.independent %}
             #pragma GCC ivdep
             {% endif %}
-            for (int32_t _k = 0; _k < _run.length; _k++) {
+            for (int32_t _k = 0; _k < _length; _k++) {
                 const size_t _idx = _run.synapse + _k;
                 const size_t _vectorisation_idx = _idx;
                 const int32_t {{_plan.other_index}} = _run.other + _k;
                 {{_plan.vector_code|autoindent}}
             }
         } else {
-            for (int32_t _k = 0; _k < _run.length; _k++) {
+            for (int32_t _k = 0; _k < _length; _k++) {
                 const size_t _idx = _run.synapse + _k * _run.stride;
                 const size_t _vectorisation_idx = _idx;
                 const int32_t {{_plan.other_index}} = _run.other + _k;
@@ -148,7 +159,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _a.other, _a.length);
         {% endfor %}
-        const int32_t _other = _a.other, _length = _a.length;
+        const int32_t _other = _a.other, _length = _a.length / _parts;
         const size_t _synapses[4] = {(size_t)_a.synapse, (size_t)_b.synapse, (size_t)_c.synapse, (size_t)_d.synapse};
         const int32_t _neurons[4] = {_a.neuron, _b.neuron, _c.neuron, _d.neuron};
         #pragma GCC ivdep
@@ -239,7 +250,10 @@ void _forget_{{codeobj_name}}() {
     _runs.compared = false;
     {% if _plan.sum %}
     brianprop::history<{{_plan.sum.id}}u>().changes++;
-    brianprop::history<{{_plan.sum.id}}u>().divergences++;
+    {% if _plan.copies %}
+    _catch_up();
+    {{_copies}}.equal = false;
+    {% endif %}
     {% endif %}
 }
 {% endif %}
