@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import DenseError
-from .groups import array_name, blocks_type, identity, woken_parts
+from .groups import array_name, blocks_type, drives, identity, resting_group, woken_parts
 from .hints import ADDITION
 from .random_numbers import RANDOM_FUNCTIONS, draws, replace_draws
 
@@ -108,6 +108,10 @@ class Plan:
         `where_stop`.
     random : bool
         Whether the code draws random numbers, which it takes from ``_numbers``.
+    waits : str or None
+        C++ name of the drives that the pathway adds to, where what it adds has a bound and may wait; see `drives.h`.
+    refuses : list of str
+        Those that it adds to without a bound, or reads.
     """
 
     id: int
@@ -135,6 +139,8 @@ class Plan:
     where_start: int
     where_stop: int
     random: bool
+    waits: str | None
+    refuses: list[str]
 
 
 def _sum(pathway, code: list[str], other_index: str) -> Sum | None:
@@ -162,6 +168,25 @@ def _sum(pathway, code: list[str], other_index: str) -> Sum | None:
     if target is None or weights is None:
         raise DenseError(f"any_order({pathway.name}): its generated code is not understood; leave any_order away.")
     return Sum(target[1], weights[1], name, c_data_type(dtype), identity(weights[1]), parts)
+
+
+def _drives(pathway, code: list[str], bounded: bool) -> tuple[str | None, list[str]]:
+    """`Plan.waits` and `Plan.refuses`; `bounded` tells whether the largest weight is known when spikes are delivered."""
+    addition = re.fullmatch(ADDITION, pathway.code.strip())
+    arrays = set(re.findall(r"(\w+)\[", "\n".join(code)))
+    waits, refuses = None, []
+    for end in (pathway.target, pathway.source):
+        group = resting_group(end)
+        memory = getattr(group, "memory", None)
+        if group is None or memory is None:
+            continue
+        if end is pathway.target and addition and addition[1] == memory.drive and bounded:
+            waits = drives(group)
+        elif drives(group) != waits and any(
+            f"_ptr{array_name(group.variables[name])}" in arrays for name in (memory.state, memory.drive)
+        ):
+            refuses.append(drives(group))
+    return waits, refuses
 
 
 def _constant_synaptic_arrays(pathway, code: list[str]) -> list[str]:
@@ -236,6 +261,9 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
     changed = {array for array, index in written if index == "_idx"}
     only_where = getattr(pathway, "only_where", None)
     target = pathway.target
+    only_adds, constants = _sum(pathway, code, other_index), _constant_synaptic_arrays(pathway, code)
+    bounded = not only_where and (only_adds is not None or len(constants) == 1)
+    waits, refuses = _drives(pathway, code, bounded)
     where_array = array_name(target.variables[only_where.rpartition("_")[0]]) if only_where else ""
     events, delays = pathway.source.variables[pathway.eventspace_name], pathway.variables["delay"]
     return Plan(
@@ -257,11 +285,13 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
         wakes_spiking=woken_parts(pathway.source, {array for array, index in written if index == spiking_index}),
         writes=[identity(array) for array in sorted(changed)],
         copies=_copies(pathway, code, written, (other_index, spiking_index)),
-        sum=_sum(pathway, code, other_index),
-        constants=_constant_synaptic_arrays(pathway, code),
+        sum=only_adds,
+        constants=constants,
         only_where=only_where,
         where_array=where_array,
         where_start=target.start,
         where_stop=target.stop,
         random=bool(draws(vector_code)),
+        waits=waits,
+        refuses=refuses,
     )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from brianprop.models.circuit import Circuit
-from brianprop.models.dense import any_order, dense_codeobj_class, may_rest, only_where
+from brianprop.models.dense import any_order, dense_codeobj_class, may_rest, one_step_memory, only_where
 from brianprop.models.equations import expose_to_synapses, per_neuron, read_from_targets
 from brianprop.models.nbp import equations
 from brianprop.models.nbp.layout import Block, FixedSynapses, fixed_synapses, plastic_blocks
@@ -101,6 +101,8 @@ class NetworkBuilder:
         )
         if self.dense and not self.noisy:
             may_rest(group)
+            if self.weight_dtype is not None and self.replicas == 1:
+                one_step_memory(group, "v = I + b", "v > theta", read=self._slice((self.circuit.readout,)))
         return group
 
     def _sources(self):

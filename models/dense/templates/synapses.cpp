@@ -7,6 +7,7 @@
 {{ super() }}
 #include "random.h"
 #include "runs.h"
+#include "drives.h"
 namespace {
 brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
 {% if _plan.copies %}
@@ -24,19 +25,38 @@ void _catch_up() {
     static brianprop::Random<{{dense_scalar()}}> _random;
     const auto _numbers = _random.next(brian::_random_generators[0]); {# a copy, which nothing that is written can change #}
     {% endif %}
-    if (!_runs.ready)
+    {% for drives in _plan.refuses %}
+    {{drives}}.refused = true; // what this adds has no bound, or it reads what may be out of date
+    {% endfor %}
+    {% if _plan.waits %}
+    brianprop::Drives &_drives = {{_plan.waits}};
+    const bool _now = _drives.task == brianprop::Drives::COLLECT; {# the step of the spikes, not the next update #}
+    {% else %}
+    const bool _now = true;
+    {% endif %}
+    if (!_runs.ready) {
         _runs.build({{_plan.spiking}}, {{_plan.other}}, brianprop::in_steps({{_plan.delays}}, {{_plan.dt}}), {{pathway.source.start}}, {{pathway.source.stop}});
+        {% if _plan.waits %}
+        _runs.compare([&](const brianprop::Run &_run) { _drives.join(_run.other, _run.length); });
+        _runs.compared = false;
+        {% endif %}
+    }
     const int32_t *_spikes = {{_plan.events}};
     const int32_t _n_spikes = {{_plan.events}}[{{_plan.n_events}}];
-    if (!_runs.any(_spikes, _n_spikes))
+    if (_now && !_runs.any(_spikes, _n_spikes))
         return;
     {% if _plan.constants %}
     if (!_runs.compared)
-        _runs.compare([&](const brianprop::Run &_run) {
+        _runs.compare([&](brianprop::Run &_run) {
+            _run.uniform = true;
             for (int32_t _k = 1; _k < _run.length; _k++)
                 if ({% for array in _plan.constants %}{{' || ' if not loop.first}}std::memcmp({{array}} + _run.synapse, {{array}} + _run.synapse + _k * _run.stride, sizeof(*{{array}})){% endfor %})
-                    return false;
-            return true;
+                    _run.uniform = false;
+            {% if _plan.waits %}
+            _run.most = {{_plan.constants[0]}}[_run.synapse];
+            for (int32_t _k = 1; _k < _run.length; _k++)
+                _run.most = std::max<double>(_run.most, {{_plan.constants[0]}}[_run.synapse + _k * _run.stride]);
+            {% endif %}
         });
     {% endif %}
     {{scalar_code|autoindent}}
@@ -80,13 +100,23 @@ void _catch_up() {
     {# beyond that, sums of 16 bits could leave the 32 in which they are made #}
     if (_runs.matrix() && _runs.rows().size() <= 65536) {
         static brianprop::Sums<{{_plan.sum.type}}> _sums;
+        static const brianprop::Sums<{{_plan.sum.type}}>::Sum *_sum;
+        static int32_t _columns;
         brianprop::History &_history = brianprop::history<{{_plan.sum.id}}u>();
         const int32_t _other = _runs.rows()[0].other, _length = _runs.rows()[0].length;
         const bool _all = _other == {{_plan.where_start}} && _length == {{_plan.where_stop - _plan.where_start}};
-        const int32_t _columns =
-            _sums.columns(_runs, {{_plan.sum.weights}}, _length, _all ? {{_plan.copies.parts if _plan.copies else 1}} : 1, _history);
-        const auto *__restrict _sum =
-            _sums.of(_runs, _spikes, _n_spikes, {{_plan.sum.weights}}, _num{{_plan.sum.name}}, _columns, _history);
+        if (_now) { {# before anything changes the weights #}
+            _columns = _sums.columns(_runs, {{_plan.sum.weights}}, _length, _all ? {{_plan.copies.parts if _plan.copies else 1}} : 1, _history);
+            _sum = _sums.of(_runs, _spikes, _n_spikes, {{_plan.sum.weights}}, _num{{_plan.sum.name}}, _columns, _history);
+        }
+        {% if _plan.waits %}
+        if (_drives.task == brianprop::Drives::EXPECT) {
+            _drives.expect(_other, _length, _sums.largest(), true);
+            return;
+        }
+        if (_now ? _drives.wait(_run_{{codeobj_name}}) : !_drives.matters(_other))
+            return;
+        {% endif %}
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _other, _length);
         {% endfor %}
@@ -95,6 +125,19 @@ void _catch_up() {
             for (int32_t _k = 0; _k < _columns; _k++)
                 {{_plan.sum.target}}[_other + _part + _k] += _sum[_k];
         }
+        return;
+    }
+    {% if _plan.waits %}
+    _drives.refused = true; {# what this adds has no bound #}
+    {% endif %}
+    {% endif %}
+    if (_now)
+        _runs.collect(_spikes, _n_spikes);
+    {% if _plan.waits and not _plan.sum %}
+    if (_now && _drives.wait(_run_{{codeobj_name}}))
+        return;
+    if (_drives.task == brianprop::Drives::EXPECT) {
+        _runs.pending([&](const brianprop::Run &_run) { _drives.expect(_run.other, _run.length, _run.most, !_run.diagonal); });
         return;
     }
     {% endif %}
@@ -181,7 +224,7 @@ void _catch_up() {
         _row(_d);
         {% endif %}
     };
-    const auto _some = [&](const brianprop::Run &_run, const int32_t *_places, const int32_t _count) BRIANPROP_APART {
+    const auto _some = [&](const brianprop::Run &_run, const int32_t *_spikes, const int32_t _count) BRIANPROP_APART {
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
         {% endfor %}
@@ -191,10 +234,11 @@ void _catch_up() {
         const int32_t _neuron = _run.neuron, _other = _run.other;
         const size_t _synapse = _run.synapse;
         for (int32_t _n = 0; _n < _count; _n++) {
-            const size_t _idx = _synapse + _places[_n];
+            const int32_t _place = _spikes[_n] - _neuron;
+            const size_t _idx = _synapse + _place;
             const size_t _vectorisation_idx = _idx;
-            const int32_t {{_plan.spiking_index}} = _neuron + _places[_n];
-            const int32_t {{_plan.other_index}} = _other + _places[_n];
+            const int32_t {{_plan.spiking_index}} = _neuron + _place;
+            const int32_t {{_plan.other_index}} = _other + _place;
             {{_plan.vector_code|autoindent}}
         }
     };
@@ -230,7 +274,7 @@ void _catch_up() {
             {{_plan.selecting_code|autoindent}}
         }
     };
-    _runs.due(_spikes, _n_spikes, _row, _four, _some, _many);
+    _runs.deliver([&](const brianprop::Run &_run) { return {{'_now || _drives.matters(_run.other)' if _plan.waits else 'true'}}; }, _row, _four, _some, _many);
 {% endblock %}
 
 {# Between two runs of a network, weights may be set by others. #}
