@@ -126,7 +126,7 @@ def train_epoch(
         Grey values; an input is value / 255.
     labels : int array of shape (n,)
     order : int array of shape (n_samples,)
-        Rows of both, in the order of their presentation.
+        Rows of both, in the order of the turns.
     done, total : int
         Samples before this epoch, and samples of the whole training.
     rng : numpy Generator

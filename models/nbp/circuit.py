@@ -235,24 +235,33 @@ def matrices(circuit: Circuit, weights: dict[str, np.ndarray]) -> dict[tuple[str
     ----------
     circuit : Circuit
     weights : dict of int arrays
-        ``W1`` of shape (n_in, n_hid) and ``W2`` of shape (n_hid, n_out). Where a copy has drifted away from these (noise,
-        threshold heterogeneity or unequal steps), that copy is under ``"source>target"``.
+        The matrices that the projections name, such as ``W1``; a projection may take one transposed (``W2.T``) and negated
+        (``-W2.T``). Where a copy has drifted away from these (noise, threshold heterogeneity or unequal steps), that copy is
+        under ``"source>target"``.
 
     Returns
     -------
     dict from (source, target) to int array of shape (n_source, n_target)
     """
-    nominal = {"W1": weights["W1"], "W2": weights["W2"], "W2.T": weights["W2"].T, "-W2.T": -weights["W2"].T}
     return {
-        (p.source, p.target): weights.get(f"{p.source}>{p.target}", nominal[p.matrix or ""])
+        (p.source, p.target): weights.get(f"{p.source}>{p.target}", _named(p.matrix, weights))
         for p in circuit.projections
-        if p.plastic
+        if p.matrix is not None
     }
 
 
+def _named(name: str, weights: dict[str, np.ndarray]) -> np.ndarray:
+    matrix = weights[name.removeprefix("-").removesuffix(".T")]
+    matrix = matrix.T if name.endswith(".T") else matrix
+    return -matrix if name.startswith("-") else matrix
+
+
 def weights_of(circuit: Circuit, learned: dict[tuple[str, str], np.ndarray]) -> dict[str, np.ndarray]:
-    """The inverse of `matrices`: W1 and W2 of the projections x -> h and h -> o, and those copies that differ from them."""
-    weights = {"W1": learned["x", "h"], "W2": learned["h", "o"]}
+    """The inverse of `matrices`: each matrix from the first projection that bears its name, and those copies that differ."""
+    weights: dict[str, np.ndarray] = {}
+    for p in circuit.projections:
+        if p.matrix is not None and not p.matrix.startswith("-") and not p.matrix.endswith(".T"):
+            weights.setdefault(p.matrix, learned[p.source, p.target])
     for pair, nominal in matrices(circuit, weights).items():
         if not np.array_equal(learned[pair], nominal):
             weights[">".join(pair)] = learned[pair]
