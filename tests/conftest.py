@@ -21,7 +21,7 @@ from brianprop.models.ssnn_bp import parameters as ssnn_bp
 from brianprop.models.ssnn_bp.parameters import SSNN
 
 #: One size for all tests on the digits, so that they share builds.
-DIGITS = {"n_in": 64, "n_hid": 60, "n_out": 10}
+DIGITS = {"n_in": 64, "hidden": (60,), "n_out": 10}
 
 
 def _data_folder() -> Path | None:

@@ -16,7 +16,7 @@ from brianprop.analysis.runs.json_files import RESTORE
 from brianprop.analysis.runs.npz import Header
 from brianprop.analysis.runs.recording import Recording
 from brianprop.models.errors import RunError
-from brianprop.models.nbp.circuit import INFERENCE_PERIOD, PERIOD, training_circuit
+from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 from brianprop.models.ssnn_bp.model import SSNNModel
 
 __all__ = [
@@ -105,8 +105,9 @@ def spikes_fault(recording: Recording, system: str, parameters: Any, n_samples: 
     if system == "ann":
         return "a network without spikes has none"
     if system == "nbp":
-        populations = {population.name: population.size for population in training_circuit(parameters).populations}
-        periods = (PERIOD, INFERENCE_PERIOD)
+        circuit = training_circuit(parameters)
+        populations = {population.name: population.size for population in circuit.populations}
+        periods = (circuit.period, inference_circuit(parameters).period)
     else:
         populations, periods = dict(SSNNModel(parameters, learns=True).populations), (parameters.steps,)
     if len(set(recording.populations)) < len(recording.populations):

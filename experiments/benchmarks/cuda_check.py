@@ -44,7 +44,7 @@ def check_nbp(device: str = "cuda", n_samples: int = 300) -> None:
     """
     digits = datasets.load("digits")
     images, targets = encoding.binarise(digits.train.images, [0.5]), encoding.one_hot(digits.train.labels, 10)
-    usual = NBP(n_in=64, n_hid=60, n_out=10)
+    usual = NBP(n_in=64, hidden=(60,), n_out=10)
     nets = [
         GatedModel(training_circuit(parameters), parameters)
         for parameters in (usual, dataclasses.replace(usual, theta=960.0, eta_plus=4))

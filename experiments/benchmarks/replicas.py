@@ -107,7 +107,7 @@ def workload(system: SystemName, part: Part, n_hidden: int, n_out: int) -> Workl
     """
     targets, n_in, n_samples = encoding.one_hot(part.labels, n_out), part.images.shape[1], len(part.labels)
     if system == "nbp":
-        parameters = NBP(n_in=n_in, n_hid=n_hidden, n_out=n_out)
+        parameters = NBP(n_in=n_in, hidden=(n_hidden,), n_out=n_out)
         model = GatedModel(training_circuit(parameters), parameters)
         stimuli = model.stimuli({"input": part.images, "target": targets})
         return Workload(model, lambda seed: matrices(model.circuit, initial_weights(parameters, seed)), stimuli, n_samples)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,8 +30,8 @@ class TrainNBP(CircuitOptions):
 
     system: ClassVar[str] = "nbp"
 
-    hidden: int = 400
-    """Number of hidden neurons."""
+    hidden: tuple[int, ...] = (400,)
+    """Number of hidden neurons, one number for each hidden layer."""
     crop: int | None = None
     """Pixels to cut off each side (default: 4 for mnist, 0 for others)."""
     binarise: tuple[float, ...] = (0.5,)
@@ -48,7 +49,7 @@ class TrainNBP(CircuitOptions):
         self._require_whole(hidden=1, jitter=0)
 
     def parameters(self, n_in: int, n_out: int) -> NBP:
-        return NBP(**dataclasses.asdict(self.rules), n_in=n_in, n_hid=self.hidden, n_out=n_out)
+        return NBP(**dataclasses.asdict(self.rules), n_in=n_in, hidden=self.hidden, n_out=n_out)
 
     def training(self) -> dict:
         return super().training() | {"record_spikes": self.record_spikes, "jitter": self.jitter}
@@ -98,11 +99,12 @@ class NBPSystem(CircuitSystem[GatedModel, GatedResult]):
 
     @staticmethod
     def memory(parameters: NBP, settings: dict, n_samples: int, learns: bool) -> int:
-        n_in, n_hid, n_out = parameters.n_in, parameters.n_hid, parameters.n_out
-        synapses = 3 * n_in * n_hid + 5 * n_hid * n_out if learns else n_in * n_hid + n_hid * n_out
+        pairs = enumerate(itertools.pairwise(parameters.sizes))
+        # three copies of each matrix, and two transposed ones where the gradient goes back
+        synapses = sum((3 + 2 * bool(layer) if learns else 1) * n_pre * n_post for layer, (n_pre, n_post) in pairs)
         recorded = 0 if not learns else n_samples if settings.get("record_spikes") else NBPSystem.raster_samples
-        # on MNIST a sample makes about 1.5 spikes per neuron of the three layers
-        return circuit_memory(settings, synapses, recorded * (n_in + n_hid + n_out) * 3 // 2, n_samples * n_out)
+        # on MNIST a sample makes about 1.5 spikes per neuron of the layers
+        return circuit_memory(settings, synapses, recorded * sum(parameters.sizes) * 3 // 2, n_samples * parameters.n_out)
 
     @staticmethod
     def shared_code(parameters: Sequence[NBP]) -> list[NBP]:

@@ -10,7 +10,7 @@ from brianprop.models.errors import ParameterError
 from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 from brianprop.models.nbp.parameters import NBP
 
-SMALL = NBP(n_in=4, n_hid=3, n_out=2)
+SMALL = NBP(n_in=4, hidden=(3,), n_out=2)
 
 
 def test_projections_are_those_of_the_published_table(data_dir):
@@ -55,7 +55,7 @@ def test_weights_of_the_kinds_are_the_published_numbers():
 
 def test_margins_and_edges_change_the_arrows_that_they_are_about():
     def arrows_of(**rules):
-        parameters = NBP(n_in=4, n_hid=3, n_out=2, **rules)
+        parameters = NBP(n_in=4, hidden=(3,), n_out=2, **rules)
         return {(p.source, p.target, p.kind, p.delay, p.weight) for p in training_circuit(parameters).projections}
 
     published = arrows_of()
@@ -172,7 +172,7 @@ def test_what_is_refused_names_value_and_place(make, words):
         ({"theta": 0}, "theta = 0 must be greater than 0"),
         ({"bias": float("inf")}, "bias = inf"),
         ({"bias": 1.0}, "bias = 1.0 must be negative"),
-        ({"n_hid": 0}, "n_hid = 0 must be at least 1"),
+        ({"hidden": (0,)}, r"hidden = \(0,\) must be sizes of at least 1"),
         ({"n_in": 2.5}, "n_in = 2.5 must be a whole number"),
         ({"w_max": 255}, "w_max = 255 must be a multiple of w_step = 2"),
         ({"w_init_max": 256}, "w_init_max = 256 must be at most w_max = 254"),

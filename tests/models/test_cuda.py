@@ -27,7 +27,7 @@ from brianprop.models.ssnn_bp.parameters import SSNN
 
 EMULATOR = Path(__file__).parents[1] / "cuda_emulator"
 SMALL_SSNN = SSNN(n_in=8, hidden=(6, 5), n_out=3, steps=5, biases=True)
-SMALL_NBP = NBP(n_in=16, n_hid=6, n_out=3)
+SMALL_NBP = NBP(n_in=16, hidden=(6,), n_out=3)
 
 
 def models():
@@ -35,7 +35,7 @@ def models():
     yield "nbp-inference", GatedModel(inference_circuit(SMALL_NBP), SMALL_NBP)
     yield (
         "nbp-replicas",
-        Replicas([GatedModel(training_circuit(p), p) for p in (SMALL_NBP, NBP(n_in=16, n_hid=6, n_out=3, eta_plus=4))]),
+        Replicas([GatedModel(training_circuit(p), p) for p in (SMALL_NBP, NBP(n_in=16, hidden=(6,), n_out=3, eta_plus=4))]),
     )
     yield "ssnn-bp", SSNNModel(SMALL_SSNN, learns=True)
     yield "ssnn-bp-inference", SSNNModel(SMALL_SSNN, learns=False)

@@ -26,7 +26,7 @@ from brianprop.models.nbp.parameters import NBP
 from brianprop.models.ssnn_bp import parameters as ssnn_bp
 from brianprop.models.ssnn_bp.parameters import SSNN
 
-NETWORKS = {"nbp": NBP(n_in=6, n_hid=4, n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
+NETWORKS = {"nbp": NBP(n_in=6, hidden=(4,), n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
 DRAW = {"nbp": nbp.initial_weights, "ssnn-bp": ssnn_bp.initial_weights, "ann": ann.initial_weights}
 
 
