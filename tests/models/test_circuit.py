@@ -10,6 +10,8 @@ from brianprop.models.errors import ParameterError
 from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 from brianprop.models.nbp.parameters import NBP
 
+from . import published_nbp
+
 SMALL = NBP(n_in=4, hidden=(3,), n_out=2)
 
 
@@ -21,6 +23,28 @@ def test_projections_are_those_of_the_published_table(data_dir):
         published = Counter((r["source"], r["target"], r["kind"], int(r["delay_steps"])) for r in csv.DictReader(file))
     ours = Counter((p.source, p.target, p.kind, p.delay) for p in training_circuit(SMALL).projections)
     assert ours == published
+
+
+@pytest.mark.parametrize("sizes", [{}, {"n_in": 4, "hidden": (3,), "n_out": 2}])
+def test_one_hidden_layer_is_the_published_circuit(sizes):
+    table = {(kind, int(delay), source, target) for kind, delay, source, target in published_arrows()}
+    circuit = training_circuit(NBP(**sizes))
+    found = [(p.kind, p.delay, p.source, p.target) for p in circuit.projections if p.kind != "chain"]
+    assert set(found) == table and len(found) == len(table) == 102 - 13
+    assert [(p.source, p.target) for p in circuit.projections if p.kind == "chain"] == [
+        ("kick", "g0"),
+        *((f"g{phase}", f"g{(phase + 1) % 12}") for phase in range(12)),
+    ]
+    for phase, names in published_nbp.FIRING.items():
+        assert set(circuit.firing[phase]) == {*names, f"g{(phase + 1) % 12}"}
+    assert (circuit.period, circuit.reinforced, circuit.readout_phase) == (12, (5, 7), 3)
+
+
+def published_arrows():
+    for line in published_nbp.ARROWS.splitlines():
+        words = line.partition("#")[0].split()
+        for target in words[4:]:
+            yield (*words[:3], target)
 
 
 def test_number_of_projections_of_each_kind():
