@@ -119,9 +119,7 @@ def test_initial_weights_from_a_file(deep, tmp_path, capsys):
     ids=["noise", "heterogeneity", "unequal steps"],
 )
 def test_copies_that_drift_apart_are_kept(rules, tmp_path):
-    settings = TrainNBP(
-        tmp_path / "run", hidden=(14, 12), rules=Rules(**rules), jitter=1, binarise=(0.25, 0.75), **SMALL
-    )
+    settings = TrainNBP(tmp_path / "run", hidden=(14, 12), rules=Rules(**rules), jitter=1, binarise=(0.25, 0.75), **SMALL)
     run = train(settings, silent)
     weights = run.load_weights()
     drifted = {name for name in weights if ">" in name}
