@@ -23,8 +23,8 @@ The equations, rules and results stay the same; only the generated code changes:
 - ``rand()`` and ``randn()`` become counter-based random numbers (`random.h`), so that loops which draw them vectorise too. They
   have the distribution of Brian2's numbers but other values, and follow from the same ``seed()``.
 - After ``may_rest(group)``, blocks of neurons in which nothing changes are skipped until something is written to them.
-- After ``one_step_memory(group, ...)``, spikes that cannot make a neuron fire are not delivered, if the loop over time steps says
-  how many steps follow.
+- After ``one_step_memory(group, ...)``, spikes that cannot make a neuron fire are not delivered, if the loop over time
+  steps says how many steps follow.
 
 What the generated code relies on is checked. Refused with `DenseError` are other random functions in a pathway (``poisson``,
 ``binomial``), equations of a group that may rest which depend on time or random numbers, and OpenMP. With a version of Brian2

@@ -150,9 +150,9 @@ def one_step_memory(group, update: str, threshold: str, read: slice = slice(0, 0
     group : brian2 NeuronGroup
         One that may rest, see `may_rest`.
     update : str
-        What an update, one that is linear, makes of the membrane, such as ``v = I + b``: the sum of the drive, to which pathways add and which an
-        update makes 0, and of a constant. This is tried with a few numbers when a run begins; where it is wrong, as with other
-        time constants, all spikes arrive.
+        What an update, one that is linear, makes of the membrane, such as ``v = I + b``: the sum of the drive and a constant.
+        Pathways add to the drive, and an update makes it 0. This is tried with a few numbers when a run begins; where it is
+        wrong, as with other time constants, all spikes arrive.
     threshold : str
         The condition of a spike begins with it: ``v > theta``, with a constant on the right.
     read : slice
