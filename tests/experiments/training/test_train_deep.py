@@ -1,12 +1,14 @@
 """nBP with several hidden layers, and with none, through the whole program: every command and every rule."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from conftest import assert_same_run, back_to, comparable_metrics
 
 from brianprop.analysis.runs import Run
+from brianprop.analysis.sweeps import SweepDirectory
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training.commands import evaluate, resume, train
 from brianprop.experiments.training.nbp import TrainNBP
@@ -156,6 +158,12 @@ def test_layers_are_an_axis_of_a_sweep(tmp_path):
     assert sorted((run.parameters().hidden, run.parameters().feedback) for run in runs) == [
         ((8,), "random"), ((8,), "transpose"), ((8, 6), "random"), ((8, 6), "transpose")
     ]  # fmt: skip
+    # a plan from when nBP had one hidden layer, whose size was a number
+    file = tmp_path / "sweep" / "sweep.json"
+    file.write_text(re.sub(r'"hidden": \[\s*8\s*\]', '"hidden": 8', file.read_text()))
+    assert '"hidden": 8' in file.read_text()
+    directory = SweepDirectory.open(tmp_path / "sweep")
+    assert [directory.damage(key) for key in directory.keys] == [None] * 4
 
 
 def test_replicas_end_as_they_would_alone(tmp_path):
