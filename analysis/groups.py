@@ -20,7 +20,6 @@ SYMBOLS = {
     "theta": "θ",
     "rate_hidden": "hidden rate",
     "rate_out": "output rate",
-    "n_hid": "hidden",
     "w_max": "bound",
     "dataset": "data",
 }

@@ -13,6 +13,7 @@ from brianprop.analysis.runs import checks
 from brianprop.analysis.runs.json_files import RESTORE, Section, read_json
 from brianprop.analysis.runs.lock import locked
 from brianprop.analysis.runs.metrics import read_metrics, write_metrics
+from brianprop.analysis.runs.older import upgrade_hidden
 from brianprop.analysis.runs.vacancy import require_vacant
 from brianprop.analysis.runs.values import from_json
 from brianprop.analysis.systems import SYSTEMS
@@ -95,6 +96,7 @@ class RunDirectory:
                 f"{path / 'config.json'} has format {config.get('format')!r}, but this version reads format {FORMAT}; "
                 f"use the version of brianprop that wrote the run."
             )
+        upgrade_hidden(config.get("system"), config.get("parameters"))
         environment = path / "environment.json"
         run = cls(path, config, read_json(environment) if environment.is_file() else {})
         if not isinstance(run.environment.get("versions", {}), dict):

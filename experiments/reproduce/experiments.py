@@ -167,7 +167,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "how far the rule goes: margins, wider boxes, finer steps, two grey levels, moved images, wider layer",
                 "MNIST, 1568-1000-10",
                 15,
-                _nbp("mnist", BEYOND, 40, hidden=1000, crop=0, binarise=(0.25, 0.75), jitter=1),
+                _nbp("mnist", BEYOND, 40, hidden=(1000,), crop=0, binarise=(0.25, 0.75), jitter=1),
             ),
             Experiment(
                 "nbp-fashion-mnist-beyond",

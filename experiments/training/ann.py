@@ -62,7 +62,7 @@ class TrainANN(TrainOptions):
     def parameters(self, n_in: int, n_out: int) -> ANN:
         return ANN(
             n_in=n_in,
-            n_hid=self.hidden,
+            hidden=self.hidden,
             n_out=n_out,
             rates=(self.rate_hidden,) * len(self.hidden) + (self.rate_out,),
             clip=self.clip,

@@ -66,7 +66,7 @@ class GatedTrainer(CircuitTrainer[GatedModel, GatedResult]):
     @classmethod
     def memory(cls, parameters: Any, settings: dict, n_samples: int, learns: bool) -> int:
         circuit = cls.gated.circuit(parameters) if learns else cls.gated.inference_circuit(parameters)
-        synapses = sum(circuit.synapse_count(projection) for projection in circuit.projections if projection.plastic)
+        synapses = sum(circuit.synapse_count(projection) for projection in circuit.projections if projection.matrix)
         recorded = 0 if not learns else n_samples if settings.get("record_spikes") else cls.raster_samples
         # on MNIST, a sample makes about one spike for three neurons of nBP
         spikes = recorded * sum(population.size for population in circuit.neurons) // 3

@@ -26,8 +26,8 @@ class TrainNBP(CircuitOptions):
 
     system: ClassVar[str] = "nbp"
 
-    hidden: int = 400
-    """Number of hidden neurons."""
+    hidden: tuple[int, ...] = (400,)
+    """Number of hidden neurons, one number for each hidden layer."""
     crop: int | None = None
     """Pixels to cut off each side (default: 4 for mnist, 0 for others)."""
     binarise: tuple[float, ...] = (0.5,)
@@ -45,7 +45,7 @@ class TrainNBP(CircuitOptions):
         self._require_whole(hidden=1, jitter=0)
 
     def parameters(self, n_in: int, n_out: int) -> NBP:
-        return NBP(**dataclasses.asdict(self.rules), n_in=n_in, n_hid=self.hidden, n_out=n_out)
+        return NBP(**dataclasses.asdict(self.rules), n_in=n_in, hidden=self.hidden, n_out=n_out)
 
     def training(self) -> dict:
         return super().training() | {"record_spikes": self.record_spikes, "jitter": self.jitter}

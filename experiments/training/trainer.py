@@ -31,7 +31,8 @@ __all__ = [
     "recording_of",
 ]
 
-#: Names of the independent random streams of one seed. The models draw from 0 (initial weights) and 2 (thresholds).
+#: Names of the independent random streams of one seed. The models draw from 0 (initial weights), 2
+#: (thresholds) and 5 (random feedback).
 SHUFFLE_STREAM, NOISE_STREAM, JITTER_STREAM = 1, 3, 4
 
 #: Lower bound of the label's probability in the cross-entropy: a mean of softmax may round to 0, whose logarithm is infinite.

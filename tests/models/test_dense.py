@@ -14,7 +14,7 @@ from scipy import stats
 from brianprop.models import dense
 from brianprop.models.nbp import oracle
 from brianprop.models.nbp.circuit import matrices, training_circuit
-from brianprop.models.nbp.layout import plastic_blocks
+from brianprop.models.nbp.layout import matrix_blocks
 from brianprop.models.nbp.model import GatedModel
 from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import simulator
@@ -296,7 +296,7 @@ def test_memory_of_a_plastic_synapse():
     circuit = training_circuit(parameters)
     with simulator(GatedModel(circuit, parameters)) as ready:
         manifest = json.loads((ready.folder / "manifest.json").read_text())
-    assert set(manifest["bytes_per_synapse"]) == {block.name for block in plastic_blocks(circuit)}
+    assert set(manifest["bytes_per_synapse"]) == {block.name for block in matrix_blocks(circuit)}
     # two ends of four bytes each and a weight
     assert all(9 <= held <= 16 for held in manifest["bytes_per_synapse"].values())
 

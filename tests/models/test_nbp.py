@@ -372,7 +372,7 @@ def test_noise_has_the_stated_standard_deviation(digits):
 
 def test_slower_time_constants_follow_the_equations(digits):
     # one input spike through the general neuron, step by step by hand: I decays by 1 - dt/tau_s, v moves by dt/tau_m
-    parameters = NBP(n_in=1, n_hid=1, n_out=1, tau_m=2.0**-8, tau_s=2.0**-9)
+    parameters = NBP(n_in=1, hidden=(1,), n_out=1, tau_m=2.0**-8, tau_s=2.0**-9)
     from brianprop.models.nbp.network import NetworkBuilder
     from brianprop.models.simulation.generate import brian2_device, stimulus_function
 

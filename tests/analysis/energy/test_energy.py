@@ -398,7 +398,7 @@ def test_runs_without_what_is_counted_are_refused(tmp_path, training):
     (run.path / "raster.npz").unlink()
     with pytest.raises(RunError, match="no recorded spikes"):
         account([run.path])
-    other = run_of(tmp_path / "other", replace(parameters, n_hid=61), recording)
+    other = run_of(tmp_path / "other", replace(parameters, hidden=(61,)), recording)
     with pytest.raises(RunError, match="other: The recording is not of the run's network"):
         account([other.path])
     run = composite_run(tmp_path / "steps")

@@ -13,8 +13,9 @@ from conftest import ann_run, composite_recording, composite_run
 
 from brianprop.analysis.figures import raster_ssnn_bp
 from brianprop.analysis.figures.accuracy import plot_accuracy
-from brianprop.analysis.figures.connectivity import arriving, counts, plot_anatomy, plot_functional, symbol
+from brianprop.analysis.figures.connectivity import arriving, counts, plot_anatomy, plot_functional
 from brianprop.analysis.figures.draw import circuit_of, draw
+from brianprop.analysis.figures.places import symbol
 from brianprop.analysis.figures.raster_nbp import find_events, plot_raster, select_samples
 from brianprop.analysis.figures.raster_ssnn_bp import targets
 from brianprop.analysis.figures.weights import most_changed, plot_fields, plot_weights, share_at_bound
@@ -24,7 +25,7 @@ from brianprop.models.errors import RunError
 from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 from brianprop.models.nbp.parameters import NBP, initial_weights
 
-PARAMETERS = NBP(n_in=16, n_hid=6, n_out=3)
+PARAMETERS = NBP(n_in=16, hidden=(6,), n_out=3)
 NAMES = ["raster", "accuracy", "functional", "anatomy", "weights", "images"]
 
 
@@ -258,7 +259,7 @@ def test_no_label_lies_on_another(plot, make):
     from brianprop.analysis.figures.output import STYLE
 
     with context(STYLE):
-        figure = plot(make(NBP(n_in=3136, n_hid=1000, n_out=26)))
+        figure = plot(make(NBP(n_in=3136, hidden=(1000,), n_out=26)))
         figure.draw_without_rendering()
         for axes in figure.axes:
             boxes = {text.get_text(): text.get_bbox_patch().get_window_extent() for text in axes.texts}

@@ -75,7 +75,7 @@ def silent(line):
 
 
 def begin(path, epochs, **options):
-    sizes = {"samples": 5, "validation": 3, "test_samples": 4, "hidden": 3}
+    sizes = {"samples": 5, "validation": 3, "test_samples": 4, "hidden": (3,)}
     return train(TrainNBP(path, epochs=epochs, **sizes, record_spikes=True, **options), silent)
 
 

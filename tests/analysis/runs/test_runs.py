@@ -25,7 +25,7 @@ from brianprop.models.errors import RunError
 from brianprop.models.files import atomic_write
 from brianprop.models.nbp.parameters import NBP
 
-PARAMETERS = NBP(n_in=6, n_hid=4, n_out=3, w_step=1)
+PARAMETERS = NBP(n_in=6, hidden=(4,), n_out=3, w_step=1)
 CONFIG = {"system": "nbp", "parameters": as_json(PARAMETERS), "training": {"epochs": 2, "seed": 0}}
 METRIC_COLUMNS = SYSTEMS["nbp"].columns
 

@@ -47,7 +47,7 @@ def test_a_grid_is_crossed_with_the_seeds(tmp_path):
     assert len(points) == 12 and [point.settings.seed for point in points] == 6 * [3] + 6 * [5]
     assert points[1].axes == {"order": "propagate-first", "theta": 1000.0}
     expected = Rules(order="learn-first", theta=900.0)
-    assert points[3].settings == TrainNBP(points[3].settings.out, hidden=60, epochs=2, seed=3, rules=expected)
+    assert points[3].settings == TrainNBP(points[3].settings.out, hidden=(60,), epochs=2, seed=3, rules=expected)
 
 
 def test_ranges(tmp_path):

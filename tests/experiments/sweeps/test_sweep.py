@@ -38,7 +38,7 @@ from brianprop.models.cache import private_folder
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.simulation.compiler import compiler
 
-SMALL = {"dataset": "digits", "hidden": DIGITS["n_hid"], "epochs": 2, "samples": 60, "test_samples": 60, "validation": 40}
+SMALL = {"dataset": "digits", "hidden": DIGITS["hidden"][0], "epochs": 2, "samples": 60, "test_samples": 60, "validation": 40}
 AXES = {"eta_plus": [2, 4], "theta": [900, 1024.0]}
 
 
@@ -628,7 +628,7 @@ def test_what_differs_in_its_code_or_its_data_is_simulated_apart(tmp_path):
     assert sorted(len(batch.tasks) for batch in batches) == [1, 1, 1, 2, 2, 2, 2]
     for batch in batches:
         assert batch.size == 2
-        assert len({(task.parameters.n_hid, task.data) for task in batch.tasks}) == 1
+        assert len({(task.parameters.hidden, task.data) for task in batch.tasks}) == 1
     assert len({batch.code for batch in batches}) == 2  # a sample more or less is no matter of the code
 
 

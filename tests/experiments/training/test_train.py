@@ -23,7 +23,7 @@ from brianprop.experiments.training.data import load_data
 from brianprop.models.nbp import oracle
 from brianprop.models.nbp.parameters import NBP
 
-SMALL = ["train", "nbp", "--hidden", str(DIGITS["n_hid"]), "--samples", "300", "--epochs", "3"]
+SMALL = ["train", "nbp", "--hidden", str(*DIGITS["hidden"]), "--samples", "300", "--epochs", "3"]
 
 
 def run_small(out, *options):

@@ -27,7 +27,7 @@ from brianprop.models.nbp.parameters import NBP
 from brianprop.models.ssnn_bp import parameters as ssnn_bp
 from brianprop.models.ssnn_bp.parameters import SSNN
 
-NETWORKS = {"nbp": NBP(n_in=6, n_hid=4, n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
+NETWORKS = {"nbp": NBP(n_in=6, hidden=(4,), n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
 DRAW = {"nbp": nbp.initial_weights, "ssnn-bp": ssnn_bp.initial_weights, "ann": ann.initial_weights}
 
 
@@ -152,7 +152,7 @@ def test_a_circuit_gets_other_noise_in_every_pass(kind, tmp_path, monkeypatch):
 def test_dropout_is_another_in_every_epoch(tmp_path):
     # with learning rates of 0 nothing but the masks could differ; the answers while learning show them
     images, labels = np.full((1, 64), 200, np.uint8), np.zeros(1, int)
-    parameters = ANN(n_in=64, n_hid=(40,), n_out=3, rates=(0.01, 0.01), dropout=0.5)
+    parameters = ANN(n_in=64, hidden=(40,), n_out=3, rates=(0.01, 0.01), dropout=0.5)
     weights = ann.initial_weights(parameters, 0)
     masks = set()
     system = ANNTrainer(parameters, {"seed": 0, "epochs": 9}, {"train": Part(images, labels, (1, 8, 8))})
