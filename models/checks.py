@@ -107,11 +107,11 @@ def _opening(
     learned = [arrival for arrival in heard if arrival.projection.matrix is not None]
     fixed = [arrival for arrival in heard if arrival.projection.matrix is None]
     # the chain always fires; of all others, what can lift the population
-    certain = sum(one.projection.weight for one in fixed if _from_chain(one))
+    certain = sum(one.projection.weight or 0.0 for one in fixed if _from_chain(one))
     together: dict[object, float] = defaultdict(float)
     for one in fixed:
         if not _from_chain(one):
-            together[_spikes(one, reached)] += one.projection.weight
+            together[_spikes(one, reached)] += one.projection.weight or 0.0
     largest = population.bias + certain + sum(max(weight, 0) for weight in together.values())
     silenced = any(one.projection.kind == "silence" for one in fixed)
     if not fires:

@@ -178,7 +178,7 @@ def composite_run(path: Path, *, seed: int = 0, accuracy: float = 0.5, epochs: i
 
 def ann_run(path: Path, *, seed: int = 0, accuracy: float = 0.8, epochs: int = 2, **settings) -> Run:
     """A finished run of the ANN with made-up scores."""
-    parameters = ANN(n_in=16, n_hid=(5,), n_out=3, **settings)
+    parameters = ANN(n_in=16, hidden=(5,), n_out=3, **settings)
     config = {
         "system": "ann",
         "dataset": {"name": "digits", "classes": ["A", "B", "C"], "image_shape": [4, 4]},

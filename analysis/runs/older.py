@@ -8,9 +8,9 @@ __all__ = ["upgrade_hidden"]
 
 
 def upgrade_hidden(system: object, values: Any) -> None:
-    """Make the sizes of the hidden layers of nBP a list, in place.
+    """Make the sizes of the hidden layers of nBP and of the ANN a list with the name `hidden`, in place.
 
-    There was one such layer once, and its size was a number, `n_hid` in config.json and `hidden` in plans of sweeps.
+    In config.json its name was `n_hid` once. nBP had one such layer, and its size was a number, in plans of sweeps too.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def upgrade_hidden(system: object, values: Any) -> None:
     values : dict
         Parameters of config.json, or settings of a plan. What is no dict is left as it is, for others to refuse.
     """
-    if system != "nbp" or not isinstance(values, dict):
+    if system not in ("nbp", "ann") or not isinstance(values, dict):
         return
     if "n_hid" in values and "hidden" not in values:
         values["hidden"] = values.pop("n_hid")

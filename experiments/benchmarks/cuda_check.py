@@ -56,11 +56,12 @@ def check_nbp(device: str = "cuda", n_samples: int = 300, hidden: tuple[int, ...
     digits = datasets.load("digits")
     images, targets = encoding.binarise(digits.train.images, [0.5]), encoding.one_hot(digits.train.labels, 10)
     usual = NBP(n_in=64, hidden=hidden, n_out=10, **rules)
-    nets = [
-        GatedModel(training_circuit(parameters), parameters)
-        for parameters in (usual, dataclasses.replace(usual, theta=960.0, eta_plus=4))
+    several = (usual, dataclasses.replace(usual, theta=960.0, eta_plus=4))
+    nets = [GatedModel(training_circuit(parameters), parameters) for parameters in several]
+    weights = [
+        matrices(net.circuit, initial_weights(parameters, seed))
+        for seed, (net, parameters) in enumerate(zip(nets, several, strict=True))
     ]
-    weights = [matrices(net.circuit, initial_weights(net.parameters, seed)) for seed, net in enumerate(nets)]
     stimuli = ReplicaStimuli([nets[0].stimuli({"input": images, "target": targets})] * 2)
     samples = np.array([np.random.default_rng(seed).permutation(len(images))[:n_samples] for seed in range(2)])
     results = []

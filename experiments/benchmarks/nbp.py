@@ -37,7 +37,7 @@ from brianprop.experiments.data import encoding
 from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.environment import describe
 from brianprop.experiments.training.data import load_data
-from brianprop.experiments.training.nbp import NBPSystem
+from brianprop.experiments.training.nbp import NBPTrainer
 from brianprop.models.errors import RunError
 from brianprop.models.model import Weights
 from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit, weights_of
@@ -157,7 +157,7 @@ class Bench:
         }
         self.kernel = NBPKernel(parameters) if "kernel" in variants else None
         self.stimuli = {
-            kind: NBPSystem.stimuli(GatedModel(circuit, parameters), train.images, self.targets)
+            kind: NBPTrainer.stimuli(GatedModel(circuit, parameters), train.images, self.targets)
             for kind, circuit in self.circuits.items()
         }
 

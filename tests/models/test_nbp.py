@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import DIGITS, restless_weights
 
-from brianprop.experiments.training.nbp import NBPSystem
+from brianprop.experiments.training.nbp import NBPTrainer
 from brianprop.models import simulation
 from brianprop.models.nbp import oracle
 from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit, weights_of
@@ -319,12 +319,12 @@ def test_a_binary_serves_all_that_its_code_can_run():
     several = [
         dataclasses.replace(plain, **change) for change in ({}, {"theta": 900.3}, {"eta_plus": 4}, {"weight_noise": 9.0})
     ]
-    assert NBPSystem.shared_code(several[:1]) == several[:1]
-    assert NBPSystem.shared_code([*several[:3]]) == 3 * [several[1]]
-    assert NBPSystem.shared_code(several) == 4 * [several[3]]
+    assert NBPTrainer.shared_code(several[:1]) == several[:1]
+    assert NBPTrainer.shared_code([*several[:3]]) == 3 * [several[1]]
+    assert NBPTrainer.shared_code(several) == 4 * [several[3]]
     # another order of events, another time step: another code
     others = [dataclasses.replace(plain, order="learn-first"), dataclasses.replace(plain, dt=2.0**-11)]
-    assert NBPSystem.shared_code([*several, *others]) == [*4 * [several[3]], *others]
+    assert NBPTrainer.shared_code([*several, *others]) == [*4 * [several[3]], *others]
 
 
 def test_generated_sources_can_be_compiled_elsewhere(tmp_path, monkeypatch):

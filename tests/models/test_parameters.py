@@ -54,7 +54,7 @@ def test_every_parameter_is_of_its_type_and_fits_into_32_bits(system, name, valu
         ("ssnn-bp", {"theta": 1e25}, "theta"),
         ("ssnn-bp", {"rate_hidden": 1e-37, "gain": 1e10}, "gain"),
         ("ssnn-bp", {"hidden": 4}, "hidden"),
-        ("ann", {"n_hid": 4}, "n_hid"),
+        ("ann", {"hidden": 4}, "hidden"),
     ],
 )
 def test_parameters_that_the_code_cannot_hold_are_refused(system, change, word):

@@ -12,14 +12,13 @@ import pytest
 from brianprop.analysis.runs import Recording, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training.commands import resume, train
-from brianprop.experiments.training.nbp import NBPSystem, TrainNBP
-from brianprop.experiments.training.system import Learned
-from brianprop.experiments.training.systems import SYSTEMS
+from brianprop.experiments.training.nbp import NBPTrainer, TrainNBP
+from brianprop.experiments.training.trainer import Learned
 from brianprop.models.errors import RunError
 from brianprop.models.nbp.circuit import training_circuit
 
 
-class Arithmetic(NBPSystem):
+class Arithmetic(NBPTrainer):
     """nBP whose learning is a little arithmetic, so that a training takes no time; everything around it is real."""
 
     def prepare(self):
@@ -68,7 +67,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def arithmetic(monkeypatch):
-    monkeypatch.setitem(SYSTEMS, "nbp", Arithmetic)
+    monkeypatch.setattr("brianprop.experiments.training.nbp.NBPTrainer", Arithmetic)
 
 
 def silent(line):

@@ -32,7 +32,7 @@ from brianprop.experiments.sweeps.run import set_damaged_aside
 from brianprop.experiments.sweeps.tasks import Batch, batches_of, tasks_of
 from brianprop.experiments.sweeps.worker import Outcome, build, run_point
 from brianprop.experiments.training.commands import resume, train
-from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.systems import options_of
 from brianprop.experiments.training.values import settings_of
 from brianprop.models.cache import private_folder
 from brianprop.models.errors import ParameterError, RunError
@@ -88,7 +88,7 @@ def swept(tmp_path_factory):
 def test_each_point_is_the_run_that_train_gives(swept, tmp_path):
     assert len(swept.runs()) == 4 and not any((swept.path / "unfinished").iterdir())
     for number, entry in enumerate(swept.plan["points"]):
-        settings = dataclasses.replace(settings_of(OPTIONS["nbp"], entry["settings"]), out=tmp_path / str(number))
+        settings = dataclasses.replace(settings_of(options_of("nbp"), entry["settings"]), out=tmp_path / str(number))
         # by its own binary: single precision where theta allows it
         assert_same_run(train(settings, lambda line: None), swept.runs()[entry["key"]])
 
