@@ -33,6 +33,12 @@ def silent(line):
     pass
 
 
+#: Brian2's runtime takes seconds for each circuit, so what does not depend on the rules is tried with two networks.
+SOME = pytest.mark.parametrize(
+    "deep", ["random feedback", pytest.param("no hidden layer", marks=pytest.mark.slow)], indirect=True
+)
+
+
 @pytest.fixture(scope="module", params=NETWORKS)
 def deep(request, tmp_path_factory):
     """A finished run of each of the networks, with all spikes."""
@@ -72,6 +78,7 @@ def test_a_training_equals_the_oracle(deep, digits):
         assert np.array_equal(matrix, start[name]) == name.startswith("B")
 
 
+@SOME
 def test_resumed_and_evaluated_it_is_the_same(deep, tmp_path):
     begun = back_to(deep, tmp_path / "begun", 1)
     resume(begun.path, message=silent)
@@ -81,6 +88,7 @@ def test_resumed_and_evaluated_it_is_the_same(deep, tmp_path):
     assert {name: value for name, value in row.items() if name != "seconds"} == last[0]
 
 
+@SOME
 def test_figures_energy_tables_and_export(deep, tmp_path, capsys):
     pytest.importorskip("neo")
     names = ("raster", "accuracy", "functional", "anatomy", "weights", "images")
@@ -96,6 +104,7 @@ def test_figures_energy_tables_and_export(deep, tmp_path, capsys):
     assert main(["table", str(deep.path)]) == 0
 
 
+@SOME
 def test_initial_weights_from_a_file(deep, tmp_path, capsys):
     hidden, rules = deep.parameters().hidden, deep.config["parameters"]
     options = ["train", "nbp", *(f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items() if name != "epochs")]
@@ -115,8 +124,8 @@ def test_initial_weights_from_a_file(deep, tmp_path, capsys):
     "rules",
     [
         {"weight_noise": 4.0, "feedback": "random"},
-        {"theta_spread": 0.02},
-        {"eta_plus": 4, "error": "margin", "h_lower": -0.5, "h_upper": 1.5},
+        pytest.param({"theta_spread": 0.02}, marks=pytest.mark.slow),
+        pytest.param({"eta_plus": 4, "error": "margin", "h_lower": -0.5, "h_upper": 1.5}, marks=pytest.mark.slow),
     ],
     ids=["noise", "heterogeneity", "unequal steps"],
 )
