@@ -14,7 +14,10 @@ from brianprop.experiments.cli.commands.sweeps import SWEEP_COMMANDS
 from brianprop.experiments.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
+
+#: Addresses under which a package index finds the files of this repository: pages, and pictures.
+OURS = re.compile(r"https://(?:github\.com/brianprop/brianprop/blob|raw\.githubusercontent\.com/brianprop/brianprop)/main/")
 
 
 def sections(page: Path) -> dict[str, str]:
@@ -51,14 +54,27 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
+def links(page: Path) -> list[tuple[str, str]]:
+    """The links and pictures of a page, each as an address and a fragment."""
+    return re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text())
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    for link, fragment in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)", page.read_text()):
-        if "://" in link:
+    for link, fragment in links(page):
+        folder, path = (ROOT, OURS.sub("", link)) if OURS.match(link) else (page.parent, link)
+        if "://" in path:
             continue
-        target = page.parent / link if link else page
+        target = folder / path if path else page
         assert target.exists(), link
         assert not fragment or fragment in anchors(target), fragment
+
+
+def test_the_readme_works_on_a_package_index():
+    """There, nothing but the README is at hand."""
+    found = links(ROOT / "README.md")
+    assert [link for link, fragment in found if link and "://" not in link] == []
+    assert sum(bool(OURS.match(link)) for link, _ in found) > 20
 
 
 def help_of(*command: str) -> str:
