@@ -62,6 +62,8 @@ def test_folders_of_a_user_do_not_matter(path, of_a_user):
 
 
 def test_links_lead_to_the_rooms():
+    if not (ROOT / ".package" / "brianprop" / "models").is_symlink():
+        pytest.skip("a source archive holds copies in the place of links")
     for room in ROOMS:
         assert (ROOT / ".package" / "brianprop" / room).resolve() == ROOT / room
         assert not os.path.isabs(os.readlink(ROOT / ".package" / "brianprop" / room))
@@ -88,8 +90,9 @@ def packed(tmp_path_factory):
 def sources() -> set[str]:
     """Every file of the rooms that belongs into a package."""
     kinds = {".py", ".h", ".cpp", ".cu", ".toml", ".mplstyle"}
-    listed = run(["git", "-C", ROOT, "ls-files", *ROOMS]).split()
-    return {f"brianprop/{name}" for name in listed if Path(name).suffix in kinds}
+    files = [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.suffix in kinds]
+    assert len(files) > 100
+    return {f"brianprop/{path.relative_to(ROOT)}" for path in files}
 
 
 @pytest.mark.slow
@@ -98,9 +101,6 @@ def test_a_wheel_holds_the_package_alone_and_all_of_it(packed):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"brianprop"}
     assert sources() | {"brianprop/__init__.py", "brianprop/__main__.py", "brianprop/py.typed"} <= names
-    (archive,) = packed.glob("*.tar.gz")
-    with tarfile.open(archive) as opened:
-        assert all(not member.issym() or not member.linkname.startswith("/") for member in opened.getmembers())
 
 
 @pytest.mark.slow
@@ -119,3 +119,37 @@ def test_an_installed_wheel_runs_anywhere(packed, of_a_user, tmp_path):
     )
     run([*program, *words.split()], cwd=of_a_user, env=environment)
     assert "finished     2" in run([*program, "status", "swept"], cwd=of_a_user, env=environment)
+
+
+@pytest.fixture(scope="module")
+def unpacked(packed, tmp_path_factory):
+    """The folder of the unpacked source archive."""
+    (archive,) = packed.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path_factory.mktemp("unpacked"), filter="data")  # refuses links that lead out of the archive
+    (folder,) = tmp_path_factory.getbasetemp().glob("unpacked*/brianprop-*")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_source_archive_holds_all_that_its_tests_need(unpacked):
+    """All tests are found there, and those that read files of the repository pass."""
+    for room in (*ROOMS, "tests", "docs"):
+        kept = {path.relative_to(ROOT / room) for path in (ROOT / room).rglob("*.*") if made_by_hand(path)}
+        assert {path for path in kept if not (unpacked / room / path).exists()} == set()
+    environment = os.environ | {"PYTHONPATH": ""}
+    run([sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", ""], cwd=unpacked, env=environment)
+    run([sys.executable, "-m", "pytest", "-q", "tests/test_docs.py", "tests/test_publishing.py"], cwd=unpacked, env=environment)
+
+
+def made_by_hand(path: Path) -> bool:
+    """Whether a file is a source, and not made of one by Python or by `make docs`."""
+    return not {"__pycache__", "api", "build", "examples"} & set(path.relative_to(ROOT).parts) and path.suffix != ".pyc"
+
+
+@pytest.mark.slow
+def test_a_package_index_accepts_the_archives(packed):
+    pytest.importorskip("twine")
+    files = sorted(packed.iterdir())
+    assert len(files) == 2
+    run([sys.executable, "-m", "twine", "check", "--strict", *files])

@@ -34,8 +34,14 @@ def test_a_system_is_short_and_needs_one_line_elsewhere():
 def checkout(tmp_path_factory):
     """A copy of the package with the files of the page, in which all commands of the page have run."""
     root = tmp_path_factory.mktemp("checkout")
-    for room in ("models", "analysis", "experiments", ".package"):
-        shutil.copytree(ROOT / room, root / room, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    package = root / ".package" / "brianprop"
+    package.mkdir(parents=True)
+    for path in (ROOT / ".package" / "brianprop").glob("*.*"):
+        shutil.copy(path, package)
+    for room in ("models", "analysis", "experiments"):
+        shutil.copytree(ROOT / room, root / room, ignore=shutil.ignore_patterns("__pycache__"))
+        # a link even in a source archive, which holds a second copy of the room there
+        (package / room).symlink_to(root / room)
     for name, text in FILES.items():
         if name == REGISTRY:
             classes = (root / name).read_text()

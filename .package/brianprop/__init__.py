@@ -4,3 +4,5 @@ models       what is simulated: circuits, equations, oracles, devices, code gene
 analysis     what is shown: run directories in, tables and figures out
 experiments  what is run: data sets, training, sweeps, benchmarks, the command line
 """
+
+__version__ = "0.1.0"
