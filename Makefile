@@ -5,15 +5,16 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 LOWEST ?= .venv-lowest
 
-.PHONY: help install demo test test-all test-lowest pytest lint clean
+.PHONY: help install demo test test-all test-lowest pytest lint docs clean
 
 help:
 	@echo "make demo      train on the embedded digits and draw the figures into $(DEMO)/figures"
 	@echo "make test      lint and test (minutes)"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-lowest  the tests with the oldest packages that setup.cfg allows, in $(LOWEST)"
+	@echo "make docs      build the documentation site into docs/build, with every warning an error"
 	@echo "make install   create $(VENV) and install brianprop into it, editable, with the test tools"
-	@echo "make clean     remove $(VENV), $(DEMO) and caches of the tools"
+	@echo "make clean     remove $(VENV), $(DEMO), the site and caches of the tools"
 
 install: $(VENV)/installed
 
@@ -52,5 +53,13 @@ test-lowest:
 pytest:
 	$(PYTEST)
 
+docs: $(VENV)/with-docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/build
+	@echo "docs/build/index.html"
+
+$(VENV)/with-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(LOWEST) $(DEMO) .pytest_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) $(LOWEST) $(DEMO) docs/api docs/build docs/examples .pytest_cache .ruff_cache *.egg-info
