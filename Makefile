@@ -53,8 +53,10 @@ test-lowest:
 pytest:
 	$(PYTEST)
 
+# Scripts of the gallery run again where they have changed; all else is read anew.
 docs: $(VENV)/with-docs
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/build
+	rm -rf docs/api
+	$(BIN)/python -m sphinx --fresh-env --fail-on-warning --keep-going --quiet docs docs/build
 	@echo "docs/build/index.html"
 
 $(VENV)/with-docs: $(VENV)/installed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import isfunction
 from typing import Any, get_origin
 
 from docutils.nodes import Element
@@ -20,9 +21,10 @@ def without_lists_of_files(_app: Sphinx, what: str, _name: str, module: Any, _op
         lines[:] = [line for line in lines if not ENTRY.fullmatch(line)]
 
 
-def is_alias(_app: Sphinx, _what: str, _name: str, member: Any, _skip: bool, _options) -> bool | None:
-    """Leave out names of types such as ``dict[str, int]``, which numpydoc takes for classes."""
-    return True if get_origin(member) else None
+def not_ours(_app: Sphinx, _what: str, _name: str, member: Any, _skip: bool, _options) -> bool | None:
+    """Leave out names of types such as ``dict[str, int]``, which numpydoc takes for classes, and methods that others add."""
+    added = isfunction(member) and not member.__module__.startswith("brianprop")
+    return True if get_origin(member) or added else None
 
 
 def within_the_package(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: Element) -> Element | None:
@@ -36,6 +38,6 @@ def within_the_package(app: Sphinx, env: BuildEnvironment, node: pending_xref, s
 def setup(app: Sphinx) -> dict[str, bool]:
     # before numpydoc, which is connected with the usual priority of 500
     app.connect("autodoc-process-docstring", without_lists_of_files, priority=400)
-    app.connect("autodoc-skip-member", is_alias)
+    app.connect("autodoc-skip-member", not_ours)
     app.connect("missing-reference", within_the_package)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,7 +20,7 @@ from brianprop.experiments.training.nbp import TrainNBP
 matplotlib.style.use(STYLE)
 folder = Path(tempfile.mkdtemp())
 
-run = train(TrainNBP(dataset="digits", hidden=(60,), epochs=2, out=folder / "digits"))
+run = train(TrainNBP(hidden=(60,), epochs=2, out=folder / "digits"))
 recording = run.load_spikes("raster")
 figure = plot_raster(recording, circuit_of(run), n_samples=4)
 

@@ -21,8 +21,8 @@ from brianprop.experiments.training.nbp import TrainNBP
 matplotlib.style.use(STYLE)
 folder = Path(tempfile.mkdtemp())
 
-shallow = train(TrainNBP(dataset="digits", hidden=(60,), epochs=8, binarise=(0.3,), out=folder / "shallow"))
-deep = train(TrainNBP(dataset="digits", hidden=(400, 400), epochs=8, binarise=(0.3,), out=folder / "deep"))
+shallow = train(TrainNBP(hidden=(60,), epochs=8, binarise=(0.3,), out=folder / "shallow"))
+deep = train(TrainNBP(hidden=(400, 400), epochs=8, binarise=(0.3,), out=folder / "deep"))
 figure = plot_accuracy({"60": [shallow.metrics_frame()], "400, 400": [deep.metrics_frame()]})
 
 # %%
