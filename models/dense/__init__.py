@@ -28,6 +28,9 @@ What the generated code relies on is checked. Refused with `DenseError` are othe
 ``binomial``), equations of a group that may rest which depend on time or random numbers, and OpenMP. With a version of Brian2
 that is not in `SUPPORTED`, Brian2's own code is used, with a warning.
 
+device.py           the Brian2 device ``dense_standalone``: all of this without ``codeobj_class`` (``import brianprop.dense``)
+events.py           what the templates of its pathways need to know
+device_templates/   these templates
 hints.py            promises about pathways and groups that allow faster code
 codeobject.py       the class for `codeobj_class`, and the C++ files that generated code needs
 pathways.py         what the template of a pathway needs to know
@@ -36,6 +39,7 @@ random_numbers.py   calls that draw random numbers
 errors.py           `DenseError`
 templates/          templates of generated code, before those of Brian2
 runs.h, runs.cpp    rows of adjacent synapses, delays, sums, blocks of neurons
+events.h            stretches of synapses in the order of Brian2's queue, for the device
 random.h            counter-based random numbers
 """
 

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from . import groups, pathways, random_numbers
+from . import events, groups, pathways, random_numbers
 
 __all__ = ["SUPPORTED", "add_sources", "dense_codeobj_class", "dense_supported"]
 
@@ -49,8 +49,14 @@ def dense_supported() -> bool:
     return False
 
 
+def headers() -> list[str]:
+    """Names of the C++ headers that `add_sources` copies."""
+    return [file.name for file in Path(__file__).parent.glob("*.h")]
+
+
 @cache
-def _codeobj_class():
+def dense_class() -> type:
+    """The class of dense code objects. Its templates refuse what cannot be dense."""
     from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
     helpers = {
@@ -65,6 +71,7 @@ def _codeobj_class():
         "dense_condition": groups.condition,
         "dense_constants": groups.constant_arrays,
         "dense_first": groups.first_of_block,
+        "dense_independent": events.independent,
     }
 
     class DenseCodeObject(CPPStandaloneCodeObject):
@@ -87,4 +94,4 @@ def dense_codeobj_class() -> type | None:
     from brian2 import get_device
     from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
-    return _codeobj_class() if type(get_device()) is CPPStandaloneDevice and dense_supported() else None
+    return dense_class() if type(get_device()) is CPPStandaloneDevice and dense_supported() else None

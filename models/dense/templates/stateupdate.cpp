@@ -63,6 +63,9 @@
     {% if _blocks %}
     {{_blocks}}::wake_all();
     {% endif %}
+    {% if dense_independent(vector_code) %}
+    #pragma GCC ivdep
+    {% endif %}
     for(int _idx=0; _idx<_N; _idx++)
     {
         // vector code
