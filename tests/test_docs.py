@@ -28,9 +28,16 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("section", ["A gated circuit as data", "Dense code in any Brian2 script"])
-def test_scripts_run_and_print_what_is_written(section, tmp_path):
-    text = sections(ROOT / "docs" / "circuits.md")[section]
+@pytest.mark.parametrize(
+    ("page", "section"),
+    [
+        ("circuits.md", "A gated circuit as data"),
+        ("circuits.md", "Dense code in any Brian2 script"),
+        ("brian2-device.md", "How to use it"),
+    ],
+)
+def test_scripts_run_and_print_what_is_written(page, section, tmp_path):
+    text = sections(ROOT / "docs" / page)[section]
     script, expected = "".join(blocks(text, "python")), "".join(blocks(text, "text"))
     assert script and expected
     (tmp_path / "script.py").write_text(script)

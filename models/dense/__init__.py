@@ -30,7 +30,8 @@ that is not in `SUPPORTED`, Brian2's own code is used, with a warning.
 
 device.py           the Brian2 device ``dense_standalone``: all of this without ``codeobj_class`` (``import brianprop.dense``)
 events.py           what the templates of its pathways need to know
-device_templates/   these templates
+derive.py           hints that the device finds by itself
+device_templates/   the templates of the device
 hints.py            promises about pathways and groups that allow faster code
 codeobject.py       the class for `codeobj_class`, and the C++ files that generated code needs
 pathways.py         what the template of a pathway needs to know

@@ -8,8 +8,10 @@ from brian2.core.preferences import prefs
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
+from brian2.synapses.synapses import SynapticPathway
+from brian2.units import second
 
-from . import codeobject, events
+from . import codeobject, derive, events
 
 __all__ = ["DenseDeviceCodeObject", "DenseStandaloneDevice", "dense_standalone_device"]
 
@@ -30,6 +32,19 @@ class DenseStandaloneDevice(CPPStandaloneDevice):
     Spikes and values are those of ``cpp_standalone`` bit for bit, but for random numbers that neurons draw during a run:
     these have the same distribution. Where dense code cannot be generated, Brian2's own is.
     """
+
+    def __init__(self):
+        super().__init__()
+        #: What has been shown of the pathways of the network that runs, by name.
+        self.derived: dict[str, derive.Derived] = {}
+
+    def network_run(self, net, duration, report=None, report_period=10 * second, namespace=None, profile=None, level=0, **kwds):
+        """Add a run of a network; see `brian2.devices.cpp_standalone.device.CPPStandaloneDevice.network_run`."""
+        objects = net.sorted_objects
+        pathways = [item for item in objects if isinstance(item, SynapticPathway)]
+        shown = {pathway.name: derive.only_where_of(pathway, objects) for pathway in pathways}
+        self.derived = {name: hint for name, hint in shown.items() if hint is not None}
+        super().network_run(net, duration, report, report_period, namespace, profile, level + 1, **kwds)
 
     def code_object_class(self, codeobj_class=None, fallback_pref=None):
         """The class of code objects: ours, unless another one is asked for or dense code cannot be used at all."""

@@ -38,6 +38,7 @@ class Events {
         std::vector<int32_t> steps(delays.size());
         for (size_t k = 0; k < delays.size(); k++)
             steps[k] = static_cast<int32_t>(delays[k] / dt + 0.5); // rounded as Brian2 does
+        prepared_++;
         keep(dt);
         sort(spiking, steps, start, stop);
         divide(other, spiking, steps);
@@ -53,6 +54,8 @@ class Events {
             for (int32_t k = of_neuron_[*spike - start_]; k < of_neuron_[*spike - start_ + 1]; k++)
                 slot(delays_[k]).stretches.push_back(k);
     }
+
+    int64_t prepared() const { return prepared_; } // how often
 
     const Slot &due() const { return slots_[now_]; }
     const Stretch *stretches() const { return stretches_.data(); }
@@ -152,6 +155,7 @@ class Events {
     std::vector<int32_t> delays_;    // of each stretch [steps]
     std::vector<int32_t> of_neuron_; // stretches of neuron i: of_neuron_[i - start] to of_neuron_[i - start + 1]
     size_t now_ = 0;
+    int64_t prepared_ = 0;
     double dt_ = 0;
     int32_t start_ = 0, stop_ = 0;
 };

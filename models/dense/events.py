@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .groups import array_name, blocks_type, woken_parts
 from .random_numbers import code_lines
@@ -88,7 +89,9 @@ class Deliveries:
     blocks, blocks_spiking, wakes, wakes_spiking
         See `models.dense.pathways.Plan`.
     only_where : str or None
-        Array that is 0 where the code changes nothing, see `only_where`.
+        Array that is 0 where the code changes nothing: promised by `only_where`, or shown by `models.dense.derive`.
+    bounds : list of (str, str, str)
+        Arrays of the synapses that must lie within bounds for that to be so: array, lowest and highest value.
     where_start, where_stop : int
         Range of the neurons at the other end.
     """
@@ -108,6 +111,7 @@ class Deliveries:
     blocks_spiking: str | None
     wakes_spiking: list[int]
     only_where: str | None
+    bounds: list[tuple[str, str, str]]
     where_start: int
     where_stop: int
 
@@ -193,6 +197,8 @@ def deliveries(pathway, vector_code: str | Sequence[str], variables: Mapping) ->
     variables : mapping
         The variables that the code uses.
     """
+    from brian2 import get_device
+
     pre, post = (
         array_name(pathway.synapses.variables[name], access_data=False) for name in ("_synaptic_pre", "_synaptic_post")
     )
@@ -202,7 +208,13 @@ def deliveries(pathway, vector_code: str | Sequence[str], variables: Mapping) ->
     free = independent(code, ("_idx", other_index))
     code, memo = _memo([re.sub(r"\b_clip\(", "brianprop::clip(", line) for line in code])
     written = WRITE.findall("\n".join(code))
-    hint = getattr(pathway, "only_where", None)
+    hint, bounds = getattr(pathway, "only_where", None), []
+    if hint is None:
+        device: Any = get_device()
+        found = device.derived.get(pathway.name)
+        if found is not None:
+            hint = found.variable
+            bounds = [(array_name(pathway.synapses.variables[name]), low, high) for name, low, high in found.bounds]
     return Deliveries(
         tag=pathway.name,
         code=code,
@@ -219,6 +231,7 @@ def deliveries(pathway, vector_code: str | Sequence[str], variables: Mapping) ->
         blocks_spiking=blocks_type(pathway.source),
         wakes_spiking=woken_parts(pathway.source, {array for array, index in written if index == spiking_index}),
         only_where=array_name(pathway.target.variables[hint.rpartition("_")[0]]) if hint else None,
+        bounds=bounds,
         where_start=getattr(pathway.target, "start", 0),
         where_stop=getattr(pathway.target, "stop", 0),
     )

@@ -93,6 +93,21 @@ namespace brianprop_pathways { struct {{_plan.tag}}; }
     }
     {% if _plan.only_where and _plan.independent %}
     // The code changes nothing where this is 0: find where it is not.
+    {% if _plan.bounds %}
+    // That holds as long as these are within their bounds, which nothing in this run changes.
+    static int64_t _looked_at = -1;
+    static bool _within;
+    if (_looked_at != _events.prepared()) {
+        _looked_at = _events.prepared();
+        _within = true;
+        {% for array, low, high in _plan.bounds %}
+        for (size_t _i = 0; _i < {{_plan.other}}.size(); _i++)
+            _within &= {{array}}[_i] >= {{low}} && {{array}}[_i] <= {{high}};
+        {% endfor %}
+    }
+    {% else %}
+    const bool _within = true;
+    {% endif %}
     static std::vector<int32_t> _moves({{_plan.where_stop - _plan.where_start}});
     static std::vector<int32_t> _where({{_plan.where_stop - _plan.where_start}});
     for (int32_t _i = 0; _i < {{_plan.where_stop - _plan.where_start}}; _i++)
@@ -106,7 +121,7 @@ namespace brianprop_pathways { struct {{_plan.tag}}; }
     for (int32_t _s = 0; _s < _n_stretches; _s++) {
         const brianprop::Stretch &_stretch = _stretches[_due.stretches[_s]];
         {% if _plan.only_where and _plan.independent %}
-        if (_stretch.stride && (_stretch.stride == 1 ? 32 * _n_where : _n_where) < _stretch.length) {
+        if (_within && _stretch.stride && (_stretch.stride == 1 ? 32 * _n_where : _n_where) < _stretch.length) {
             for (int32_t _n = 0; _n < _n_where; _n++) {
                 const int32_t _k = _where[_n] - _stretch.other;
                 if (_k < 0 || _k >= _stretch.length)
