@@ -45,46 +45,42 @@ rules = dict(
     on_pre='g_post += w; pre += 0.01; w = clip(w + post, 0, 0.3)',
     on_post='post -= 0.011; w = clip(w + pre, 0, 0.3)',
 )
+# source, target, what they are, how they connect
 kinds = {
-    'matrix': Synapses(neurons, driven, plastic, delay=1.5*ms, **rules, name='matrix_synapses'),
-    'delays': Synapses(neurons, driven, plastic, **rules, name='delays_synapses'),
-    'sparse': Synapses(neurons, driven, plastic, **rules, name='sparse_synapses'),
-    'subgroup': Synapses(neurons[30:90], driven[11:50], plastic, **rules, name='subgroup_synapses'),
-    'recurrent': Synapses(neurons, neurons, 'w : 1', on_pre='v_post += w * v_pre; hits_pre += 1', name='recurrent_synapses'),
-    'lateral': Synapses(driven, driven, on_pre='v_post -= 0.01', name='lateral_synapses'),
-    'single': Synapses(neurons[:70], driven, on_pre='g_post += 0.1', name='single_synapses'),
-    'wins': Synapses(neurons, driven, on_pre='shown_post = i', name='wins_synapses'),
-    'random': Synapses(neurons, driven, on_pre='hits_post += rand()', name='random_synapses'),
-    'custom': Synapses(neurons, neurons, on_pre='last_post = t/ms + i', on_event={'pre': 'high'}, name='custom_synapses'),
-    'two': Synapses(neurons, driven, 'w : 1', on_pre={'a': 'g_post += w', 'b': 'w *= 0.999'}, delay={'a': 0*ms, 'b': 2*ms},
-                    name='two_synapses'),
-    'sum': Synapses(neurons, neurons, 'total_post = v_pre : 1 (summed)', name='sum_synapses'),
+    'matrix': (neurons, driven, dict(model=plastic, delay=1.5*ms, **rules), {}),
+    'delays': (neurons, driven, dict(model=plastic, **rules), {}),
+    'sparse': (neurons, driven, dict(model=plastic, **rules), dict(p=0.2)),
+    'subgroup': (neurons[30:90], driven[11:50], dict(model=plastic, **rules), dict(condition='i != j')),
+    'recurrent': (neurons, neurons, dict(model='w : 1', on_pre='v_post += w * v_pre; hits_pre += 1'), dict(p=0.3)),
+    'lateral': (driven, driven, dict(on_pre='v_post -= 0.01'), dict(condition='i != j')),
+    'single': (neurons[:70], driven, dict(on_pre='g_post += 0.1'), dict(j='i')),
+    'wins': (neurons, driven, dict(on_pre='shown_post = i'), dict(p=0.5)),
+    'random': (neurons, driven, dict(on_pre='hits_post += rand()'), dict(p=0.3)),
+    'custom': (neurons, neurons, dict(on_pre='last_post = t/ms + i', on_event={'pre': 'high'}), dict(j='(i + 1) % 150')),
+    'two': (
+        neurons, driven,
+        dict(model='w : 1', on_pre={'a': 'g_post += w', 'b': 'w *= 0.999'}, delay={'a': 0*ms, 'b': 2*ms}),
+        dict(p=0.4, n=2),
+    ),
+    'sum': (neurons, neurons, dict(model='total_post = v_pre : 1 (summed)'), dict(p=0.1)),
 }
-kinds['matrix'].connect()
-kinds['delays'].connect()
-kinds['sparse'].connect(p=0.2)
-kinds['subgroup'].connect('i != j')
-kinds['recurrent'].connect(p=0.3)
-kinds['lateral'].connect('i != j')
-kinds['single'].connect(j='i')
-kinds['wins'].connect(p=0.5)
-kinds['random'].connect(p=0.3)
-kinds['custom'].connect(j='(i + 1) % 150')
-kinds['two'].connect(p=0.4, n=2)
-kinds['sum'].connect(p=0.1)
-for name in ('matrix', 'delays', 'sparse', 'subgroup', 'two'):
-    kinds[name].w = 'rand() * 0.02'
-kinds['recurrent'].w = '0.02 * rand()'
-kinds['delays'].pre.delay = 'rand() * 4*ms'
-kinds['sparse'].post.delay = 'rand() * 2*ms'
-# a synapse that a synapse writes to
-chief = Synapses(neurons, kinds['two'], on_pre='w_post += 0.0001', name='chief')
-chief.connect(j='i')
 if few:
     kinds = {name: kinds[name] for name in ('delays', 'recurrent', 'lateral', 'wins')}
+for name, (source, target, what, how) in kinds.items():
+    kinds[name] = Synapses(source, target, name=name + '_synapses', **what)
+    kinds[name].connect(**how)
+    if 'w' in kinds[name].equations:
+        kinds[name].w = 'rand() * 0.02'
+kinds['delays'].pre.delay = 'rand() * 4*ms'
+more = []
+if not few:
+    kinds['sparse'].post.delay = 'rand() * 2*ms'
+    # a synapse that a synapse writes to
+    more = [Synapses(neurons, kinds['two'], on_pre='w_post += 0.0001', name='chief')]
+    more[0].connect(j='i')
 monitors = {group.name: SpikeMonitor(group) for group in (neurons, driven)}
 trace = StateMonitor(driven, 'g', record=[0, 5], name='trace')
-network = Network(neurons, driven, *kinds.values(), *([] if few else [chief]), *monitors.values(), trace)
+network = Network(neurons, driven, *kinds.values(), *more, *monitors.values(), trace)
 network.run(40*ms)
 if not few:
     kinds['delays'].pre.delay = '1*ms + rand() * 2*ms'
