@@ -34,8 +34,8 @@ neurons = NeuronGroup(
     events={'high': 'v > 0.9'},
 )
 neurons.v = 'rand()'
-driven = NeuronGroup(70, 'dv/dt = (g - v)/(7*ms) : 1\\ndg/dt = -g/(3*ms) : 1\\nhits : 1\\nshown : 1', threshold='v > 0.4',
-                     reset='v -= 0.4', method='euler', name='driven')
+driven = NeuronGroup(70, 'dv/dt = (g - v)/(7*ms) : 1\\ndg/dt = -g/(3*ms) : 1\\nhits : 1\\nshown : 1', threshold='v > 0.03',
+                     reset='v -= 0.03', method='euler', name='driven')
 plastic = '''
 w : 1
 dpre/dt = -pre/(20*ms) : 1 (event-driven)
