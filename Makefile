@@ -33,6 +33,7 @@ demo: $(VENV)/installed
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
 
 # One process for each core that may be used, at most 8. The tests of a file stay together, since they share what is simulated.
 PYTEST = $(BIN)/python -m pytest --numprocesses $$($(BIN)/python -c 'import joblib; print(min(8, joblib.cpu_count()))') --dist loadfile

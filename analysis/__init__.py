@@ -1,5 +1,6 @@
 """What is shown: run directories in, tables and figures out. Nothing here simulates.
 
+systems/       the systems, found by name: what their runs hold, show and cost
 runs/          run directories: their format, read and written in one place
 sweeps/        sweep directories: many runs over parameters and seeds
 figures/       figures of runs and sweeps, of many runs together, and of benchmarks

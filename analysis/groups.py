@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brianprop.analysis.runs.run import Run
-from brianprop.analysis.runs.systems import PARAMETERS, TITLES
 from brianprop.analysis.runs.values import INFINITE, as_json, joined
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.models.errors import RunError
 
 __all__ = ["Group", "group_runs", "open_runs", "settings_of"]
@@ -20,7 +20,6 @@ SYMBOLS = {
     "theta": "θ",
     "rate_hidden": "hidden rate",
     "rate_out": "output rate",
-    "n_hid": "hidden",
     "w_max": "bound",
     "dataset": "data",
 }
@@ -53,15 +52,15 @@ class Group:
 def settings_of(run: Run) -> dict:
     """The settings in which two runs of a system must agree to count as two seeds: parameters, data and number of epochs.
 
-    The number of epochs is left out for nBP, where it does not change the epochs themselves. A parameter that a run does not
+    The number of epochs is left out where it does not change the epochs themselves, as in nBP. A parameter that a run does not
     name, since the run is older than the parameter, has its default.
     """
     data, training = run.config.get("dataset", {}), run.config.get("training", {})
-    settings = as_json(PARAMETERS[run.system]()) | run.config.get("parameters", {})
+    settings = as_json(SYSTEMS[run.system].parameters()) | run.config.get("parameters", {})
     settings["dataset"] = Path(data.get("name", "")).name
     settings |= {name: data.get(name) for name in DATA_SETTINGS}
     settings["jitter"] = training.get("jitter", 0)
-    if run.system != "nbp":
+    if SYSTEMS[run.system].epochs_matter:
         settings["epochs"] = training.get("epochs")
     return settings
 
@@ -137,7 +136,7 @@ def _label(system: str, settings: dict, groups: Sequence[tuple[str, dict, list[R
     # the sizes of input and output follow from the data
     names = [name for name in settings if name not in ("n_in", "n_out")]
     differing = [name for name in names if any(other.get(name) != settings[name] for other in others)]
-    return ", ".join([TITLES[system], *(_words(name, settings[name]) for name in differing)])
+    return ", ".join([SYSTEMS[system].title, *(_words(name, settings[name]) for name in differing)])
 
 
 def _words(name: str, value: object) -> str:

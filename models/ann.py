@@ -42,7 +42,7 @@ class ANN(Checked):
 
     n_in: int = 784
     """Inputs: the pixels of an image."""
-    n_hid: tuple[int, ...] = (200,)
+    hidden: tuple[int, ...] = (200,)
     """Hidden neurons, one number per hidden layer."""
     n_out: int = 10
     """Outputs, one per class."""
@@ -59,11 +59,11 @@ class ANN(Checked):
 
     def __post_init__(self):
         self._require_numbers(infinite=("clip",))
-        for name in ("n_in", "n_hid", "n_out"):
+        for name in ("n_in", "hidden", "n_out"):
             value = getattr(self, name)
             sizes = value if isinstance(value, tuple) else (value,)
             self._require(name, bool(sizes) and all(size >= 1 for size in sizes), "whole and at least 1")
-        n_layers = len(self.n_hid) + 1
+        n_layers = len(self.hidden) + 1
         self._require("rates", len(self.rates) == n_layers, f"{n_layers} numbers, one per layer of weights")
         self._require("rates", all(rate >= 0 for rate in self.rates), "at least 0")
         self._require("clip", self.clip > 0, "greater than 0")
@@ -73,7 +73,7 @@ class ANN(Checked):
     @property
     def sizes(self) -> tuple[int, ...]:
         """Neurons per layer, input first."""
-        return (self.n_in, *self.n_hid, self.n_out)
+        return (self.n_in, *self.hidden, self.n_out)
 
     @property
     def arrays(self) -> dict[str, Array]:
@@ -126,7 +126,7 @@ def train_epoch(
         Grey values; an input is value / 255.
     labels : int array of shape (n,)
     order : int array of shape (n_samples,)
-        Rows of both, in the order of their presentation.
+        Rows of both, in the order of the turns.
     done, total : int
         Samples before this epoch, and samples of the whole training.
     rng : numpy Generator
@@ -160,7 +160,7 @@ def train_epoch(
             f"Samples done = {done} and {len(order)} more must not exceed total = {total}, where the rates are 0."
         )
     learned = {name: np.array(w, np.float32, order="C") for name, w in weights.items()}
-    last = len(parameters.n_hid)
+    last = len(parameters.hidden)
     matrices = [learned[f"W{layer}"] for layer in range(1, last + 2)]
     biases: list[Any] = [learned.get(f"b{layer}") for layer in range(1, last + 2)]
     # SciPy updates an array in place only in Fortran order, which these views have
@@ -231,7 +231,7 @@ def infer(parameters: ANN, weights: Weights, images: np.ndarray) -> np.ndarray:
         When the images do not fit the network.
     """
     _check(parameters, images)
-    last = len(parameters.n_hid)
+    last = len(parameters.hidden)
     logits = np.empty((len(images), parameters.n_out), np.float32)
     # in parts, since all of MNIST in float32 would take 190 MB
     for start in range(0, len(images), 4096):

@@ -104,14 +104,14 @@ def _opening(
     name = population.name
     heard = reached.get((name, phase), [])
     fires = phase in when[name]
-    learned = [arrival for arrival in heard if arrival.projection.plastic]
-    fixed = [arrival for arrival in heard if not arrival.projection.plastic]
+    learned = [arrival for arrival in heard if arrival.projection.matrix is not None]
+    fixed = [arrival for arrival in heard if arrival.projection.matrix is None]
     # the chain always fires; of all others, what can lift the population
-    certain = sum(one.projection.weight for one in fixed if _from_chain(one))
+    certain = sum(one.projection.weight or 0.0 for one in fixed if _from_chain(one))
     together: dict[object, float] = defaultdict(float)
     for one in fixed:
         if not _from_chain(one):
-            together[_spikes(one, reached)] += one.projection.weight
+            together[_spikes(one, reached)] += one.projection.weight or 0.0
     largest = population.bias + certain + sum(max(weight, 0) for weight in together.values())
     silenced = any(one.projection.kind == "silence" for one in fixed)
     if not fires:
@@ -146,7 +146,7 @@ def _spikes(arrival: Arrival, reached: dict[tuple[str, int], list[Arrival]]) -> 
     """What the spikes of a source in a phase depend on: populations that hear the same, and nothing learned, fire alike."""
     source, sent = arrival.projection.source, arrival.sent
     heard = reached.get((source, sent), [])
-    if not heard or any(one.projection.plastic for one in heard):
+    if not heard or any(one.projection.matrix is not None for one in heard):
         return source, sent
     return frozenset((one.projection.source, one.sent, one.projection.connectivity, one.projection.weight) for one in heard)
 

@@ -88,9 +88,11 @@ class Projection:
         Steps beyond the one step that every spike takes.
     connectivity : {"all-to-all", "one-to-one", "one-to-all"}
     weight : float or None
-        Weight of a fixed projection; None where it is learned.
+        The one weight of all its synapses; None where it has a matrix of them.
     matrix : str or None
-        Name of the matrix that a learned projection starts from, such as ``W1``, ``W2``, ``W2.T`` or ``-W2.T``.
+        Name of the matrix that the projection starts from, such as ``W1``, ``W2``, ``W2.T`` or ``-W2.T``.
+    learns : bool
+        Whether a matrix learns; False for one that stays as it is, such as random feedback.
     """
 
     source: str
@@ -100,6 +102,7 @@ class Projection:
     connectivity: str
     weight: float | None = None
     matrix: str | None = None
+    learns: bool = True
 
     def __post_init__(self):
         label = f"Projection {self.source} -> {self.target} ({self.kind})"
@@ -108,16 +111,16 @@ class Projection:
         if not _is_whole(self.delay) or self.delay < 0:
             raise ParameterError(f"{label}: delay {self.delay!r} must be a whole number of steps of at least 0.")
         if (self.weight is None) != (self.matrix is not None):
-            raise ParameterError(f"{label}: give a weight (fixed) or a matrix (learned), and not both.")
+            raise ParameterError(f"{label}: give a weight or a matrix of weights, and not both.")
         if self.weight is not None and not _is_finite(self.weight):
             raise ParameterError(f"{label}: weight {self.weight!r} must be a finite number.")
-        if self.plastic and (self.connectivity != "all-to-all" or self.delay):
-            raise ParameterError(f"{label}: a learned projection is all-to-all and without extra delay.")
+        if self.matrix is not None and (self.connectivity != "all-to-all" or self.delay):
+            raise ParameterError(f"{label}: a projection with a matrix is all-to-all and without extra delay.")
 
     @property
     def plastic(self) -> bool:
         """Whether the weights are learned."""
-        return self.matrix is not None
+        return self.matrix is not None and self.learns
 
 
 @dataclass(frozen=True)

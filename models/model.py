@@ -1,6 +1,6 @@
 """What a device needs to know about a system in order to build and run it: each system is a `Model`.
 
-A turn is the presentation of one sample. A run is a sequence of turns, of which each may present any sample.
+A turn presents one sample. A run is a sequence of turns, and each may present any sample.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class Model(ABC):
         """
 
     @abstractmethod
-    def require_weights(self, weights: Weights) -> None:
+    def require_weights(self, weights: Any) -> None:
         """Make sure that weights fit this model: their names, their shapes, and numbers that it can hold.
 
         Raises

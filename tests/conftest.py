@@ -21,7 +21,7 @@ from brianprop.models.ssnn_bp import parameters as ssnn_bp
 from brianprop.models.ssnn_bp.parameters import SSNN
 
 #: One size for all tests on the digits, so that they share builds.
-DIGITS = {"n_in": 64, "n_hid": 60, "n_out": 10}
+DIGITS = {"n_in": 64, "hidden": (60,), "n_out": 10}
 
 
 def _data_folder() -> Path | None:
@@ -178,7 +178,7 @@ def composite_run(path: Path, *, seed: int = 0, accuracy: float = 0.5, epochs: i
 
 def ann_run(path: Path, *, seed: int = 0, accuracy: float = 0.8, epochs: int = 2, **settings) -> Run:
     """A finished run of the ANN with made-up scores."""
-    parameters = ANN(n_in=16, n_hid=(5,), n_out=3, **settings)
+    parameters = ANN(n_in=16, hidden=(5,), n_out=3, **settings)
     config = {
         "system": "ann",
         "dataset": {"name": "digits", "classes": ["A", "B", "C"], "image_shape": [4, 4]},

@@ -50,7 +50,7 @@ def test_a_billion_steps_are_refused(tmp_path, capsys):
     assert "steps" in refused(["train", "ann", "--steps", "0", "--out", str(tmp_path / "out")], capsys)
 
 
-def test_presentations_that_32_bits_do_not_count_are_refused(tmp_path, capsys):
+def test_turns_that_32_bits_do_not_count_are_refused(tmp_path, capsys):
     assert "epochs" in refused(["train", "ssnn-bp", "--epochs", "2000000", "--out", str(tmp_path / "out")], capsys)
 
 

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brianprop.analysis.energy.chip import CORES, PUBLISHED, PUBLISHED_SIZES, Measured
+from brianprop.analysis.energy.chip import CORES, Measured
 from brianprop.analysis.energy.constants import Constants
 from brianprop.analysis.energy.cost import Energy, energy
 from brianprop.analysis.energy.counts import Counts, pooled
-from brianprop.analysis.energy.nbp import as_inference, count_nbp
-from brianprop.analysis.energy.ssnn_bp import count_ssnn_bp
 from brianprop.analysis.groups import group_runs, open_runs
 from brianprop.analysis.runs.run import Run
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.models.errors import RunError
-from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 
 __all__ = ["Account", "account"]
 
@@ -46,33 +44,11 @@ class Account:
 
 
 def _counts_of(run: Run) -> list[Counts]:
-    """The operations of training and inference of one run, as far as its recording tells.
-
-    Raises
-    ------
-    RunError
-        If the run has no recording or is of a system whose operations are not counted, or the recording is of another circuit.
-    """
-    if run.system == "ann":
-        raise RunError(f"{run.path} holds a run of the ANN, which has no spikes; leave it out.")
-    if run.system not in ("nbp", "ssnn-bp"):
-        raise RunError(f"{run.path} holds a run of {run.system}, whose operations cannot be counted; leave it out.")
-    recording = run.load_spikes() or run.load_spikes("raster")
-    if recording is None:
-        raise RunError(
-            f"{run.path} holds no recorded spikes (spikes.npz or raster.npz); give a run that has them, or train again."
-        )
+    """The operations of training and inference of one run, see `analysis.systems.system.System.counts`."""
     try:
-        if run.system == "ssnn-bp":
-            parameters = run.parameters()
-            return [count_ssnn_bp(recording, parameters, learns) for learns in (True, False)]
-        training, inference = (make(run.parameters()) for make in (training_circuit, inference_circuit))
-        if recording.populations == tuple(population.name for population in inference.populations):
-            return [count_nbp(recording, inference)]
-        forward = f"phases 0 to {inference.period - 1} of recorded training turns"
-        return [count_nbp(recording, training), count_nbp(as_inference(recording, inference), inference, forward)]
+        return SYSTEMS[run.system].counts(run)
     except RunError as error:
-        raise RunError(f"{run.path}: {error}") from error
+        raise error if str(run.path) in str(error) else RunError(f"{run.path}: {error}") from error
 
 
 def account(run_paths: Sequence[Path], constants: Constants | None = None, cores: int = CORES) -> list[Account]:
@@ -81,7 +57,7 @@ def account(run_paths: Sequence[Path], constants: Constants | None = None, cores
     Parameters
     ----------
     run_paths : sequence of path-like
-        Run directories of nBP and SSNN-BP with recorded spikes. The last epoch of spikes.npz counts, else that of raster.npz.
+        Run directories of spiking systems with recorded spikes. The last epoch of spikes.npz counts, else that of raster.npz.
     constants : Constants, optional
         By default those published for Loihi.
     cores : int
@@ -97,10 +73,9 @@ def account(run_paths: Sequence[Path], constants: Constants | None = None, cores
     accounts = []
     for group in group_runs(open_runs(run_paths, "count")):
         parts = [counts for run in group.runs for counts in _counts_of(run)]
-        published = group.system == "nbp" and group.runs[0].parameters().sizes == PUBLISHED_SIZES
+        published = SYSTEMS[group.system].measured(group.runs[0].parameters())
         for mode in ("training", "inference"):
             if chosen := [counts for counts in parts if counts.mode == mode]:
                 counts = pooled(chosen)
-                measured = PUBLISHED[mode] if published else None
-                accounts.append(Account(group.label, counts, energy(counts, constants, cores), measured))
+                accounts.append(Account(group.label, counts, energy(counts, constants, cores), published.get(mode)))
     return accounts

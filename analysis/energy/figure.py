@@ -10,7 +10,7 @@ import numpy as np
 from brianprop.analysis import activity
 from brianprop.analysis.energy.accounts import Account
 from brianprop.analysis.energy.cost import PARTS
-from brianprop.analysis.figures.connectivity import symbol
+from brianprop.analysis.figures.places import symbol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

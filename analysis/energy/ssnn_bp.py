@@ -39,7 +39,7 @@ def count_ssnn_bp(recording: Recording, parameters: SSNN, learns: bool = True) -
     recording = recording.last_epoch()
     n, period = recording.n_samples, recording.period
     if n < 1:
-        raise RunError("The recording holds no spikes of a whole presentation; record the spikes again.")
+        raise RunError("The recording holds no spikes of a whole turn; record the spikes again.")
     fired = {name: recording.spikes_per_step(name) for name in recording.populations}
     streams = {layer: activity.signed_streams(layer) for layer in layers[1:]} if learns else {}
     populations = (*layers, *itertools.chain.from_iterable(streams.values()))
@@ -73,7 +73,7 @@ def count_ssnn_bp(recording: Recording, parameters: SSNN, learns: bool = True) -
             updates[row, backward] = changes[row, backward] + decays
     return Counts(
         mode="training" if learns else "inference",
-        origin="recorded presentations" if learns else "forward part of the recorded presentations",
+        origin="recorded turns" if learns else "forward part of the recorded turns",
         populations=populations,
         phases=phases,
         n_samples=n,

@@ -6,8 +6,8 @@ neo.py     a block of Neo
 nwb.py     a file of NWB
 
 Every neuron is a spike train or a unit, named by its population and its index in it. Time is that of the network: the epochs of
-the training follow one another without a gap, and each begins with the lead-in of its first sample. A sample (a turn of the
-chain in nBP, a presentation in SSNN-BP) is a trial in NWB and an epoch in Neo, which is not an epoch of the training.
+the training follow one another without a gap, and each begins with the lead-in of its first turn. A turn is a trial in
+NWB and an epoch in Neo, which is not an epoch of the training.
 """
 
 from brianprop.analysis.export.write import FORMATS, export

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from brianprop.analysis.export.trains import Trains
 from brianprop.analysis.runs.run import Run
-from brianprop.analysis.runs.systems import TITLES
+from brianprop.analysis.systems import SYSTEMS
 
 __all__ = ["write_nwb"]
 
@@ -29,7 +29,7 @@ def write_nwb(run: Run, title: str, trains: Trains, path: Path) -> None:
         experiment_description="spikes of a simulated network that learns",
         source_script=f"brianprop {run.environment.get('versions', {}).get('brianprop', '')}".strip(),
         source_script_file_name="brianprop",
-        keywords=["simulation", "spiking neural network", "backpropagation", TITLES[run.system]],
+        keywords=["simulation", "spiking neural network", "backpropagation", SYSTEMS[run.system].title],
         # tools and archives ask for a subject; it says itself that it is none
         subject=Subject(
             subject_id=f"simulated-network-seed{run.config['training']['seed']}",

@@ -16,7 +16,7 @@ from brianprop.analysis.export.nwb import write_nwb
 from brianprop.analysis.export.trains import spike_trains
 from brianprop.analysis.runs.recording import Recording
 from brianprop.analysis.runs.run import Run
-from brianprop.analysis.runs.systems import TITLES
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.files import atomic_write
 
@@ -107,7 +107,7 @@ def write(path: str, to: Format, out: str) -> None:
     trains = spike_trains(_recording(run), float(run.config["parameters"]["dt"]))
     # without a path of this machine
     data = Path(run.config["dataset"]["name"]).name
-    title = f"{TITLES[run.system]}, {data}, seed {run.config['training']['seed']}"
+    title = f"{SYSTEMS[run.system].title}, {data}, seed {run.config['training']['seed']}"
     (write_neo if to == "neo" else write_nwb)(run, title, trains, Path(out))
 
 

@@ -1,6 +1,7 @@
 """Figures: one file for each kind, and one style.
 
 draw.py            all figures of a run, written to files
+sources.py         what these show, read from the run directory
 comparison.py      SSNN-BP over many runs, beside the ANN
 sweeps/            figures of a sweep
 raster_nbp.py      spikes of a few samples of nBP

@@ -16,7 +16,7 @@ from brianprop.analysis.figures.output import NothingToShowError, write_figures
 from brianprop.analysis.groups import Group, group_runs, open_runs
 from brianprop.analysis.runs.recording import Recording
 from brianprop.analysis.runs.run import Run
-from brianprop.analysis.runs.systems import ACCURACIES
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.models.errors import RunError
 from brianprop.models.files import write_text
 from brianprop.models.ssnn_bp.parameters import SSNN
@@ -38,7 +38,7 @@ PERCENT = 100
 
 #: The number T of time steps as a function of the parameters, and its label at an axis.
 LENGTH = operator.attrgetter("steps")
-LENGTH_LABEL = "time steps $T$ of a presentation"
+LENGTH_LABEL = "time steps $T$ of a sample"
 
 
 class Estimate(NamedTuple):
@@ -149,7 +149,7 @@ def values(runs: Sequence[Run], split: str) -> pandas.DataFrame:
     for run in runs:
         parameters, scores = run.config["parameters"], final_scores(run, split)
         row = {"system": run.system, "seed": run.config["training"]["seed"], "epochs": run.config["training"]["epochs"]}
-        row |= {name: scores[name] for name in (*ACCURACIES[run.system], "loss")}
+        row |= {name: scores[name] for name in (*SYSTEMS[run.system].accuracies, "loss")}
         if run.system == "ssnn-bp":
             ssnn = run.parameters()
             row |= {"steps": ssnn.steps, "gain": ssnn.gain, "levels": parameters["levels"], "eta_W1": ssnn.weight_steps[0]}
@@ -193,7 +193,7 @@ def plot_length(runs: Sequence[Run], split: str) -> Figure:
 
 
 def plot_activity(runs: Sequence[Run]) -> Figure:
-    """Draw the spikes and the weight updates of a presentation against the number T of time steps.
+    """Draw the spikes and the weight updates of a turn against the number T of time steps.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
     for axes, what, ylabel in zip(
         figure.subplots(1, 2),
         ("spikes", "updates"),
-        ("spikes per presentation", "weight updates per presentation"),
+        ("spikes per sample", "weight updates per sample"),
         strict=True,
     ):
         for number, name in enumerate(counted[group.runs[0].path][what]):
@@ -240,7 +240,7 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
     least = min(recordings[run.path].n_samples for run in group.runs)
     numbers = [number for _, _, number in estimates(group, LENGTH, lambda run: 0.0).values()]
     figure.suptitle(
-        f"{seeds_in_words(numbers)}, over the first {least} presentations of epoch {int(first.epoch.max())}; "
+        f"{seeds_in_words(numbers)}, over the first {least} turns of epoch {int(first.epoch.max())}; "
         "dotted: in proportion to $T$"
     )
     return figure

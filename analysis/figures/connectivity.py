@@ -6,82 +6,29 @@ In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figures 4 
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING
 
+from brianprop.analysis.figures.places import bend, places_of, shift, symbol
 from brianprop.models.circuit import Circuit, Population, Projection
-from brianprop.models.nbp.circuit import EDGE_ARROWS
+from brianprop.models.nbp.circuit import EDGES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-__all__ = ["arriving", "counts", "plot_anatomy", "plot_functional", "symbol"]
+__all__ = ["arriving", "counts", "plot_anatomy", "plot_functional"]
 
-#: The paper's symbols as mathematical text.
-SYMBOLS = {
-    "m_x": "$m^x$",
-    "x": "$x$",
-    "h": "$h$",
-    "h_lt": "$h^{<}$",
-    "h_gt": "$h^{>}$",
-    "m_h": "$m^h$",
-    "b_h": "$b^h$",
-    "d1": "$d^1$",
-    "o": "$o$",
-    "o_lt": "$o^{<}$",
-    "o_gt": "$o^{>}$",
-    "oT_neg": "$o^{T-}$",
-    "t": "$t$",
-    "d2_pos": "$d^{2+}$",
-    "d2_neg": "$d^{2-}$",
-}
+#: What each parallel arrow adds to the bend of the first, as a fraction of its length.
+BEND_MORE = 0.12
 
-#: Positions of the populations: columns from the input to the output, and the gating chain in a row below them. The three
-#: copies of a layer lie on a slope, so that the arrows of the gating chain reach each of them from below.
-PLACES = {
-    "input": (0.0, 4.1),
-    "x": (2.0, 4.1),
-    "m_x": (1.2, 1.9),
-    "h_gt": (3.6, 2.9),
-    "h": (4.4, 4.1),
-    "h_lt": (5.2, 5.3),
-    "b_h": (3.6, 6.5),
-    "m_h": (6.3, 3.0),
-    "d1": (4.7, 0.9),
-    "o_lt": (7.8, 5.3),
-    "o": (8.4, 4.1),
-    "o_gt": (9.0, 2.9),
-    "oT_neg": (7.6, 0.9),
-    "d2_pos": (10.8, 5.2),
-    "d2_neg": (11.4, 2.4),
-    "t": (11.6, 6.6),
-    "target": (13.6, 6.6),
-    "kick": (0.0, -0.7),
-}
-#: Height of the row of the gating chain, and position of its last neuron.
-CHAIN_ROW, CHAIN_STOP = -0.7, 13.6
-
-#: Bend of an arrow to its right as a fraction of its length, and what each parallel arrow adds. `BENDS` holds the bends of
-#: arrows that would otherwise cross a population.
-BEND, BEND_MORE = 0.12, 0.12
-BENDS = {
-    ("h", "o_gt"): -0.1,
-    ("h", "o"): -0.05,
-    ("h", "o_lt"): 0.05,
-    ("b_h", "h_gt"): 0.12,
-    ("b_h", "h_lt"): -0.2,
-    ("h_gt", "b_h"): -0.45,
-    ("o", "d1"): -0.15,
-    ("d2_pos", "oT_neg"): -0.3,
-    ("o_lt", "d2_neg"): -0.2,
-    ("d2_neg", "o_lt"): 0.1,
-}
+#: Width of a figure for one hidden layer, and what a unit of the places adds to it [inches].
+WIDTH, WIDTH_OF_UNIT = 7.2, 0.55
 
 #: Family of each kind of arrow: title, colour, whether it inhibits.
 FAMILIES = {
     "plastic": ("learned", "C0", False),
+    "feedback": ("random feedback", "0.45", False),
     "copy": ("copy", "C2", False),
     "inhibit": ("inhibit", "C1", True),
     "gate_one": ("gate partner", "C4", False),
@@ -89,17 +36,11 @@ FAMILIES = {
     "gate_high": ("gate layer", "C3", False),
     "lower": ("gate layer", "C3", False),
     # these move the edges of a box function, in either direction
-    **dict.fromkeys(EDGE_ARROWS, ("gate layer", "C3", False)),
+    **dict.fromkeys(EDGES, ("gate layer", "C3", False)),
     "chain": ("gating chain", "C7", False),
     "silence": ("silence", "C5", True),
 }
 OTHER = ("other", "0.5", False)
-
-
-def symbol(name: str) -> str:
-    """The paper's symbol of a population as mathematical text, or the name itself where there is none."""
-    gating = re.fullmatch(r"g(\d+)", name)
-    return f"$g_{{{gating[1]}}}$" if gating else SYMBOLS.get(name, name.replace("$", r"\$"))
 
 
 def counts(circuit: Circuit) -> list[dict]:
@@ -164,9 +105,9 @@ def plot_anatomy(circuit: Circuit) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2, 5.2), layout="constrained")
+    figure = Figure(figsize=(_width(circuit), 5.2), layout="constrained")
     axes = figure.add_subplot()
-    places = _places(circuit, chain_start=1.3)  # to the right of the kick
+    places = places_of(circuit, chain_start=1.3)  # to the right of the kick
     nodes = {p.name: _draw_node(axes, p, places[p.name], size=8, count=True) for p in circuit.populations}
     parallel: dict[tuple[str, str], int] = {}
     for projection in circuit.projections:
@@ -199,12 +140,12 @@ def plot_functional(circuit: Circuit) -> Figure:
 
     columns = 3 if circuit.period > 4 else 2
     rows = -(-circuit.period // columns)
-    figure = Figure(figsize=(7.2, 2.0 * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(_width(circuit), 2.0 * rows + 0.4), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flat
     # the kick, a source that sends only in the lead-in, takes no part in a sample
     idle = {p.name for p in circuit.sources} - {name for names in circuit.firing.values() for name in names}
     populations = [population for population in circuit.populations if population.name not in idle]
-    places = {name: place for name, place in _places(circuit, chain_start=0.0).items() if name not in idle}
+    places = {name: place for name, place in places_of(circuit, chain_start=0.0).items() if name not in idle}
     for phase, axes in enumerate(panels):
         if phase >= circuit.period:
             axes.set_axis_off()
@@ -227,20 +168,9 @@ def plot_functional(circuit: Circuit) -> Figure:
     return figure
 
 
-def _places(circuit: Circuit, chain_start: float) -> dict[str, tuple[float, float]]:
-    """Position of each population; those that are not in `PLACES` stand in a row above all others."""
-    places, others = {}, []
-    chain = [population.name for population in circuit.populations if population.role == "gating"]
-    for population in circuit.populations:
-        if population.name in chain:
-            step = (CHAIN_STOP - chain_start) / max(len(chain) - 1, 1)
-            places[population.name] = (chain_start + step * chain.index(population.name), CHAIN_ROW)
-        elif population.name in PLACES:
-            places[population.name] = PLACES[population.name]
-        else:
-            others.append(population.name)
-    top = max((y for _, y in places.values()), default=0.0) + 1.5
-    return places | {name: (1.7 * number, top) for number, name in enumerate(others)}
+def _width(circuit: Circuit) -> float:
+    """Width of a figure [inches], which grows with the number of hidden layers."""
+    return WIDTH + WIDTH_OF_UNIT * max(shift(circuit), 0.0)
 
 
 def _draw_node(
@@ -287,13 +217,13 @@ def _draw_arrow(axes: Axes, projection: Projection, nodes, places, number: int, 
     from matplotlib.patches import FancyArrowPatch
 
     _, colour, inhibits = FAMILIES.get(projection.kind, OTHER)
-    bend = BENDS.get((projection.source, projection.target), BEND)
-    bend += math.copysign(BEND_MORE * number, bend)
+    rad = bend(projection.source, projection.target)
+    rad += math.copysign(BEND_MORE * number, rad)
     arrow = FancyArrowPatch(
         places[projection.source],
         places[projection.target],
         patchB=nodes[projection.target],
-        connectionstyle=f"arc3,rad={bend}",
+        connectionstyle=f"arc3,rad={rad}",
         arrowstyle="|-|,widthA=0,widthB=2.5" if inhibits else "-|>,head_length=3.2,head_width=1.4",
         shrinkA=0,  # the source's box lies above the start
         shrinkB=1,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brianprop.analysis.figures.connectivity import symbol
+from brianprop.analysis.figures.places import error_populations, symbol
 from brianprop.analysis.runs.recording import Recording
 from brianprop.models.circuit import Circuit
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Events", "find_events", "plot_raster", "select_samples"]
 
-#: Populations whose spikes are errors of the output, and the population that holds the target while the output is read.
-TOO_LOW, TOO_HIGH, TARGET = "d2_pos", "d2_neg", "t"
+#: Population that holds the target while the output is read.
+TARGET = "t"
 
 #: Titles of the two types of error, in the legend and above a sample: as published, and with margins in the error layer.
 PUBLISHED_ERRORS = (("false negative", "false neg."), ("false positive", "false pos."))
@@ -35,6 +35,9 @@ ROLES = ("source", "gated", "gating")
 
 #: Width of the figure, height beside the strips, and height of the strip of a single neuron and of a layer [inches].
 WIDTH, MARGIN, SINGLE_HEIGHT, LAYER_HEIGHT = 7.2, 1.05, 0.125, 0.2
+
+#: Number of time steps and of samples that are legible side by side.
+STEPS, MOST_SAMPLES = 72, 6
 
 #: Points in an inch.
 POINTS = 72
@@ -85,12 +88,8 @@ def find_events(recording: Recording, circuit: Circuit) -> Events:
             presynaptic = np.unique(moments[recording.is_of(projection.source)])
             coincident |= recording.is_of(projection.target) & np.isin(moments, presynaptic)
     reinforced = np.isin(recording.phase, circuit.reinforced)
-    return Events(
-        potentiation=coincident & reinforced,
-        depression=coincident & ~reinforced,
-        too_low=recording.is_of(TOO_LOW),
-        too_high=recording.is_of(TOO_HIGH),
-    )
+    too_low, too_high = map(recording.is_of, error_populations(recording.populations))
+    return Events(coincident & reinforced, coincident & ~reinforced, too_low, too_high)
 
 
 def select_samples(recording: Recording, n_samples: int = 6) -> tuple[int, int]:
@@ -115,7 +114,7 @@ def select_samples(recording: Recording, n_samples: int = 6) -> tuple[int, int]:
     start, stop = int(recording.sample.min()), recording.n_samples
     candidates = np.arange(start, max(stop - n_samples, start) + 1)
     score = np.zeros(len(candidates), int)
-    for name in (TOO_LOW, TOO_HIGH):
+    for name in error_populations(recording.populations):
         errs = np.zeros(max(stop - start, n_samples), int)
         errs[recording.of(name).sample - start] = 1
         n_errors = np.convolve(errs, np.ones(n_samples, int), "valid")
@@ -124,7 +123,7 @@ def select_samples(recording: Recording, n_samples: int = 6) -> tuple[int, int]:
     return epoch, int(candidates[np.argmax(score)])
 
 
-def plot_raster(recording: Recording, circuit: Circuit, n_samples: int = 6) -> Figure:
+def plot_raster(recording: Recording, circuit: Circuit, n_samples: int | None = None) -> Figure:
     """Draw the spikes of all populations over a few samples, each a turn of the gating chain.
 
     Parameters
@@ -132,8 +131,9 @@ def plot_raster(recording: Recording, circuit: Circuit, n_samples: int = 6) -> F
     recording : Recording
     circuit : Circuit
         The circuit that was recorded.
-    n_samples : int
-        Number of samples, or all that were recorded if fewer; `select_samples` chooses which.
+    n_samples : int, optional
+        Number of samples, or all that were recorded if fewer; `select_samples` chooses which. By default as many as are
+        legible.
 
     Returns
     -------
@@ -143,6 +143,8 @@ def plot_raster(recording: Recording, circuit: Circuit, n_samples: int = 6) -> F
     from matplotlib.figure import Figure
 
     period = recording.period
+    if n_samples is None:
+        n_samples = int(np.clip(STEPS // period, 1, MOST_SAMPLES))
     epoch, first = select_samples(recording, n_samples)
     recorded = max(recording.where(recording.epoch == epoch).n_samples, 1)
     boundaries = np.arange(first, first + min(n_samples, recorded - first) + 1) * period
@@ -218,7 +220,8 @@ def plot_raster(recording: Recording, circuit: Circuit, n_samples: int = 6) -> F
 
 def _error_titles(circuit: Circuit) -> tuple[tuple[str, str], tuple[str, str]]:
     """Titles of the two types of error. With margins, an output can err whether it fires or not."""
-    sources = {projection.source for projection in circuit.projections if projection.target in (TOO_LOW, TOO_HIGH)}
+    errors = error_populations(population.name for population in circuit.populations)
+    sources = {projection.source for projection in circuit.projections if projection.target in errors}
     return MARGIN_ERRORS if sources and circuit.readout not in sources else PUBLISHED_ERRORS
 
 
@@ -250,11 +253,12 @@ def _legend(circuit: Circuit) -> list[Artist]:
     from matplotlib.patches import Patch
 
     errors = zip(ERROR_MARKS, _error_titles(circuit), strict=True)
-    phases = " and ".join(str(phase) for phase in circuit.reinforced)
+    *others, last = map(str, circuit.reinforced)
+    phases = f"{', '.join(others)} and {last}" if others else last
     return [
         Line2D([], [], color="0.2", linewidth=3, label="spike"),
         Line2D([], [], color="C0", linewidth=3, label="potentiation"),
         Line2D([], [], color="C1", linewidth=3, label="depression"),
         *(Line2D([], [], linestyle="", marker=marker, color=colour, label=title) for (marker, colour), (title, _) in errors),
-        Patch(facecolor="C5", alpha=0.3, label=f"reinforced ($r$ = 1, phases {phases})"),
+        Patch(facecolor="C5", alpha=0.3, label=f"reinforced ($r$ = 1, phase{'s' if others else ''} {phases})"),
     ]

@@ -15,6 +15,9 @@ __all__ = ["most_changed", "plot_fields", "plot_weights", "share_at_bound"]
 #: Approximate number of bins over the range of the weights, and its least value for small matrices.
 BINS, FEWEST_BINS = 64, 16
 
+#: Most matrices that share a row of histograms.
+MOST_COLUMNS = 4
+
 #: Number of receptive fields that are drawn.
 FIELDS = 9
 
@@ -49,8 +52,13 @@ def plot_weights(initial: Mapping[str, np.ndarray], final: Mapping[str, np.ndarr
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2, 2.8), layout="constrained")
-    panels = figure.subplots(1, len(final), sharey=True, squeeze=False)[0]
+    columns = min(len(final), MOST_COLUMNS)
+    rows = -(-len(final) // columns)
+    figure = Figure(figsize=(7.2, 0.4 + 2.4 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    panels = grid.flat[: len(final)]
+    for axes in grid.flat[len(final) :]:
+        axes.set_axis_off()
     width = step * max(1, round(2 * bound / step / BINS))
     # the edges lie between grid points; the outermost bins hold the bounds wherever the others end
     reach = width * np.ceil((bound + step / 2) / width - 0.5) + width / 2
@@ -74,7 +82,8 @@ def plot_weights(initial: Mapping[str, np.ndarray], final: Mapping[str, np.ndarr
         label = name[0] + (f"_{{{name[1:]}}}" if name[1:] else "")
         axes.set_title(f"${label}$: {share_at_bound(weights, bound):.1%} at the bound")
         axes.set(xlabel="weight (weight units)", yscale="log")
-    panels[0].set_ylabel("share of the synapses per bin")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("share of the synapses per bin")
     handles, titles = panels[0].get_legend_handles_labels()
     figure.legend(handles, titles, loc="outside lower center", ncols=len(titles))
     return figure

@@ -3,7 +3,6 @@
 run.py         `Run`, a run directory with all its files
 directory.py   the part of it without arrays: configuration, lock, metrics
 recording.py   `Recording`, the spikes that a run keeps, and selections of them
-systems.py     titles, parameters, scores and arrays of each system
 values.py      values of settings as JSON, as cells of a table and as text
 json_files.py  JSON files that may be damaged
 npz.py         archives of arrays that may be damaged

@@ -15,9 +15,8 @@ import numpy as np
 from brianprop.analysis.runs.json_files import RESTORE
 from brianprop.analysis.runs.npz import Header
 from brianprop.analysis.runs.recording import Recording
+from brianprop.analysis.systems.system import Layout
 from brianprop.models.errors import RunError
-from brianprop.models.nbp.circuit import INFERENCE_PERIOD, PERIOD, training_circuit
-from brianprop.models.ssnn_bp.model import SSNNModel
 
 __all__ = [
     "headers_of_images_fault",
@@ -90,31 +89,25 @@ def headers_of_spikes_fault(headers: Mapping[str, Header]) -> str | None:
     return None
 
 
-def spikes_fault(recording: Recording, system: str, parameters: Any, n_samples: int | None) -> str | None:
+def spikes_fault(recording: Recording, layout: Layout | None, n_samples: int | None) -> str | None:
     """Check that a recording can be of a network.
 
     Parameters
     ----------
     recording : Recording
-    system : str
-    parameters : object
-        Those of the network.
+    layout : Layout or None
+        Populations and periods of the network; None for one without spikes.
     n_samples : int or None
         Training samples of an epoch, if known.
     """
-    if system == "ann":
+    if layout is None:
         return "a network without spikes has none"
-    if system == "nbp":
-        populations = {population.name: population.size for population in training_circuit(parameters).populations}
-        periods = (PERIOD, INFERENCE_PERIOD)
-    else:
-        populations, periods = dict(SSNNModel(parameters, learns=True).populations), (parameters.steps,)
     if len(set(recording.populations)) < len(recording.populations):
         return "a population is there twice"
     for name, size in zip(recording.populations, recording.sizes, strict=True):
-        if populations.get(name) != size:
+        if layout.populations.get(name) != size:
             return f"the network has no population {name!r} of {size} neurons"
-    if recording.period not in periods:
+    if recording.period not in layout.periods:
         return f"the period {recording.period} is not that of the network"
     if not len(recording.step):
         return None

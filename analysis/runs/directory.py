@@ -13,9 +13,10 @@ from brianprop.analysis.runs import checks
 from brianprop.analysis.runs.json_files import RESTORE, Section, read_json
 from brianprop.analysis.runs.lock import locked
 from brianprop.analysis.runs.metrics import read_metrics, write_metrics
-from brianprop.analysis.runs.systems import METRIC_COLUMNS, PARAMETERS, TITLES
+from brianprop.analysis.runs.older import upgrade_hidden
 from brianprop.analysis.runs.vacancy import require_vacant
 from brianprop.analysis.runs.values import from_json
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.files import cannot_write, write_text
 
@@ -95,6 +96,7 @@ class RunDirectory:
                 f"{path / 'config.json'} has format {config.get('format')!r}, but this version reads format {FORMAT}; "
                 f"use the version of brianprop that wrote the run."
             )
+        upgrade_hidden(config.get("system"), config.get("parameters"))
         environment = path / "environment.json"
         run = cls(path, config, read_json(environment) if environment.is_file() else {})
         if not isinstance(run.environment.get("versions", {}), dict):
@@ -111,7 +113,7 @@ class RunDirectory:
 
     @property
     def system(self) -> str:
-        """The system that was trained, a key of `TITLES`.
+        """The system that was trained, a key of `analysis.systems.SYSTEMS`.
 
         Raises
         ------
@@ -119,15 +121,15 @@ class RunDirectory:
             If this version does not know it.
         """
         system = self.config.get("system")
-        if not isinstance(system, str) or system not in TITLES:
+        if not isinstance(system, str) or system not in SYSTEMS:
             raise RunError(
                 f"{self.path / 'config.json'} names the system {checks.shown(system)}, but this version knows "
-                f"{', '.join(TITLES)}; use the version that wrote it."
+                f"{', '.join(SYSTEMS)}; use the version that wrote it."
             )
         return system
 
     def parameters(self) -> Any:
-        """The parameters of the run as an instance of the dataclass of its system in `PARAMETERS`.
+        """The parameters of the run as an instance of its system's dataclass.
 
         Raises
         ------
@@ -137,7 +139,7 @@ class RunDirectory:
         file = self.path / "config.json"
         try:
             values = {name: from_json(value) for name, value in self.config["parameters"].items()}
-            return PARAMETERS[self.system](**values)
+            return SYSTEMS[self.system].parameters(**values)
         except (TypeError, KeyError, AttributeError) as error:
             raise RunError(f"{file} does not fit this version ({error}); use the version that wrote it.") from error
         except ParameterError as error:
@@ -175,7 +177,7 @@ class RunDirectory:
         Parameters
         ----------
         rows : list of dict
-            Each with the keys `METRIC_COLUMNS` of the system.
+            Each with the `analysis.systems.system.System.columns` as keys.
 
         Raises
         ------
@@ -184,7 +186,7 @@ class RunDirectory:
         RunError
             If the present file is damaged or the new one cannot be written.
         """
-        columns = METRIC_COLUMNS[self.system]
+        columns = SYSTEMS[self.system].columns
         for row in rows:
             if set(row) != set(columns):
                 raise ValueError(f"a row of metrics has the columns {sorted(row)} instead of {sorted(columns)}")
@@ -198,7 +200,7 @@ class RunDirectory:
         RunError
             If the file is damaged.
         """
-        path, columns = self.path / "metrics.csv", METRIC_COLUMNS[self.system]
+        path, columns = self.path / "metrics.csv", SYSTEMS[self.system].columns
         if not path.is_file():
             return []
         remedy = f"remove it and use 'brianprop resume {self.path}', which trains again what it lacks"
@@ -208,7 +210,7 @@ class RunDirectory:
         """Metrics as a table, one row per epoch and split."""
         import pandas
 
-        return pandas.DataFrame(self.metrics(), columns=list(METRIC_COLUMNS[self.system]))
+        return pandas.DataFrame(self.metrics(), columns=list(SYSTEMS[self.system].columns))
 
     def truncate_metrics(self, epoch: int) -> None:
         """Drop the rows of epochs after `epoch`.
@@ -221,7 +223,7 @@ class RunDirectory:
             self._write_metrics(kept)
 
     def _write_metrics(self, rows: list[dict]) -> None:
-        write_metrics(self.path / "metrics.csv", METRIC_COLUMNS[self.system], rows)
+        write_metrics(self.path / "metrics.csv", SYSTEMS[self.system].columns, rows)
 
     def _write_json(self, name: str, value: Mapping) -> None:
         write_text(self.path / name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from brianprop.analysis.runs.checks import shown
-from brianprop.analysis.runs.systems import SPLITS
 from brianprop.models.errors import RunError
 from brianprop.models.files import write_text
 
-__all__ = ["read_metrics", "write_metrics"]
+__all__ = ["SPLITS", "read_metrics", "write_metrics"]
+
+#: Splits of a data set.
+SPLITS = ("train", "validation", "test")
 
 #: Types of the columns that are no `float`.
 TYPES: dict[str, Callable[[Any], Any]] = {"epoch": int, "split": str, "samples": int}

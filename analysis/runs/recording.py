@@ -14,7 +14,7 @@ COLUMNS = {"population": np.int16, "neuron": np.int32, "step": np.int64, "epoch"
 
 @dataclass(frozen=True)
 class Recording:
-    """Spikes of some samples: in nBP each takes one turn of the gating chain, in SSNN-BP one presentation.
+    """Spikes of some turns: rounds of the gating chain in nBP, T time steps each in SSNN-BP.
 
     Parameters
     ----------

@@ -5,11 +5,11 @@
     RUN/
       config.json         everything needed to repeat the run; written last when a run is created, it marks a valid one
       environment.json    versions, compiler, processor
-      metrics.csv         one row per epoch and split, columns `METRIC_COLUMNS` of the system
+      metrics.csv         one row per epoch and split, columns as the system has them
       checkpoints/        epoch_0000.npz (initial weights), epoch_0001.npz, ...
       weights.npz         final weights, W1, W2, ... of shape (n_pre, n_post), and biases b1, b2, ... if there are any
       raster.npz          spikes of the first samples of one epoch; spikes.npz: of the whole training, on request
-      images.npz          a few test images with the answers to them, arrays `IMAGE_ARRAYS` of the system
+      images.npz          a few test images with the answers to them, arrays as the system has them
       lock                held by the process that writes the run
       figures/            made by `analysis.figures.draw`
 
@@ -31,7 +31,7 @@ from brianprop.analysis.runs.directory import RunDirectory
 from brianprop.analysis.runs.json_files import RESTORE
 from brianprop.analysis.runs.npz import DamagedError, Header, read_npz
 from brianprop.analysis.runs.recording import COLUMNS, Recording
-from brianprop.analysis.runs.systems import IMAGE_ARRAYS
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.models.errors import RunError
 from brianprop.models.files import atomic_write, cannot_write
 from brianprop.models.weights import layout_fault, value_fault
@@ -213,13 +213,13 @@ class Run(RunDirectory):
             period=int(arrays["period"]),
         )
         samples = self.config.get("dataset", {}).get("samples")
-        if fault := checks.spikes_fault(recording, self.system, self.parameters(), samples):
-            circuit = "the circuit nbp-training" if self.system == "nbp" else "a network with the run's sizes and steps"
-            raise RunError(f"{self.path}: The recording is not of {circuit}, since in {path.name} {fault}; {RESTORE}.")
+        layout = SYSTEMS[self.system].layout(self.parameters())
+        if fault := checks.spikes_fault(recording, layout, samples):
+            raise RunError(f"{self.path}: The recording is not of the run's network, since in {path.name} {fault}; {RESTORE}.")
         return recording if len(recording.step) else None
 
     def save_images(self, arrays: dict[str, np.ndarray]) -> None:
-        """Write a few test images with the answers to them: ``images``, ``target`` and the `IMAGE_ARRAYS` of the system."""
+        """Write a few test images with the answers to them: ``images``, ``target`` and the answers as the system has them."""
         self._write_npz("images.npz", arrays)
 
     def load_images(self) -> dict[str, np.ndarray] | None:
@@ -235,7 +235,7 @@ class Run(RunDirectory):
         if not path.is_file() or (checkpoints and self.epochs not in checkpoints):
             return None
         remedy = f"remove it and use 'brianprop resume {self.path}', which makes it again"
-        names = IMAGE_ARRAYS[self.system]
+        names = SYSTEMS[self.system].answers
         parameters = self.parameters() if "parameters" in self.config else None
         arrays = _read_npz(path, remedy, lambda headers: checks.headers_of_images_fault(headers, names, parameters))
         if any(not np.all(np.isfinite(array)) for array in arrays.values()):

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brianprop.analysis.runs.older import upgrade_hidden
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.values import cell
 from brianprop.analysis.sweeps.plan import SAMPLE, SEED, check_plan, misfit, read_json
@@ -152,6 +153,8 @@ class SweepDirectory(PointStore):
                     "version of brianprop that wrote it."
                 )
             check_plan(plan)
+            for point in plan["points"]:
+                upgrade_hidden(plan["system"], point["settings"])
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{file} is damaged ({error}); start the same sweep with another --out and move the folder 'points' there."

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from brianprop.analysis.runs.json_files import load_json
-from brianprop.analysis.runs.systems import ACCURACIES
+from brianprop.analysis.systems import SYSTEMS
 
 __all__ = ["SAMPLE", "SEED", "check_plan", "misfit", "read_json"]
 
@@ -34,8 +34,8 @@ def check_plan(plan: Mapping[str, Any]) -> None:
     """Raise ValueError, with a few words, if the content of sweep.json cannot be a plan."""
     _require(isinstance(plan.get("id"), str) and KEY.fullmatch(plan["id"]), "id", plan.get("id"), "16 hexadecimal digits")
     system: Any = plan.get("system")
-    _require(isinstance(system, str) and system in ACCURACIES, "system", system, f"one of {', '.join(ACCURACIES)}")
-    metrics = (*ACCURACIES[system], "loss")
+    _require(isinstance(system, str) and system in SYSTEMS, "system", system, f"one of {', '.join(SYSTEMS)}")
+    metrics = (*SYSTEMS[system].accuracies, "loss")
     objective = _table(plan, "objective")
     for name, allowed in (("metric", metrics), ("split", ("validation", "test", "train")), ("epoch", ("last", "best"))):
         value = objective.get(name)

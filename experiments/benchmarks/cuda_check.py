@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
@@ -34,8 +35,18 @@ __all__ = ["Check", "check_nbp", "check_ssnn_bp", "main"]
 REPLICAS, TOLERANCE = 4, 7.5
 
 
-def check_nbp(device: str = "cuda", n_samples: int = 300) -> None:
+def check_nbp(device: str = "cuda", n_samples: int = 300, hidden: tuple[int, ...] = (60,), **rules: Any) -> None:
     """Compare nBP on a device with C++, bit for bit: two networks with different parameters, on the digits.
+
+    Parameters
+    ----------
+    device : str
+    n_samples : int
+        Training samples of each network.
+    hidden : tuple of int
+        Neurons of each hidden layer.
+    **rules
+        Other parameters of both networks, see `models.nbp.parameters.Rules`.
 
     Raises
     ------
@@ -44,12 +55,13 @@ def check_nbp(device: str = "cuda", n_samples: int = 300) -> None:
     """
     digits = datasets.load("digits")
     images, targets = encoding.binarise(digits.train.images, [0.5]), encoding.one_hot(digits.train.labels, 10)
-    usual = NBP(n_in=64, n_hid=60, n_out=10)
-    nets = [
-        GatedModel(training_circuit(parameters), parameters)
-        for parameters in (usual, dataclasses.replace(usual, theta=960.0, eta_plus=4))
+    usual = NBP(n_in=64, hidden=hidden, n_out=10, **rules)
+    several = (usual, dataclasses.replace(usual, theta=960.0, eta_plus=4))
+    nets = [GatedModel(training_circuit(parameters), parameters) for parameters in several]
+    weights = [
+        matrices(net.circuit, initial_weights(parameters, seed))
+        for seed, (net, parameters) in enumerate(zip(nets, several, strict=True))
     ]
-    weights = [matrices(net.circuit, initial_weights(net.parameters, seed)) for seed, net in enumerate(nets)]
     stimuli = ReplicaStimuli([nets[0].stimuli({"input": images, "target": targets})] * 2)
     samples = np.array([np.random.default_rng(seed).permutation(len(images))[:n_samples] for seed in range(2)])
     results = []

@@ -37,34 +37,44 @@ from brianprop.experiments.data import encoding
 from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.environment import describe
 from brianprop.experiments.training.data import load_data
-from brianprop.experiments.training.nbp import NBPSystem
+from brianprop.experiments.training.nbp import NBPTrainer
 from brianprop.models.errors import RunError
 from brianprop.models.model import Weights
 from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit, weights_of
+from brianprop.models.nbp.layers import Layers
 from brianprop.models.nbp.model import GatedModel, GatedResult
 from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import Simulator, simulator
 from brianprop.models.simulation.scratch import Scratch
 
-__all__ = ["Bench", "BenchmarkNBP", "benchmark"]
+__all__ = ["Bench", "BenchmarkNBP", "benchmark", "parts_of"]
 
 #: Layer sizes of the circuit whose times on the chip are published.
 CHIP_SIZES = NBP().sizes
 
-#: Parts of the profile by regular expressions for names of code objects; the first that matches counts.
-PARTS = {
-    r"push_spikes": "spike queue",
-    r"^plastic_x_.*propagate": "propagation W1",
-    r"^plastic_h_.*propagate": "propagation W2",
-    r"^plastic_o.*propagate": "propagation W2ᵀ",
-    r"^plastic_.*learn": "learning",
-    r"^plastic_.*pre": "propagation and learning",
-    r"^(fixed|stimulus)": "fixed arrows",
-    r"^(answers|readout)": "readout",
-    r"stateupdater": "neurons",
-    r"thresholder": "thresholds",
-    r"resetter": "resets",
-}
+
+def parts_of(n_layers: int) -> dict[str, str]:
+    """Parts of the profile of a circuit of `n_layers` matrices, by regular expressions for names of code objects.
+
+    The first expression that matches counts.
+    """
+    layers, forth, back = Layers(n_layers), {}, {}
+    for layer in range(1, n_layers + 1):
+        forth[rf"^plastic_{layers.activity(layer - 1)}_.*propagate"] = f"propagation W{layer}"
+        if layer > 1:
+            back[rf"^plastic_{layers.negative(layer)}_.*propagate"] = f"propagation W{layer}ᵀ"
+    return {
+        r"push_spikes": "spike queue",
+        **forth,
+        **back,
+        r"^plastic_.*learn": "learning",
+        r"^plastic_.*pre": "propagation and learning",
+        r"^(fixed|stimulus)": "fixed arrows",
+        r"^(answers|readout)": "readout",
+        r"stateupdater": "neurons",
+        r"thresholder": "thresholds",
+        r"resetter": "resets",
+    }
 
 
 @dataclass(frozen=True)
@@ -77,8 +87,8 @@ class BenchmarkNBP:
     """digits, mnist, fashion-mnist, or a folder with the four IDX files (default: mnist if it is results, else digits)."""
     data_dir: Path | None = None
     """Where to look for mnist and fashion-mnist (else $BRIANPROP_DATA, system packages, download)."""
-    hidden: int = 400
-    """Number of hidden neurons."""
+    hidden: tuple[int, ...] = (400,)
+    """Number of hidden neurons, one number for each hidden layer."""
     samples: int = 2000
     """Samples of one timed pass; fast variants make several passes until 0.2 s are over."""
     repeats: int = 5
@@ -103,7 +113,7 @@ class Outcome:
     Attributes
     ----------
     weights : dict of arrays
-        W1 and W2 after the pass.
+        W1, W2, ... after the pass.
     spikes : bool array of shape (n_samples, n_out)
         Output spikes.
     seconds : float
@@ -147,7 +157,7 @@ class Bench:
         }
         self.kernel = NBPKernel(parameters) if "kernel" in variants else None
         self.stimuli = {
-            kind: NBPSystem.stimuli(GatedModel(circuit, parameters), train.images, self.targets)
+            kind: NBPTrainer.stimuli(GatedModel(circuit, parameters), train.images, self.targets)
             for kind, circuit in self.circuits.items()
         }
 
@@ -199,7 +209,7 @@ def measure_speed(
             outcomes = {variant: bench.run(kind, variant, weights, order) for variant in VARIANTS}
             kernel = outcomes["kernel"]
             for variant, outcome in outcomes.items():
-                same = all(np.array_equal(kernel.weights[name], outcome.weights[name]) for name in ("W1", "W2"))
+                same = all(np.array_equal(kernel.weights[name], outcome.weights[name]) for name in kernel.weights)
                 if not same or not np.array_equal(kernel.spikes, outcome.spikes):
                     raise RunError(
                         f"The {variant} variant and the kernel disagree in {kind} from {state} weights; please report this "
@@ -233,7 +243,7 @@ def measure_resources(
     add("state per plastic synapse", state / plastic_synapses(circuit), "bytes")
     if settings.scaling and peak:
         # with the same stimuli, so that only the synapses differ
-        large = dataclasses.replace(bench.parameters, n_hid=max(HIDDEN_SIZES))
+        large = dataclasses.replace(bench.parameters, hidden=(max(HIDDEN_SIZES),))
         large_circuit = training_circuit(large)
         with simulator(GatedModel(large_circuit, large, settings.seed), message=message) as large_simulator:
             large_start = matrices(large_circuit, initial_weights(large, settings.seed))
@@ -253,7 +263,7 @@ def measure_resources(
 
 def _startup(settings: BenchmarkNBP, dataset: str) -> float:
     """Wall time of a new process that trains on one sample, with data and build in the caches [s]; the best of three."""
-    command = [sys.executable, "-m", "brianprop", "train", "nbp", "--dataset", dataset, "--hidden", str(settings.hidden)]
+    command = [sys.executable, "-m", "brianprop", "train", "nbp", "--dataset", dataset, "--hidden", *map(str, settings.hidden)]
     command += ["--samples", "1", "--test-samples", "1", "--validation", "1", "--epochs", "1"]
     if settings.data_dir is not None:
         command += ["--data-dir", str(settings.data_dir.absolute())]
@@ -299,7 +309,7 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
     dataset = settings.dataset or default_dataset(settings.data_dir, message)
     data = load_data(dataset, settings.data_dir, validation=0, test_samples=1)
     train = data.parts["train"]
-    parameters = NBP(n_in=train.images.shape[1], n_hid=settings.hidden, n_out=len(data.classes))
+    parameters = NBP(n_in=train.images.shape[1], hidden=settings.hidden, n_out=len(data.classes))
     bench = Bench(parameters, train, settings.seed, VARIANTS, message)
 
     message(f"Training one epoch of {len(train.labels)} samples ...")
@@ -312,7 +322,7 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
         "settings": as_json(settings),
         "environment": describe(),
         "dataset": {"name": dataset, "origin": data.origin, "training samples": len(train.labels)},
-        "sizes": parameters.sizes,
+        "sizes": list(parameters.sizes),
         "chip": CHIP,
         "speed": speed,
         "ratios": ratios(speed, parameters.sizes == CHIP_SIZES),
@@ -326,7 +336,9 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
         circuit = bench.circuits["training"]
         values, stimuli = matrices(circuit, states["trained"]), bench.stimuli["training"]
         model = GatedModel(circuit, parameters, settings.seed)
-        parts = profile(model, lambda profiled: profiled.run(values, stimuli, order), PARTS, message)
+        parts = profile(
+            model, lambda profiled: profiled.run(values, stimuli, order), parts_of(len(parameters.sizes) - 1), message
+        )
         results["profile"] = {name: 1e6 * seconds / len(order) for name, seconds in parts.items()}
     if settings.scaling:
         results["scaling"] = measure_scaling(
@@ -335,5 +347,5 @@ def benchmark(settings: BenchmarkNBP, message: Callable[[str], None] = print) ->
         results["fits"] = fits(results["scaling"])
     if settings.resources:
         results["resources"] = measure_resources(bench, states["trained"], settings, dataset, message)
-    finish(out, results, "-".join(map(str, parameters.sizes.values())), "of the samples with an error", message)
+    finish(out, results, "-".join(map(str, parameters.sizes)), "of the samples with an error", message)
     return out

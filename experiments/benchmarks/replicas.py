@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,20 +18,14 @@ from brianprop.analysis.runs import as_json, require_vacant
 from brianprop.experiments.benchmarks.report import default_dataset, require_at_least
 from brianprop.experiments.benchmarks.timing import sample_order
 from brianprop.experiments.data import encoding
-from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.environment import describe
-from brianprop.experiments.training.data import load_data
+from brianprop.experiments.training.data import Data, load_data
+from brianprop.experiments.training.systems import options_of, trainer_of
 from brianprop.models.errors import ParameterError
 from brianprop.models.files import write_text
 from brianprop.models.model import Model, Stimuli, Weights
-from brianprop.models.nbp.circuit import matrices, training_circuit
-from brianprop.models.nbp.model import GatedModel
-from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import Simulator, simulator
 from brianprop.models.simulation.replicas import Replicas, ReplicaStimuli
-from brianprop.models.ssnn_bp.model import SSNNModel
-from brianprop.models.ssnn_bp.parameters import SSNN
-from brianprop.models.ssnn_bp.parameters import initial_weights as initial_ssnn_weights
 
 __all__ = ["BenchmarkReplicas", "Workload", "benchmark", "crossover", "markdown", "measure", "workload"]
 
@@ -94,27 +88,29 @@ class Workload:
     n_samples: int
 
 
-def workload(system: SystemName, part: Part, n_hidden: int, n_out: int) -> Workload:
-    """A network of a system for encoded images: binary ones for nBP, grey values for SSNN-BP with T = 20.
+def workload(system: SystemName, data: Data, n_hidden: int) -> Workload:
+    """A network of a system with one hidden layer, ready to learn the training samples of some data.
 
     Parameters
     ----------
     system : {"nbp", "ssnn-bp"}
-    part : Part
-        Images (n, n_in) and labels.
-    n_hidden, n_out : int
-        Hidden neurons, and classes.
+    data : Data
+        Encoded for the system.
+    n_hidden : int
     """
-    targets, n_in, n_samples = encoding.one_hot(part.labels, n_out), part.images.shape[1], len(part.labels)
-    if system == "nbp":
-        parameters = NBP(n_in=n_in, n_hid=n_hidden, n_out=n_out)
-        model = GatedModel(training_circuit(parameters), parameters)
-        stimuli = model.stimuli({"input": part.images, "target": targets})
-        return Workload(model, lambda seed: matrices(model.circuit, initial_weights(parameters, seed)), stimuli, n_samples)
-    network = SSNN(n_in=n_in, hidden=(n_hidden,), n_out=n_out)
-    spiking = SSNNModel(network, learns=True, n_total=n_samples)
-    stimuli = spiking.stimuli(part.images, targets)
-    return Workload(spiking, lambda seed: initial_ssnn_weights(network, seed), stimuli, n_samples)
+    settings: Any = options_of(system)
+    settings = settings(Path(), hidden=(n_hidden,), epochs=1, seed=0)
+    parameters, part = settings.parameters(data.n_in, len(data.classes)), data.parts["train"]
+    training = settings.training() | {"epochs": settings.epochs, "seed": settings.seed}
+    trainer: Any = trainer_of(system)
+    trainer = trainer(parameters, training, data.parts)
+    model = trainer.model(learns=True)
+    stimuli = trainer.stimuli(model, part.images, encoding.one_hot(part.labels, len(data.classes)))
+
+    def weights(seed: int) -> Weights:
+        return trainer.as_loaded(model, trainer.initial_weights(parameters, seed))
+
+    return Workload(model, weights, stimuli, len(part.labels))
 
 
 def measure(work: Workload, simulated: Simulator, replicas: int, samples: int, seed: int, cores: int = 1) -> float:
@@ -174,8 +170,9 @@ def benchmark(settings: BenchmarkReplicas, message: Callable[[str], None] = prin
     cores = joblib.cpu_count()  # those that this process may use
     cases: dict[tuple, tuple[Workload, Simulator, int]] = {}
     for system, n_hidden in itertools.product(settings.systems, settings.hidden):
-        data = load_data(name, settings.data_dir, grey=system != "nbp", binarise=(0.5,) if system == "nbp" else None)
-        work = workload(system, data.parts["train"], n_hidden, len(data.classes))
+        encoded = options_of(system)(Path()).binarise
+        data = load_data(name, settings.data_dir, grey=trainer_of(system).grey, binarise=encoded)
+        work = workload(system, data, n_hidden)
         size = "-".join(map(str, (data.n_in, n_hidden, len(data.classes))))
         alone = simulator(work.model, message=message)
         for replicas in settings.replicas:

@@ -32,10 +32,11 @@ VARIANTS = ("stock", "dense", "kernel")
 
 
 def require_at_least(settings: Any, **least: int) -> None:
-    """Raise a ParameterError where a setting is less than the value given for it."""
+    """Raise a ParameterError where a setting, or one of several numbers of it, is less than the value given for it."""
     for name, smallest in least.items():
-        if getattr(settings, name) < smallest:
-            raise ParameterError(f"Parameter {name} = {getattr(settings, name)!r} must be at least {smallest}; set --{name}.")
+        value = getattr(settings, name)
+        if any(number < smallest for number in (value if isinstance(value, tuple) else (value,))):
+            raise ParameterError(f"Parameter {name} = {value!r} must be at least {smallest}; set --{name}.")
 
 
 def prepare(out: Path) -> None:
@@ -152,7 +153,7 @@ def table(results: dict, size: str) -> list[dict]:
     for entry in results["resources"]:
         add(entry["quantity"], entry["circuit"], "", entry["unit"], once(entry["value"]))
     for row in results.get("scaling", ()):
-        grown = f"{row['n_in']}-{row['n_hid']}-{results['sizes']['out']}"
+        grown = f"{row['n_in']}-{row['n_hid']}-{results['sizes'][-1]}"
         add(f"dense over {row['varied']}", "training", "one pass", "us per sample", row, grown)
         add(f"dense over {row['varied']}", "training", "one pass", "synapses touched per sample", once(row["touched"]), grown)
         add(f"dense over {row['varied']}", "training", "one pass", "ns per synapse", once(row["ns_per_synapse"]), grown)

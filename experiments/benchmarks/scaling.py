@@ -114,7 +114,7 @@ def measure_scaling(
     n_out = int(train.labels.max()) + 1
     cases, touched = {}, {}
     for n_in, n_hid in sizes:
-        parameters = NBP(n_in=n_in, n_hid=n_hid, n_out=n_out)
+        parameters = NBP(n_in=n_in, hidden=(n_hid,), n_out=n_out)
         circuit = training_circuit(parameters)
         message(f"Preparing the size {n_in}-{n_hid}-{n_out} ...")
         model = GatedModel(circuit, parameters, seed)

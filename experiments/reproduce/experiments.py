@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -104,6 +104,28 @@ def _nbp(dataset: str, rules: Rules, epochs: int, **settings) -> Callable[[int],
     return lambda seed: {f"seed{seed}": TrainNBP(NO_PATH, dataset=dataset, epochs=epochs, seed=seed, rules=rules, **settings)}
 
 
+def _depths(dataset: str, rules: Rules, epochs: int, wide: int, **settings) -> Callable[[int], Mapping[str, TrainOptions]]:
+    """One, two and three hidden layers of 400 neurons, and a single one of `wide` neurons with as many weights as three."""
+    shapes = {"1": (400,), "2": (400, 400), "3": (400, 400, 400), "wide": (wide,)}
+    return lambda seed: {
+        f"hidden-{name}-seed{seed}": TrainNBP(
+            NO_PATH, dataset=dataset, epochs=epochs, seed=seed, rules=rules, hidden=hidden, **settings
+        )
+        for name, hidden in shapes.items()
+    }
+
+
+def _feedback(dataset: str, rules: Rules, epochs: int, **settings) -> Callable[[int], Mapping[str, TrainOptions]]:
+    """One, two and three hidden layers of 400 neurons with fixed random feedback."""
+    random = replace(rules, feedback="random")
+    return lambda seed: {
+        f"random-{n}-seed{seed}": TrainNBP(
+            NO_PATH, dataset=dataset, epochs=epochs, seed=seed, rules=random, hidden=(400,) * n, **settings
+        )
+        for n in (1, 2, 3)
+    }
+
+
 def _ssnn(seed: int, dataset: str, epochs: int, **rules) -> TrainSSNN:
     return TrainSSNN(NO_PATH, dataset=dataset, epochs=epochs, seed=seed, rules=SSNNRules(**rules))
 
@@ -139,6 +161,28 @@ def _beside(dataset: str, rate: float, **rules) -> Callable[[int], Mapping[str, 
     }
 
 
+#: Grey levels of the images with the rules `BEYOND`, and what else is done to them.
+MNIST_LEVELS = {"crop": 0, "binarise": (0.25, 0.75), "jitter": 1}
+FASHION_LEVELS = {"binarise": (0.125, 0.3, 0.5, 0.7, 0.875)}
+
+#: Settings in which depth and random feedback are compared: name, words, inputs, data set, rules, epochs, width of the single
+#: layer that has as many weights as three hidden layers of 400, and other options.
+DEPTHS: tuple[tuple[str, str, str, str, Rules, int, int, dict], ...] = (
+    ("mnist", "as published", "MNIST, 400 inputs", "mnist", Rules(), 60, 1180, {}),
+    ("mnist-beyond", "beyond the paper", "MNIST, 1568 inputs", "mnist", BEYOND, 40, 603, MNIST_LEVELS),
+    (
+        "fashion-mnist-beyond",
+        "beyond the paper",
+        "Fashion-MNIST, 3920 inputs",
+        "fashion-mnist",
+        BEYOND,
+        20,
+        481,
+        FASHION_LEVELS,
+    ),
+)
+
+
 #: All experiments by name, in the order of the papers.
 EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
@@ -167,7 +211,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "how far the rule goes: margins, wider boxes, finer steps, two grey levels, moved images, wider layer",
                 "MNIST, 1568-1000-10",
                 15,
-                _nbp("mnist", BEYOND, 40, hidden=1000, crop=0, binarise=(0.25, 0.75), jitter=1),
+                _nbp("mnist", BEYOND, 40, hidden=(1000,), **MNIST_LEVELS),
             ),
             Experiment(
                 "nbp-fashion-mnist-beyond",
@@ -175,7 +219,34 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "the same with five grey levels, without jitter and with the published hidden layer",
                 "Fashion-MNIST, 3920-400-10",
                 20,
-                _nbp("fashion-mnist", BEYOND, 20, binarise=(0.125, 0.3, 0.5, 0.7, 0.875)),
+                _nbp("fashion-mnist", BEYOND, 20, **FASHION_LEVELS),
+            ),
+            *(
+                Experiment(
+                    f"nbp-{what}-{name}",
+                    NBP_PAPER,
+                    f"{shows}, {settings}",
+                    f"{title}; 1, 2 and 3 hidden layers of 400{more}",
+                    minutes,
+                    runs,
+                )
+                for name, settings, title, dataset, rules, epochs, wide, options in DEPTHS
+                for what, shows, more, minutes, runs in (
+                    (
+                        "depth",
+                        "accuracy against the number of hidden layers",
+                        f", and one of {wide}",
+                        60,
+                        _depths(dataset, rules, epochs, wide, **options),
+                    ),
+                    (
+                        "feedback",
+                        "fixed random weights in place of the transposes",
+                        "",
+                        45,
+                        _feedback(dataset, rules, epochs, **options),
+                    ),
+                )
             ),
             Experiment(
                 "ssnn-mnist",

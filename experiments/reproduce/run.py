@@ -13,9 +13,10 @@ from brianprop.analysis.energy.accounts import account
 from brianprop.analysis.energy.chip import PUBLISHED
 from brianprop.analysis.energy.report import draw as draw_energy
 from brianprop.analysis.figures.comparison import compare
-from brianprop.analysis.figures.draw import circuit_of, draw
+from brianprop.analysis.figures.draw import draw
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.values import as_json
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.reproduce.experiments import EXPERIMENTS, Experiment
 from brianprop.experiments.training.commands import resume, stored_levels, train
 from brianprop.experiments.training.options import Message, TrainOptions
@@ -157,8 +158,9 @@ def _outputs(experiment: Experiment, runs: Sequence[Run], folder: Path) -> list[
     spiking = [run.path for run in runs if run.load_spikes("raster") is not None]
     if spiking and not experiment.compares:  # a figure with a row for each of many settings would be of no use
         written += draw_energy(spiking, figures)
-    if runs[0].system == "nbp":
-        written += _write_table(tables.network_size(circuit_of(runs[0])), folder / "network_size")
+    circuit = SYSTEMS[runs[0].system].circuit(runs[0].parameters())
+    if circuit is not None:
+        written += _write_table(tables.network_size(circuit), folder / "network_size")
         written += _write_table(_row_of_table_1(runs), folder / "table_1")
     return written
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from brianprop.analysis.runs.systems import ACCURACIES
 from brianprop.analysis.sweeps import SAMPLE, SEED
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.training.options import TrainOptions
-from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.systems import options_of
 from brianprop.experiments.training.values import (
     brief,
     is_whole,
@@ -130,7 +130,7 @@ class Sweep:
     cluster: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
-        require_one_of("The system", self.system, OPTIONS)
+        require_one_of("The system", self.system, SYSTEMS)
         if not self.seeds or not all(is_whole(seed, 0) for seed in self.seeds):
             raise ParameterError(
                 f"Seeds {brief(list(self.seeds))} of the sweep must be whole numbers from 0; give at least one."
@@ -149,7 +149,7 @@ class Sweep:
             )
         if self.sample is not None and not drawn:
             raise ParameterError("There is a table [sample], but no axis without n to draw from; remove one or the other.")
-        metrics = (*ACCURACIES[self.system], "loss")
+        metrics = (*SYSTEMS[self.system].accuracies, "loss")
         objective = {"metric": metrics[-2], "split": "validation", "epoch": "last"} | dict(self.objective)
         require_known("objective", objective, ("metric", "split", "epoch"))
         require_one_of("The metric of the objective", objective["metric"], metrics)
@@ -165,7 +165,7 @@ class Sweep:
         ParameterError
             Where a parameter is unknown, of the wrong type or out of range.
         """
-        kind = OPTIONS[self.system]
+        kind = options_of(self.system)
         types = option_types(kind)
         n_points = math.prod((len(self.seeds), *(len(axis.values) for axis in self.axes if axis.values)))
         n_points *= 1 if self.sample is None else self.sample.n

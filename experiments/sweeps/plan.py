@@ -13,7 +13,7 @@ from brianprop.analysis.runs.values import as_json
 from brianprop.experiments.sweeps.description import Sweep, named_point
 from brianprop.experiments.training.data import data_options, dataset_name, load_data
 from brianprop.experiments.training.options import Message, TrainOptions
-from brianprop.experiments.training.systems import SYSTEMS
+from brianprop.experiments.training.systems import trainer_of
 from brianprop.experiments.training.values import as_values
 from brianprop.models.errors import DataError, ParameterError
 
@@ -77,11 +77,11 @@ def _with_absolute_paths(settings: TrainOptions) -> TrainOptions:
 
 def _data_summary(settings: TrainOptions, loaded: dict[str, dict], message: Message) -> dict[str, Any]:
     """Sizes and digest of the data of a point. `loaded` keeps them for points with the same data."""
-    system = SYSTEMS[settings.system]
+    trainer = trainer_of(settings.system)
     options = data_options(settings)
     key = repr(options)
     if key not in loaded:
-        data = load_data(grey=system.grey, events=system.events, message=message, **options)
+        data = load_data(grey=trainer.grey, events=trainer.events, message=message, **options)
         loaded[key] = {
             "sha256": data.digest,
             "n_in": data.n_in,

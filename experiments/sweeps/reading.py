@@ -45,10 +45,11 @@ from typing import Any, get_args
 import numpy as np
 
 from brianprop.analysis.sweeps.plan import SAMPLE, SEED
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.analysis.toml_files import read_toml
 from brianprop.experiments.sweeps.description import MAX_POINTS, Axis, Method, Sample, Scale, Sweep, numbers_of
 from brianprop.experiments.training.options import TrainOptions
-from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.systems import options_of
 from brianprop.experiments.training.values import (
     brief,
     is_finite,
@@ -100,9 +101,9 @@ def read_sweep(
                 f"{source}: {name} = {brief(content[name])} must be a table; write [{name}] and lines below it."
             )
     if "system" not in content:
-        raise ParameterError(f"{source} names no system; write system = one of {', '.join(OPTIONS)}.")
-    require_one_of("The system", content["system"], OPTIONS)
-    kind, given = OPTIONS[content["system"]], base or {}
+        raise ParameterError(f"{source} names no system; write system = one of {', '.join(SYSTEMS)}.")
+    require_one_of("The system", content["system"], SYSTEMS)
+    kind, given = options_of(content["system"]), base or {}
     types = option_types(kind)
     values = {**content["base"], **content["small"], **given}
     # an option that is given a value for the whole sweep loses its axis
@@ -122,7 +123,7 @@ def read_sweep(
 
 def _content(source: str, small: bool) -> dict[str, Any]:
     """The contents of a file or preset. Its table ``small`` is empty unless `small`; seeds in it replace those of the file."""
-    content: dict[str, Any] = {"system": source} if source in OPTIONS else _read(source)
+    content: dict[str, Any] = {"system": source} if source in SYSTEMS else _read(source)
     require_known(source, content, ("system", "seeds", "objective", "base", "axes", "sample", "small", "cluster"))
     if small and "small" not in content:
         raise ParameterError(f"{source} has no table [small]; leave --small away.")
@@ -146,7 +147,7 @@ def _read(source: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ParameterError(
             f"There is no sweep {source}; give a TOML file, a preset ({', '.join(preset_names())}) or a system "
-            f"({', '.join(OPTIONS)})."
+            f"({', '.join(SYSTEMS)})."
         ) from error
     except (OSError, ValueError) as error:
         raise ParameterError(f"{source} cannot be read as TOML ({error}); mend the file.") from error

@@ -1,6 +1,7 @@
 """What workers are given: a `Task` for each point, and a `Batch` of tasks for each simulation.
 
-Points are grouped so that as few binaries as possible serve all of them, see `experiments.training.system.System.shared_code`.
+Points are grouped so that as few binaries as possible serve all of them, see `Trainer.shared_code` in
+`experiments.training.trainer`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.environment import program_digest
 from brianprop.experiments.training.lockstep import padded
 from brianprop.experiments.training.options import TrainOptions
-from brianprop.experiments.training.systems import OPTIONS, SYSTEMS
+from brianprop.experiments.training.systems import options_of, trainer_of
 from brianprop.experiments.training.values import settings_of
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.model import Model
@@ -71,8 +72,8 @@ class Task:
         n_in = self.parameters.n_in
         sample = Part(np.zeros((1, n_in), np.uint8), np.zeros(1, np.int64), (1, 1, n_in))
         training = {"epochs": settings.epochs, "seed": settings.seed, **settings.training()}
-        system = SYSTEMS[settings.system](self.parameters, training, {"train": sample}, lambda line: None, self.code)
-        return system.models()
+        trainer = trainer_of(settings.system)
+        return trainer(self.parameters, training, {"train": sample}, lambda line: None, self.code).models()
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def tasks_of(directory: SweepDirectory, shared: bool | None) -> list[Task]:
         When the plan holds a point that cannot be run.
     """
     plan = directory.plan
-    system, kind = SYSTEMS[plan["system"]], OPTIONS[plan["system"]]
+    trainer, kind = trainer_of(plan["system"]), options_of(plan["system"])
     entries = {entry["key"]: entry for entry in plan["points"]}
     settings, parameters = {}, {}
     for key, entry in entries.items():
@@ -117,7 +118,7 @@ def tasks_of(directory: SweepDirectory, shared: bool | None) -> list[Task]:
             file = directory.path / "sweep.json"
             raise RunError(f"{file} holds a point that cannot be run, {directory.words(key)}: {error}") from error
     different = list(dict.fromkeys(parameters.values()))
-    code = dict(zip(different, system.shared_code(different), strict=True))
+    code = dict(zip(different, trainer.shared_code(different), strict=True))
     return [
         Task(
             key=key,

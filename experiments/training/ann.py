@@ -12,14 +12,14 @@ from typing import ClassVar
 import numpy as np
 
 from brianprop.experiments.training.options import TrainOptions
-from brianprop.experiments.training.system import Learned, System, cross_entropy
+from brianprop.experiments.training.trainer import Learned, Trainer, cross_entropy
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.model import Weights
 from brianprop.models.simulation.simulator import Progress
 from brianprop.models.ssnn_bp.oracle import softmax
 
-__all__ = ["ANNSystem", "TrainANN", "scores"]
+__all__ = ["ANNTrainer", "TrainANN", "scores"]
 
 #: Memory [bytes] of a weight, which is drawn in double precision and kept before and after an epoch; and of the answer of one
 #: output neuron.
@@ -62,7 +62,7 @@ class TrainANN(TrainOptions):
     def parameters(self, n_in: int, n_out: int) -> ANN:
         return ANN(
             n_in=n_in,
-            n_hid=self.hidden,
+            hidden=self.hidden,
             n_out=n_out,
             rates=(self.rate_hidden,) * len(self.hidden) + (self.rate_out,),
             clip=self.clip,
@@ -97,7 +97,7 @@ def scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     -------
     dict with
         ``accuracy``, where the answer is the argmax; and
-        ``loss``, the `experiments.training.system.cross_entropy` of the softmax.
+        ``loss``, the `experiments.training.trainer.cross_entropy` of the softmax.
     """
     return {
         "accuracy": float(np.mean(np.argmax(logits, axis=1) == labels)),
@@ -105,10 +105,9 @@ def scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-class ANNSystem(System):
-    """The ANN as a system that can be trained."""
+class ANNTrainer(Trainer):
+    """Trains the ANN."""
 
-    name = "ann"
     grey = True
     headline = ("accuracy",)
     events = "rates"

@@ -5,21 +5,21 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.training.options import TrainOptions
-from brianprop.experiments.training.system import System
+from brianprop.experiments.training.trainer import Trainer
 from brianprop.models.errors import ParameterError
 from brianprop.models.model import Model, Result, Stimuli, Weights
 from brianprop.models.simulation import Simulator, simulator
 from brianprop.models.simulation.replicas import Parallel, Replicas
 from brianprop.models.simulation.simulator import Progress
 
-__all__ = ["CircuitOptions", "CircuitSystem", "Codegen", "Device", "circuit_memory"]
+__all__ = ["CircuitOptions", "CircuitTrainer", "Codegen", "Device", "circuit_memory"]
 
 #: Values of ``--device`` and of ``--codegen``, see `models.simulation`.
 Device = Literal["cpp_standalone", "cuda", "cython", "numpy"]
@@ -82,13 +82,13 @@ def circuit_memory(settings: dict, synapses: int, spikes: int, answers: int) -> 
     return synapses * (DENSE_SYNAPSE if dense else STOCK_SYNAPSE) + spikes * SPIKE + answers * ANSWER
 
 
-class CircuitSystem(System, Generic[M, R]):
+class CircuitTrainer(Trainer, Generic[M, R]):
     """A network that Brian2 simulates. Each of its two circuits is built on first use and then serves every split.
 
     Attributes
     ----------
     answering : str
-        Prefix of the split in the purpose of the noise of answers, see `experiments.training.system.noise_seed`.
+        Prefix of the split in the purpose of the noise of answers, see `experiments.training.trainer.noise_seed`.
     """
 
     answering: ClassVar[str] = ""
@@ -137,12 +137,12 @@ class CircuitSystem(System, Generic[M, R]):
         _ = self.learner, self.answerer
 
     def run_learner(self, weights: Weights, epoch: int, order: np.ndarray, n_recorded: int, progress: Progress) -> R:
-        """Run one epoch of learning; see `experiments.training.system.System.learn`."""
+        """Run one epoch of learning; see `experiments.training.trainer.Trainer.learn`."""
         part = self.presented(epoch)
         unchanged = part is self.parts["train"]
         stimuli = self._training_stimuli if unchanged else self._stimuli_of(self.learner, part)
         try:
-            result = self.learner.run(
+            return self.learner.run(
                 self.as_loaded(self.learner.model, weights),
                 stimuli,
                 order,
@@ -151,20 +151,18 @@ class CircuitSystem(System, Generic[M, R]):
                 first=(epoch - 1) * len(order),
                 progress=progress,
             )
-            return cast(R, result)
         finally:
             if not unchanged:  # the next epoch presents other images
                 stimuli.discard()
 
     def answers(self, weights: Weights, split: str, epoch: int, first: int | None) -> R:
         """Answers to a split, or to its first samples."""
-        result = self.answerer.run(
+        return self.answerer.run(
             self.as_loaded(self.answerer.model, weights),
             self._answer_stimuli[split],
             np.arange(len(self.parts[split].labels[:first])),
             noise_seed=self.noise_seed(epoch, self.answering + split),
         )
-        return cast(R, result)
 
     def score(self, weights: Weights, split: str, epoch: int, first: int | None = None) -> tuple[dict[str, float], float]:
         result = self.answers(weights, split, epoch, first)

@@ -15,8 +15,8 @@ from brianprop.experiments.environment import describe
 from brianprop.experiments.training.data import Data, data_options, dataset_name, load_data
 from brianprop.experiments.training.loop import Training
 from brianprop.experiments.training.options import Message, TrainOptions
-from brianprop.experiments.training.system import System, metrics_row
-from brianprop.experiments.training.systems import SYSTEMS
+from brianprop.experiments.training.systems import trainer_of
+from brianprop.experiments.training.trainer import Trainer, metrics_row
 from brianprop.experiments.training.weights import read_weights
 from brianprop.models.errors import DataError, ParameterError, RunError
 from brianprop.models.memory import require_memory
@@ -47,35 +47,35 @@ def prepared(
     ParameterError, DataError, RunError, BuildError
         One sentence that names the value, the place and the remedy.
     """
-    system = SYSTEMS[settings.system]
+    trainer = trainer_of(settings.system)
     require_vacant(settings.out)  # Run.create looks again; this spares the user the loading of a data set
-    data = _load(member, message, grey=system.grey, events=system.events, **data_options(settings))
+    data = _load(member, message, grey=trainer.grey, events=trainer.events, **data_options(settings))
     parameters = settings.parameters(data.n_in, len(data.classes))
-    _require_fit(system, parameters, settings.training() | {"epochs": settings.epochs}, data.parts, replicas)
+    _require_fit(trainer, parameters, settings.training() | {"epochs": settings.epochs}, data.parts, replicas)
     require(settings.training().get("device", "none"))
-    return data, parameters, _initial_weights(system, parameters, settings.seed, settings.init_weights)
+    return data, parameters, _initial_weights(trainer, parameters, settings.seed, settings.init_weights)
 
 
 def _require_fit(
-    system: type[System], parameters: Any, settings: dict, parts: Mapping[str, Part], replicas: int = 1, learns: bool = True
+    trainer: type[Trainer], parameters: Any, settings: dict, parts: Mapping[str, Part], replicas: int = 1, learns: bool = True
 ) -> None:
     """Raise ParameterError where a training, or answers to one split, need more memory than there is."""
     n_samples = max(len(part.labels) for part in parts.values())
     if learns:
-        _require_length(system, settings["epochs"], len(parts["train"].labels))
+        _require_length(trainer, settings["epochs"], len(parts["train"].labels))
     else:
         n_samples = -(-n_samples // replicas)
-    n_bytes = replicas * system.memory(parameters, settings, n_samples, learns)
+    n_bytes = replicas * trainer.memory(parameters, settings, n_samples, learns)
     what = "The network" if replicas == 1 else f"{replicas} networks in one simulation"
     remedy = "set fewer --hidden or --steps" + ("" if replicas == 1 else ", or fewer --replicas")
     require_memory(n_bytes, what, remedy)
 
 
-def _require_length(system: type[System], epochs: int, n_train: int) -> None:
+def _require_length(trainer: type[Trainer], epochs: int, n_train: int) -> None:
     """Raise ParameterError where a training has more epochs, or more samples in all, than 32 bits can count."""
-    if epochs * (n_train if system.counts_samples else 1) > LARGEST_INT:
+    if epochs * (n_train if trainer.counts_samples else 1) > LARGEST_INT:
         raise ParameterError(
-            f"Parameter epochs = {epochs} gives {epochs} times {n_train} presentations, but the count ends at {LARGEST_INT}; "
+            f"Parameter epochs = {epochs} gives {epochs} times {n_train} turns, but the count ends at {LARGEST_INT}; "
             "set fewer --epochs or --samples."
         )
 
@@ -90,8 +90,8 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, me
     message : callable
         Called with a line of text after each epoch and before a long build.
     code : parameters of the system, optional
-        Other parameters whose generated code is used, see `experiments.training.system.System.shared_code`. The result does not
-        depend on it.
+        Other parameters whose generated code is used, see `experiments.training.trainer.Trainer.shared_code`. The
+        result does not depend on it.
     member : brianprop.experiments.training.lockstep.Member, optional
         The membership in a lockstep, if several networks are trained in one simulation.
 
@@ -100,10 +100,9 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, me
     ParameterError, DataError, RunError, BuildError
         One sentence that names the value, the place and the remedy.
     """
-    system = SYSTEMS[settings.system]
     data, parameters, weights = prepared(settings, message, member)
     config = {
-        "system": system.name,
+        "system": settings.system,
         "dataset": {
             "name": dataset_name(settings.dataset),
             "data_dir": settings.data_dir and os.path.abspath(settings.data_dir),
@@ -130,7 +129,7 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, me
     run = Run.create(settings.out, config, describe())
     with run.lock():
         run.save_checkpoint(0, weights)
-        Training(run, _system(run, data.parts, message, code, member), message).go()
+        Training(run, _trainer(run, data.parts, message, code, member), message).go()
     return run
 
 
@@ -150,28 +149,28 @@ def resume(
     """
     run = Run.open(path)
     with run.lock():
-        system = SYSTEMS[run.system]
+        trainer = trainer_of(run.system)
         parameters, settings = run.parameters(), run.config["training"]
         _require_begun(run)
         if epochs is not None and epochs != settings["epochs"]:
-            if system.fixed_epochs(parameters):
+            if trainer.fixed_epochs(parameters):
                 raise ParameterError(
                     f"Parameter epochs = {epochs!r} cannot follow on the {settings['epochs']} of {path}, over which the "
-                    f"learning rates fall to 0; leave --epochs away, or train anew by 'brianprop train {system.name}'."
+                    f"learning rates fall to 0; leave --epochs away, or train anew by 'brianprop train {run.system}'."
                 )
-            _require_length(system, epochs, run.config["dataset"]["samples"])
+            _require_length(trainer, epochs, run.config["dataset"]["samples"])
             run.set_epochs(epochs)
         if run.finished:
             message(f"{path} is finished: {settings['epochs']} epochs.")
             return run
         data = _load_again(run, message, member)
-        _require_fit(system, parameters, settings, data.parts)
+        _require_fit(trainer, parameters, settings, data.parts)
         if not run.checkpoints:
             # killed after the directory was made and before the first checkpoint was written
             path_of_weights = settings["init_weights"]
-            weights = _initial_weights(system, parameters, settings["seed"], path_of_weights and Path(path_of_weights))
+            weights = _initial_weights(trainer, parameters, settings["seed"], path_of_weights and Path(path_of_weights))
             run.save_checkpoint(0, weights)
-        Training(run, _system(run, data.parts, message, code, member), message).go()
+        Training(run, _trainer(run, data.parts, message, code, member), message).go()
     return run
 
 
@@ -200,7 +199,7 @@ def evaluate(
     Returns
     -------
     dict
-        A row as in metrics.csv, see `experiments.training.system.metrics_row`.
+        A row as in metrics.csv, see `experiments.training.trainer.metrics_row`.
 
     Raises
     ------
@@ -230,9 +229,9 @@ def evaluate(
                 "to one at least; set a smaller --replicas."
             )
         settings |= {"device": device or settings["device"], "replicas": replicas}
-    _require_fit(SYSTEMS[run.system], parameters, settings, {split: part}, replicas, learns=False)
-    system = SYSTEMS[run.system](parameters, settings, {split: part}, message)
-    scores, seconds = system.score(weights, split, epoch)
+    _require_fit(trainer_of(run.system), parameters, settings, {split: part}, replicas, learns=False)
+    trainer = trainer_of(run.system)(parameters, settings, {split: part}, message)
+    scores, seconds = trainer.score(weights, split, epoch)
     return metrics_row(epoch, split, scores, len(part.labels), seconds)
 
 
@@ -254,9 +253,9 @@ def _levels_of(stored: float | list[float] | None) -> Sequence[float] | None:
     return stored if stored is None or isinstance(stored, list) else (stored,)
 
 
-def _system(run: Run, parts: dict, message: Message, code: Any = None, member: Member | None = None) -> System:
-    system = SYSTEMS[run.system]
-    return system(run.parameters(), run.config["training"], parts, message, code, member)
+def _trainer(run: Run, parts: dict, message: Message, code: Any = None, member: Member | None = None) -> Trainer:
+    trainer = trainer_of(run.system)
+    return trainer(run.parameters(), run.config["training"], parts, message, code, member)
 
 
 def _load(member: Member | None, message: Message, **options) -> Data:
@@ -266,8 +265,8 @@ def _load(member: Member | None, message: Message, **options) -> Data:
     return member.shared(("data", repr(sorted(options.items()))), lambda: load_data(message=message, **options))
 
 
-def _initial_weights(system: type[System], parameters: Any, seed: int, path: Path | None) -> Weights:
-    return system.initial_weights(parameters, seed) if path is None else read_weights(path, parameters)
+def _initial_weights(trainer: type[Trainer], parameters: Any, seed: int, path: Path | None) -> Weights:
+    return trainer.initial_weights(parameters, seed) if path is None else read_weights(path, parameters)
 
 
 def _require_begun(run: Run) -> None:
@@ -287,9 +286,9 @@ def _load_again(run: Run, message: Message = print, member: Member | None = None
         member,
         name=stored["name"],
         data_dir=stored["data_dir"] and Path(stored["data_dir"]),
-        grey=SYSTEMS[run.system].grey,
+        grey=trainer_of(run.system).grey,
         steps=stored.get("steps"),
-        events=SYSTEMS[run.system].events,
+        events=trainer_of(run.system).events,
         message=message,
         binarise=_levels_of(stored["binarise"]),
         **{name: stored[name] for name in ("samples", "validation", "test_samples", "crop")},

@@ -7,7 +7,7 @@ import numpy as np
 from brianprop.analysis.runs.recording import Recording
 from brianprop.analysis.runs.run import Run
 from brianprop.experiments.training.options import Message
-from brianprop.experiments.training.system import SHUFFLE_STREAM, Learned, System, metrics_row
+from brianprop.experiments.training.trainer import SHUFFLE_STREAM, Learned, Trainer, metrics_row
 from brianprop.models.errors import RunError
 from brianprop.models.model import Weights
 from brianprop.models.weights import layout_fault, value_fault
@@ -30,50 +30,50 @@ class Training:
     Parameters
     ----------
     run : Run
-    system : System
+    trainer : Trainer
         The network, with all splits.
     message : callable
         Called with a line of text after each epoch.
     """
 
-    def __init__(self, run: Run, system: System, message: Message = print):
-        self.run, self.system, self.message = run, system, message
+    def __init__(self, run: Run, trainer: Trainer, message: Message = print):
+        self.run, self.trainer, self.message = run, trainer, message
         settings = run.config["training"]
         self.seed, self.epochs, self.shuffle = settings["seed"], settings["epochs"], settings["shuffle"]
         self.keeps_spikes = settings.get("record_spikes", False)
-        self.n_train = len(system.parts["train"].labels)
+        self.n_train = len(trainer.parts["train"].labels)
         # Where answers given while learning say nothing, the row "train" of the metrics is of as many training images as there
         # are for validation.
-        compared = system.parts.get("validation", system.parts["test"])
+        compared = trainer.parts.get("validation", trainer.parts["test"])
         self.n_scored = min(self.n_train, len(compared.labels))
 
     def go(self) -> None:
         """Train the missing epochs and write the final files."""
-        run, system = self.run, self.system
+        run, trainer = self.run, self.trainer
         done, weights = self._last_whole_epoch()
-        system.prepare()
+        trainer.prepare()
         run.truncate_metrics(done)
         for epoch in range(done + 1, self.epochs + 1):
             learned = self._learn(epoch, weights)
             weights = learned.weights
             self._require_sound(weights, epoch)
             rows = [self._train_row(epoch, learned)]
-            for split in system.parts:
+            for split in trainer.parts:
                 if split != "train":
-                    scores, seconds = system.score(weights, split, epoch)
-                    rows.append(metrics_row(epoch, split, scores, len(system.parts[split].labels), seconds))
+                    scores, seconds = trainer.score(weights, split, epoch)
+                    rows.append(metrics_row(epoch, split, scores, len(trainer.parts[split].labels), seconds))
             if not all(np.isfinite(value) for row in rows for value in row.values() if isinstance(value, float)):
                 raise RunError(f"{run.path}: the answers after epoch {epoch} are not finite numbers; {DIVERGED}.")
             if (recording := learned.recording) is not None:
                 if self.keeps_spikes:
                     self._keep_spikes(epoch, recording)
                 if self._shows_raster(epoch):
-                    run.save_spikes(recording.where(recording.sample < system.raster_samples), "raster")
+                    run.save_spikes(recording.where(recording.sample < trainer.raster_samples), "raster")
             run.append_metrics(rows)
             # written last: a checkpoint means that everything else of its epoch is on disk
             run.save_checkpoint(epoch, weights)
             self.message(self._line(epoch, rows))
-        run.save_images(system.images(weights, self.epochs, KEPT_IMAGES))
+        run.save_images(trainer.images(weights, self.epochs, KEPT_IMAGES))
         run.save_weights(weights)
 
     def _last_whole_epoch(self) -> tuple[int, Weights]:
@@ -97,30 +97,30 @@ class Training:
 
     def _require_sound(self, weights: Weights, epoch: int) -> None:
         """Raise RunError where learned weights are not finite, out of range or off their grid."""
-        wanted = self.system.parameters.arrays
+        wanted = self.trainer.parameters.arrays
         if fault := layout_fault(weights, wanted) or value_fault(weights, wanted):
             raise RunError(f"{self.run.path}: after epoch {epoch} of the training, {fault}; {DIVERGED}.")
 
     def _learn(self, epoch: int, weights: Weights) -> Learned:
         from tqdm import tqdm
 
-        n_recorded = self.n_train if self.keeps_spikes else self.system.raster_samples if self._shows_raster(epoch) else 0
+        n_recorded = self.n_train if self.keeps_spikes else self.trainer.raster_samples if self._shows_raster(epoch) else 0
         # in a lockstep the bars of several trainings would overwrite one another; None: only where there is a terminal
-        options = {"unit": " samples", "leave": False, "disable": None if self.system.member is None else True}
+        options = {"unit": " samples", "leave": False, "disable": None if self.trainer.member is None else True}
         with tqdm(total=self.n_train, desc=f"epoch {epoch}/{self.epochs}", **options) as bar:
 
             def progress(done: int) -> None:
                 bar.update(done - bar.n)
 
-            return self.system.learn(weights, epoch, self._order(epoch), min(n_recorded, self.n_train), progress)
+            return self.trainer.learn(weights, epoch, self._order(epoch), min(n_recorded, self.n_train), progress)
 
     def _shows_raster(self, epoch: int) -> bool:
-        return self.system.raster_samples > 0 and epoch == min(RASTER_EPOCH, self.epochs)
+        return self.trainer.raster_samples > 0 and epoch == min(RASTER_EPOCH, self.epochs)
 
     def _train_row(self, epoch: int, learned: Learned) -> dict:
         if learned.scores is not None:
             return metrics_row(epoch, "train", learned.scores, self.n_train, learned.seconds)
-        scores, _ = self.system.score(learned.weights, "train", epoch, self.n_scored)
+        scores, _ = self.trainer.score(learned.weights, "train", epoch, self.n_scored)
         return metrics_row(epoch, "train", scores, self.n_scored, learned.seconds)
 
     def _order(self, epoch: int) -> np.ndarray:
@@ -139,7 +139,7 @@ class Training:
     def _line(self, epoch: int, rows: list[dict]) -> str:
         parts = [f"epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"]
         for row in rows:
-            values = (f"{100 * row[name]:.2f} % {name.partition('_')[2]}".strip() for name in self.system.headline)
+            values = (f"{100 * row[name]:.2f} % {name.partition('_')[2]}".strip() for name in self.trainer.headline)
             parts.append(f"{row['split']} {' '.join(values)}")
         seconds = rows[0]["seconds"]
         speed = f"{seconds:.1f} s ({1e6 * seconds / self.n_train:.0f} us/sample)"

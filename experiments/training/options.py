@@ -41,7 +41,7 @@ class TrainOptions:
     data_dir: Path | None = None
     """Where to look for a data set that is named (else $BRIANPROP_DATA, system packages, download)."""
     epochs: int = 10
-    """Presentations of the whole training set."""
+    """Passes over the training set."""
     seed: int = 0
     """Seed of the initial weights, the order of the samples and all noise."""
     samples: int | None = None

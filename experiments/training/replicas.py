@@ -14,7 +14,7 @@ from brianprop.experiments.training.circuit import CircuitOptions
 from brianprop.experiments.training.commands import prepared, resume, train
 from brianprop.experiments.training.lockstep import Member, train_in_lockstep
 from brianprop.experiments.training.options import Message
-from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.systems import options_of
 from brianprop.experiments.training.values import as_values, settings_of
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.files import cannot_write, write_text
@@ -85,7 +85,7 @@ def resume_replicas(path: Path, message: Message = print) -> list[Run]:
     try:
         if plan["format"] != FORMAT:
             raise ValueError(f"format {plan['format']!r}, but this version reads {FORMAT}")
-        settings = settings_of(OPTIONS[plan["system"]], plan["settings"], Path(path))
+        settings = settings_of(options_of(plan["system"]), plan["settings"], Path(path))
         if not isinstance(settings, CircuitOptions):
             raise ValueError(f"the system {plan['system']} has no replicas")
         settings = dataclasses.replace(settings, replicas=plan["replicas"], processes=plan["processes"])

@@ -1,4 +1,4 @@
-"""The system SSNN-BP: its options, its scores, and its networks for training and inference."""
+"""The training of SSNN-BP: its options, its scores, and its networks for training and inference."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from brianprop.analysis.activity import answer
 from brianprop.experiments.data import frames as event_frames
-from brianprop.experiments.training.circuit import CircuitOptions, CircuitSystem, circuit_memory
-from brianprop.experiments.training.system import Learned, cross_entropy, recording_of
+from brianprop.experiments.training.circuit import CircuitOptions, CircuitTrainer, circuit_memory
+from brianprop.experiments.training.trainer import Learned, cross_entropy, recording_of
 from brianprop.models.model import Stimuli, Weights
 from brianprop.models.simulation.simulator import Progress
 from brianprop.models.ssnn_bp.model import SSNNModel, SSNNResult
 from brianprop.models.ssnn_bp.parameters import SSNN, SSNNRules, initial_weights
 
-__all__ = ["SSNNSystem", "TrainSSNN", "scores"]
+__all__ = ["SSNNTrainer", "TrainSSNN", "scores"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def scores(result: SSNNResult, labels: np.ndarray) -> dict[str, float]:
     dict with
         ``accuracy_spikes``, where the answer is that of `analysis.activity.answer`;
         ``accuracy_rates``, where it is the argmax of the mean of softmax(V) over the time steps; and
-        ``loss``, the `experiments.training.system.cross_entropy` of these means.
+        ``loss``, the `experiments.training.trainer.cross_entropy` of these means.
     """
     rates = np.asarray(result.rates)  # None only for a network that learns
     return {
@@ -66,10 +66,9 @@ def scores(result: SSNNResult, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-class SSNNSystem(CircuitSystem[SSNNModel, SSNNResult]):
-    """SSNN-BP as a system that can be trained."""
+class SSNNTrainer(CircuitTrainer[SSNNModel, SSNNResult]):
+    """Trains SSNN-BP."""
 
-    name = "ssnn-bp"
     grey = True
     headline = ("accuracy_spikes", "accuracy_rates")
     #: Enough samples for the mean numbers of spikes and updates, see `analysis.activity`.
@@ -90,7 +89,7 @@ class SSNNSystem(CircuitSystem[SSNNModel, SSNNResult]):
     def memory(parameters: SSNN, settings: dict, n_samples: int, learns: bool) -> int:
         synapses = sum(n_pre * n_post for n_pre, n_post in itertools.pairwise(parameters.sizes))
         # in a time step, about a tenth of all neurons fires, and at least one output neuron
-        spikes = learns * SSNNSystem.raster_samples * parameters.steps * max(1, sum(parameters.sizes) // 10)
+        spikes = learns * SSNNTrainer.raster_samples * parameters.steps * max(1, sum(parameters.sizes) // 10)
         return circuit_memory(settings, synapses, spikes, n_samples * parameters.n_out)
 
     @staticmethod

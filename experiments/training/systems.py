@@ -1,17 +1,21 @@
-"""The systems that can be trained. A new one has a line here."""
+"""The options and the trainer of each system, which its entry in `analysis.systems.SYSTEMS` names."""
 
 from __future__ import annotations
 
-from brianprop.experiments.training.ann import ANNSystem, TrainANN
-from brianprop.experiments.training.nbp import NBPSystem, TrainNBP
+import pkgutil
+
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.training.options import TrainOptions
-from brianprop.experiments.training.ssnn_bp import SSNNSystem, TrainSSNN
-from brianprop.experiments.training.system import System
+from brianprop.experiments.training.trainer import Trainer
 
-__all__ = ["OPTIONS", "SYSTEMS"]
+__all__ = ["options_of", "trainer_of"]
 
-#: Systems by the name that config.json holds.
-SYSTEMS: dict[str, type[System]] = {system.name: system for system in (NBPSystem, SSNNSystem, ANNSystem)}
 
-#: Their options, by the same name.
-OPTIONS: dict[str, type[TrainOptions]] = {options.system: options for options in (TrainNBP, TrainSSNN, TrainANN)}
+def options_of(system: str) -> type[TrainOptions]:
+    """The options of a training of a system, given its name."""
+    return pkgutil.resolve_name(SYSTEMS[system].options)
+
+
+def trainer_of(system: str) -> type[Trainer]:
+    """What trains a system, given its name."""
+    return pkgutil.resolve_name(SYSTEMS[system].trainer)

@@ -23,6 +23,8 @@ The equations, rules and results stay the same; only the generated code changes:
 - ``rand()`` and ``randn()`` become counter-based random numbers (`random.h`), so that loops which draw them vectorise too. They
   have the distribution of Brian2's numbers but other values, and follow from the same ``seed()``.
 - After ``may_rest(group)``, blocks of neurons in which nothing changes are skipped until something is written to them.
+- After ``one_step_memory(group, ...)``, spikes that cannot make a neuron fire are not delivered, if the loop over time
+  steps says how many steps follow.
 
 What the generated code relies on is checked. Refused with `DenseError` are other random functions in a pathway (``poisson``,
 ``binomial``), equations of a group that may rest which depend on time or random numbers, and OpenMP. With a version of Brian2
@@ -41,12 +43,14 @@ errors.py           `DenseError`
 templates/          templates of generated code, before those of Brian2
 runs.h, runs.cpp    rows of adjacent synapses, delays, sums, blocks of neurons
 events.h            stretches of synapses in the order of Brian2's queue, for the device
+drives.h            packets of spikes that make no difference
+steps.h             how many time steps follow
 random.h            counter-based random numbers
 """
 
 from .codeobject import SUPPORTED, add_sources, dense_codeobj_class, dense_supported
 from .errors import DenseError
-from .hints import any_order, may_rest, only_where, silent_where_zero
+from .hints import any_order, may_rest, one_step_memory, only_where, silent_where_zero
 
 __all__ = [
     "SUPPORTED",
@@ -56,6 +60,7 @@ __all__ = [
     "dense_codeobj_class",
     "dense_supported",
     "may_rest",
+    "one_step_memory",
     "only_where",
     "silent_where_zero",
 ]

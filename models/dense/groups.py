@@ -9,24 +9,41 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .errors import DenseError
 from .random_numbers import buffered, code_lines
 
 __all__ = [
+    "Memory",
     "array_name",
     "blocks_type",
     "condition",
     "constant_arrays",
+    "drives",
+    "fading_part",
     "first_of_block",
     "identity",
     "independent_parts",
     "part_updates",
+    "repeatable",
     "rest_where",
+    "tracked",
     "watched_parts",
     "woken_parts",
 ]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The hint `one_step_memory`: names of a group's variables, and the neurons whose membrane others read."""
+
+    state: str
+    drive: str
+    bias: str
+    threshold: str
+    read: slice
 
 
 def array_name(variable, access_data: bool = True) -> str:
@@ -117,6 +134,29 @@ def woken_parts(group, arrays: set[str]) -> list[int]:
     return [number for number, part in enumerate(whole.rests) if part & names]
 
 
+def drives(group) -> str:
+    """C++ name of the drives of a group, see `drives.h`."""
+    return f"brianprop::drives<{identity(group.name)}u>()"
+
+
+def fading_part(group, vector_code: str | Sequence[str] = ()) -> int | None:
+    """Number of the part of a group's variables that the hint `one_step_memory` is about; None without the hint.
+
+    Raises
+    ------
+    DenseError
+        Where an update of this part depends on more than the hint says.
+    """
+    memory = getattr(group, "memory", None)
+    if memory is None:
+        return None
+    part = next(number for number, names in enumerate(group.rests) if memory.state in names)
+    known = {f"_ptr{array_name(group.variables[name])}" for name in (memory.state, memory.drive, memory.bias)}
+    if vector_code and set(re.findall(r"(\w+)\[_idx\]", "\n".join(part_updates(group, vector_code)[part]))) != known:
+        raise DenseError(f"one_step_memory({group.name}): the update of {memory.state} depends on more than the hint says.")
+    return part
+
+
 def watched_parts(group, eventspace: str) -> list[int]:
     """Numbers of the parts of a group's variables on which the condition of an event depends."""
     names = names_in_condition(group, eventspace.removeprefix("_").removesuffix("space"))
@@ -125,8 +165,6 @@ def watched_parts(group, eventspace: str) -> list[int]:
 
 def part_updates(group, vector_code: str | Sequence[str]) -> list[list[str]]:
     """For each part of a group's variables, the lines of the update that it needs.
-
-    The lines also set ``_changed`` where a stored value changes.
 
     Raises
     ------
@@ -153,12 +191,20 @@ def part_updates(group, vector_code: str | Sequence[str]) -> list[list[str]]:
             raise DenseError(
                 f"The group {group.name} cannot rest: {', '.join(sorted(part))} depend on more than its equations say."
             )
-        result.append(
-            [re.sub(r"^(\s*)(\w+\[_idx\]) = (\w+);", r"\1_changed |= \2 != \3;\n\2 = \3;", line) for line in reversed(kept)]
-        )
+        result.append(kept[::-1])
     if set(stored) - set().union(*group.rests):
         raise DenseError(f"The group {group.name} cannot rest: its update writes to more than its equations say.")
     return result
+
+
+def repeatable(lines: list[str]) -> bool:
+    """Whether to repeat the lines of an update changes nothing, since they read no variable of a neuron."""
+    return not any(re.search(r"= .*\w+\[_idx\]", line) for line in lines)
+
+
+def tracked(lines: list[str]) -> list[str]:
+    """Lines of an update that also set ``_changed`` where a stored value changes."""
+    return [re.sub(r"^(\s*)(\w+\[_idx\]) = (\w+);", r"\1_changed |= \2 != \3;\n\2 = \3;", line) for line in lines]
 
 
 def constant_arrays(group, code: str | Sequence[str]) -> list[str]:

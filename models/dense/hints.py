@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from .errors import DenseError
-from .groups import independent_parts
+from .groups import Memory, independent_parts
 from .random_numbers import RANDOM_FUNCTIONS
 
-__all__ = ["ADDITION", "any_order", "may_rest", "only_where", "silent_where_zero"]
+__all__ = ["ADDITION", "any_order", "may_rest", "one_step_memory", "only_where", "silent_where_zero"]
 
 #: The only form of code that `any_order` takes: target variable, its end, and the synaptic variable that is added to it.
 ADDITION = r"(\w+)_(pre|post) \+= (\w+)"
@@ -29,7 +29,8 @@ def any_order(pathway, parts: int = 1) -> None:
         objects must not write to `w` during a run.
     parts : int
         Number of populations of equal size, side by side, that the targets consist of, if these often receive the same weights.
-        As long as they do, which is checked during the run, only the rows of the first population are summed.
+        As long as they do, which is checked during the run, only the rows of the first population are summed and changed; the
+        others follow when they part, and at the end of a run. Objects outside the network must not read `w` in between.
 
     Raises
     ------
@@ -136,3 +137,54 @@ def may_rest(group) -> None:
     group.add_attribute("rests")
     group.may_rest = True
     group.rests = independent_parts(group)
+
+
+def one_step_memory(group, update: str, threshold: str, read: slice = slice(0, 0)) -> None:
+    """Promise that neurons forget their drive at each update, so that spikes which make none of them fire need not arrive.
+
+    Such spikes are left out where the loop over time steps says how many steps follow (`steps.h`); not in the last two steps of
+    a run. The numbers that are added must be exact, as for `any_order`.
+
+    Parameters
+    ----------
+    group : brian2 NeuronGroup
+        One that may rest, see `may_rest`.
+    update : str
+        What an update, one that is linear, makes of the membrane, such as ``v = I + b``: the sum of the drive and a constant.
+        Pathways add to the drive, and an update makes it 0. This is tried with a few numbers when a run begins; where it is
+        wrong, as with other time constants, all spikes arrive.
+    threshold : str
+        The condition of a spike begins with it: ``v > theta``, with a constant on the right.
+    read : slice
+        Neurons whose membrane or drive anything but the group's own update, threshold and reset reads during a run.
+
+    Raises
+    ------
+    DenseError
+        If the group may not rest or its equations, events or reset have another form.
+    """
+    from brian2.utils.stringtools import get_identifiers
+
+    named = re.fullmatch(r"(\w+) = (\w+) \+ (\w+)", update)
+    above = re.fullmatch(r"(\w+) > (\w+)", threshold)
+    call = f"one_step_memory({group.name}, {update!r}, {threshold!r})"
+    if not named or not above or above[1] != named[1]:
+        raise DenseError(f"{call}: write them like 'v = I + b' and 'v > theta'.")
+    memory = Memory(*named.groups(), above[2], read)
+    if not getattr(group, "may_rest", False):
+        raise DenseError(f"{call}: call may_rest({group.name}) first.")
+    if {memory.state, memory.drive} not in group.rests:
+        raise DenseError(f"{call}: {memory.state} must depend on {memory.drive} and on no other variable that changes.")
+    for name in (memory.bias, memory.threshold):
+        if name not in group.variables or not group.variables[name].constant:
+            raise DenseError(f"{call}: {name} is no constant of {group.name}.")
+    spike = group.events.get("spike", "")
+    others = [text for event, text in group.events.items() if event != "spike"]
+    if not re.match(rf"{threshold}($| and )", spike) or re.search(r"\bor\b|\bif\b", spike):
+        raise DenseError(f"{call}: the condition of a spike is {spike!r}; write it like 'v > theta and ...'.")
+    if any({memory.state, memory.drive} & get_identifiers(text) for text in others) or any(
+        memory.drive in get_identifiers(text) for text in group.event_codes.values()
+    ):
+        raise DenseError(f"{call}: no other event may depend on {memory.state} or {memory.drive}, no reset on {memory.drive}.")
+    group.add_attribute("memory")
+    group.memory = memory

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import DenseError
-from .groups import array_name, blocks_type, identity, woken_parts
+from .groups import array_name, blocks_type, drives, identity, resting_group, woken_parts
 from .hints import ADDITION
 from .random_numbers import RANDOM_FUNCTIONS, draws, replace_draws
 
@@ -43,6 +43,31 @@ class Sum:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """Weights of side-by-side populations that are often the same; see `any_order`.
+
+    Attributes
+    ----------
+    parts : int
+        Number of these populations.
+    weights : str
+        Array of the weights.
+    id : int
+        Number of that array, see `identity`.
+    runs : int
+        Number of the pathway that sums them.
+    alike : list of str or None
+        The same is written to all of them as long as these arrays are equal in all populations; None where this is not known.
+    """
+
+    parts: int
+    weights: str
+    id: int
+    runs: int
+    alike: list[str] | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the template of a pathway needs to know. Arrays are given by their C++ names.
 
@@ -72,10 +97,8 @@ class Plan:
         Parts of the variables of these neurons that are woken.
     writes : list of int
         Numbers of the synaptic arrays that the code writes to.
-    parts : int
-        Populations of the targets whose weights stay equal as long as the same is written to them.
-    alike : list of str or None
-        The same is written as long as these arrays are equal in all populations; None where this is not known.
+    copies : Copies or None
+        Set where the weights of several populations of the targets may be kept as one.
     sum : Sum or None
         Set where the pathway only adds weights in any order.
     constants : list of str
@@ -85,6 +108,10 @@ class Plan:
         `where_stop`.
     random : bool
         Whether the code draws random numbers, which it takes from ``_numbers``.
+    waits : str or None
+        C++ name of the drives that the pathway adds to, where what it adds has a bound and may wait; see `drives.h`.
+    refuses : list of str
+        Those that it adds to without a bound, or reads.
     """
 
     id: int
@@ -104,8 +131,7 @@ class Plan:
     blocks_spiking: str | None
     wakes_spiking: list[int]
     writes: list[int]
-    parts: int
-    alike: list[str] | None
+    copies: Copies | None
     sum: Sum | None
     constants: list[str]
     only_where: str | None
@@ -113,6 +139,8 @@ class Plan:
     where_start: int
     where_stop: int
     random: bool
+    waits: str | None
+    refuses: list[str]
 
 
 def _sum(pathway, code: list[str], other_index: str) -> Sum | None:
@@ -142,6 +170,25 @@ def _sum(pathway, code: list[str], other_index: str) -> Sum | None:
     return Sum(target[1], weights[1], name, c_data_type(dtype), identity(weights[1]), parts)
 
 
+def _drives(pathway, code: list[str], bounded: bool) -> tuple[str | None, list[str]]:
+    """`Plan.waits` and `Plan.refuses`; `bounded` tells whether the largest weight is known when spikes are delivered."""
+    addition = re.fullmatch(ADDITION, pathway.code.strip())
+    arrays = set(re.findall(r"(\w+)\[", "\n".join(code)))
+    waits, refuses = None, []
+    for end in (pathway.target, pathway.source):
+        group = resting_group(end)
+        memory = getattr(group, "memory", None)
+        if group is None or memory is None:
+            continue
+        if end is pathway.target and addition and addition[1] == memory.drive and bounded:
+            waits = drives(group)
+        elif drives(group) != waits and any(
+            f"_ptr{array_name(group.variables[name])}" in arrays for name in (memory.state, memory.drive)
+        ):
+            refuses.append(drives(group))
+    return waits, refuses
+
+
 def _constant_synaptic_arrays(pathway, code: list[str]) -> list[str]:
     """The synaptic arrays that a pathway reads if all of them are constant, so that it writes to none; otherwise empty."""
     arrays = set(re.findall(r"(\w+)\[_idx\]", "\n".join(code)))
@@ -151,6 +198,29 @@ def _constant_synaptic_arrays(pathway, code: list[str]) -> list[str]:
         if variable.constant and not variable.name.startswith("_synaptic")
     }
     return sorted(arrays) if arrays <= constant else []
+
+
+def _copies(pathway, code: list[str], written: list[tuple[str, str]], indices: tuple[str, str]) -> Copies | None:
+    """The weights that a pathway may find or change as one for several populations, as `any_order` with `parts` allows.
+
+    None where anything but pathways may read the weights during a run: that needs all of them at any time.
+    """
+    from brian2 import StateMonitor
+
+    synapses = pathway.synapses
+    summing = [item for item in synapses.contained_objects if getattr(item, "any_order", 1) > 1]
+    sources = [getattr(ref(), "source", None) for ref in StateMonitor.__instances__()]
+    watched = any(source is not None and source.name == synapses.name for source in sources)
+    if len(summing) != 1 or watched or not all(hasattr(item, "eventspace_name") for item in synapses.contained_objects):
+        return None
+    weights = synapses.variables[re.fullmatch(ADDITION, summing[0].code.strip())[3]]
+    ours = f"_ptr{array_name(weights)}"
+    alike = None
+    if all((array, index) == (ours, "_idx") for array, index in written) and pathway.prepost == summing[0].prepost:
+        alike = _determining_arrays(code, {ours}, *indices)
+    return Copies(
+        summing[0].any_order, array_name(weights, access_data=False), identity(ours), identity(summing[0].name), alike
+    )
 
 
 def _determining_arrays(code: list[str], written: set[str], other_index: str, spiking_index: str) -> list[str] | None:
@@ -189,10 +259,11 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
     ]
     written = re.findall(r"^\s*(\S+)\[(\w+)\] [-+*/]?= ", "\n".join(code), flags=re.MULTILINE)
     changed = {array for array, index in written if index == "_idx"}
-    siblings = [item for item in pathway.synapses.contained_objects if hasattr(item, "eventspace_name")]
-    parts = max(getattr(item, "any_order", 1) for item in siblings)
     only_where = getattr(pathway, "only_where", None)
     target = pathway.target
+    only_adds, constants = _sum(pathway, code, other_index), _constant_synaptic_arrays(pathway, code)
+    bounded = not only_where and (only_adds is not None or len(constants) == 1)
+    waits, refuses = _drives(pathway, code, bounded)
     where_array = array_name(target.variables[only_where.rpartition("_")[0]]) if only_where else ""
     events, delays = pathway.source.variables[pathway.eventspace_name], pathway.variables["delay"]
     return Plan(
@@ -213,13 +284,14 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
         blocks_spiking=blocks_type(pathway.source),
         wakes_spiking=woken_parts(pathway.source, {array for array, index in written if index == spiking_index}),
         writes=[identity(array) for array in sorted(changed)],
-        parts=parts if changed else 1,
-        alike=_determining_arrays(code, changed, other_index, spiking_index),
-        sum=_sum(pathway, code, other_index),
-        constants=_constant_synaptic_arrays(pathway, code),
+        copies=_copies(pathway, code, written, (other_index, spiking_index)),
+        sum=only_adds,
+        constants=constants,
         only_where=only_where,
         where_array=where_array,
         where_start=target.start,
         where_stop=target.stop,
         random=bool(draws(vector_code)),
+        waits=waits,
+        refuses=refuses,
     )

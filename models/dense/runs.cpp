@@ -60,7 +60,7 @@ void Runs::build(const std::vector<int32_t> &spiking, const std::vector<int32_t>
                     continue;
                 }
             }
-            found.push_back({spiking[k], other[k], k, 1, 1, delay, false, false});
+            found.push_back({spiking[k], other[k], k, 1, 1, delay, false, false, 0});
         }
         return found;
     };
@@ -119,6 +119,39 @@ void Runs::build(const std::vector<int32_t> &spiking, const std::vector<int32_t>
     for (size_t k = 1; k < rows_.size(); k++)
         regular_ &= rows_[k].neuron == rows_[k - 1].neuron + 1 && rows_[k].synapse == rows_[k - 1].synapse + rows_[k].length;
     regular_ &= rows_.size() == (size_t)(stop - start); // no neuron without a row
+}
+
+void Runs::collect(const int32_t *const spikes, const int32_t n_spikes) {
+    const std::pair<const int32_t *, const int32_t *> own = within(spikes, n_spikes);
+    const int32_t *const first = own.first, *const last = own.second;
+    if (first == last)
+        return;
+    const int32_t n_ranges = diagonals_.size();
+    std::vector<int32_t> &kept = ring_[now_].spikes;
+    if (n_ranges)
+        kept.assign(first, last);
+    const int32_t *from = kept.data(), *const end = from + kept.size();
+    for (int32_t index = n_ranges ? next_[*from - start_] : 0; index < n_ranges;) {
+        const std::vector<Run> &range = diagonals_[index];
+        const int32_t neuron = range[0].neuron, length = range[0].length;
+        from = std::lower_bound(from, end, neuron);
+        if (from == end)
+            break;
+        if (*from >= neuron + length) { // none of its neurons spike, nor do those of the diagonals before the next spike
+            index = std::max(index + 1, next_[*from - start_]);
+            continue;
+        }
+        index++;
+        const int32_t count = std::lower_bound(from, end, neuron + length) - from;
+        for (const Run &run : range)
+            ring_[after(run.delay)].packets.push_back({&run, from, count});
+    }
+    if (rows_.empty())
+        return;
+    // often only a few neurons have rows
+    for (const int32_t *spike = std::lower_bound(first, last, rows_.front().neuron); spike != last; spike++)
+        for (int32_t index = first_[*spike - start_]; index < first_[*spike - start_ + 1]; index++)
+            ring_[after(rows_[index].delay)].packets.push_back({&rows_[index], nullptr, 0});
 }
 
 } // namespace brianprop

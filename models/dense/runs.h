@@ -39,6 +39,7 @@ struct Run {
     int32_t delay; // in time steps
     bool diagonal;
     bool uniform; // whether its synapses are known to be the same
+    double most;  // largest weight, where its synapses were compared
 };
 
 // Writes the indices of the flags that are set, counted from `start`; returns their number.
@@ -89,14 +90,12 @@ class Runs {
 
     bool compared = false;
 
-    // Finds stretches in which the constants of all synapses are the same; `same` compares those of a stretch.
-    template <class Same> void compare(Same &&same) {
+    // Looks at the constants of the synapses, stretch by stretch.
+    template <class Look> void compare(Look &&look) {
         compared = true;
-        for (Run &run : rows_)
-            run.uniform = same(run);
+        each(rows_, look);
         for (std::vector<Run> &range : diagonals_)
-            for (Run &run : range)
-                run.uniform = same(run);
+            each(range, look);
     }
 
     bool delayed() const { return ring_.size() > 1; }
@@ -132,112 +131,90 @@ class Runs {
         return delayed() || (spike != spikes + n_spikes && *spike < stop_);
     }
 
-    // Calls, for the spikes of this step and for those that have waited: `row` for every row that is due, `four` for four rows
-    // to the same neurons, `some` for every diagonal with the places of those of its neurons that spike, and `many` for a
-    // diagonal most of which spikes, with flags instead. `spikes` is sorted.
-    template <class Row, class Four, class Some, class Many>
-    void due(const int32_t *spikes, const int32_t n_spikes, Row &&row, Four &&four, Some &&some, Many &&many) {
-        const int32_t *flagged = nullptr; // the places that the flags stand for
-        const auto diagonal = [&](const Run &run, const int32_t *places, const int32_t count) {
-            if (8 * count < run.length) {
-                some(run, places, count);
-                return;
-            }
-            if (flagged != places) {
-                flagged = places;
-                flags_.assign(run.length, 0);
-                for (int32_t n = 0; n < count; n++)
-                    flags_[places[n]] = 1;
-            }
-            many(run, flags_.data());
-        };
-        const int32_t *const end = std::lower_bound(spikes, spikes + n_spikes, stop_);
-        const int32_t *spike = std::lower_bound(spikes, end, start_);
-        if (delayed()) {
-            Slot &slot = ring_[now_];
-            for (const Run &run : slot.rows)
-                row(run);
-            for (const auto &entry : slot.diagonals)
-                diagonal(*entry.first, slot.places.data() + entry.second.first, entry.second.second);
-            slot.rows.clear();
-            slot.diagonals.clear();
-            slot.places.clear();
-        }
-        const int32_t *from = spike;
-        for (int32_t index = from == end || next_.empty() ? diagonals_.size() : next_[*from - start_];
-             index < (int32_t)diagonals_.size();) {
-            const std::vector<Run> &range = diagonals_[index];
-            const int32_t neuron = range[0].neuron, length = range[0].length;
-            from = std::lower_bound(from, end, neuron);
-            if (from == end)
-                break;
-            if (*from >= neuron + length) { // none of its neurons spike, nor do those of the diagonals before the next spike
-                index = std::max(index + 1, next_[*from - start_]);
-                continue;
-            }
-            index++;
-            const int32_t *const to = std::lower_bound(from, end, neuron + length);
-            const int32_t count = to - from;
-            flagged = nullptr;
-            places_.resize(count);
-            for (int32_t n = 0; n < count; n++)
-                places_[n] = from[n] - neuron;
-            Slot *filled = nullptr; // diagonals with the same delay share their places
-            for (const Run &run : range) {
-                if (run.delay) {
-                    Slot &slot = ring_[(now_ + run.delay) % ring_.size()];
-                    if (filled != &slot)
-                        slot.places.insert(slot.places.end(), places_.begin(), places_.end());
-                    filled = &slot;
-                    slot.diagonals.emplace_back(&run, std::make_pair(slot.places.size() - count, count));
-                } else {
-                    diagonal(run, places_.data(), count);
-                }
-            }
-        }
-        if (!rows_.empty()) {
-            const Run *held[4];
-            int n_held = 0;
-            spike = std::lower_bound(spike, end, rows_.front().neuron); // often only a few neurons have rows
-            for (; spike != end; spike++) {
-                const int32_t last = first_[*spike - start_ + 1];
-                for (int32_t index = first_[*spike - start_]; index < last; index++) {
-                    const Run &run = rows_[index];
-                    if (run.delay) {
-                        ring_[(now_ + run.delay) % ring_.size()].rows.push_back(run);
-                    } else if (run.stride != 1 || (n_held && (run.other != held[0]->other || run.length != held[0]->length))) {
-                        row(run);
-                    } else {
-                        held[n_held++] = &run;
-                        if (n_held == 4) {
-                            four(*held[0], *held[1], *held[2], *held[3]);
-                            n_held = 0;
-                        }
-                    }
-                }
-            }
+    // Notes which rows and diagonals the spikes of this step take, each for the step in which it is due. `spikes` is sorted.
+    void collect(const int32_t *spikes, int32_t n_spikes);
+
+    // Calls, for all that is due in this step: `row` for every row, `four` for four rows to the same neurons, `some` for every
+    // diagonal with those of its neurons that spike, and `many` for a diagonal most of which spikes, with flags
+    // instead. Leaves out the runs that are not `wanted`. Then the step is over.
+    template <class Wanted, class Row, class Four, class Some, class Many>
+    void deliver(Wanted &&wanted, Row &&row, Four &&four, Some &&some, Many &&many) {
+        Slot &slot = ring_[now_];
+        const Packet *flagged = nullptr; // what the flags stand for
+        const Run *held[4];
+        int n_held = 0;
+        const auto rows = [&] {
             for (int k = 0; k < n_held; k++)
                 row(*held[k]);
+            n_held = 0;
+        };
+        for (const Packet &packet : slot.packets) {
+            const Run &run = *packet.run;
+            if (!wanted(run))
+                continue;
+            if (!run.diagonal) {
+                if (run.stride != 1 || (n_held && (run.other != held[0]->other || run.length != held[0]->length)))
+                    rows();
+                if (run.stride != 1) {
+                    row(run);
+                    continue;
+                }
+                held[n_held++] = &run;
+                if (n_held == 4) {
+                    four(*held[0], *held[1], *held[2], *held[3]);
+                    n_held = 0;
+                }
+                continue;
+            }
+            if (8 * packet.count < run.length) {
+                some(run, packet.spikes, packet.count);
+                continue;
+            }
+            if (!flagged || flagged->spikes != packet.spikes || flagged->run->neuron != run.neuron || flagged->run->length != run.length) {
+                flagged = &packet;
+                flags_.assign(run.length, 0);
+                for (int32_t n = 0; n < packet.count; n++)
+                    flags_[packet.spikes[n] - run.neuron] = 1;
+            }
+            many(run, flags_.data());
         }
-        if (++now_ == ring_.size())
-            now_ = 0;
+        rows();
+        slot.packets.clear();
+        now_ = after(1);
+    }
+
+    // Calls a function for every run that is due in this step.
+    template <class Call> void pending(Call &&call) const {
+        for (const Packet &packet : ring_[now_].packets)
+            call(*packet.run);
     }
 
   private:
+    struct Packet {
+        const Run *run;
+        const int32_t *spikes; // for a diagonal, those of its neurons that spike, and their number
+        int32_t count;
+    };
+    int32_t after(const int32_t delay) const { // without a division
+        const int32_t slot = now_ + delay, n = ring_.size();
+        return slot < n ? slot : slot - n;
+    }
+    template <class Call> static void each(std::vector<Run> &runs, Call &&call) {
+        for (Run &run : runs)
+            call(run);
+    }
     struct Slot {
-        std::vector<Run> rows;
-        std::vector<std::pair<const Run *, std::pair<size_t, int32_t>>> diagonals; // first and number of their places
-        std::vector<int32_t> places;
+        std::vector<Packet> packets; // that are due in this step
+        std::vector<int32_t> spikes; // of this step, of which packets of later steps tell
     };
 
     std::vector<Run> rows_;
     std::vector<int32_t> first_;              // rows of neuron i: first_[i - start] to first_[i - start + 1]
     std::vector<std::vector<Run>> diagonals_; // those with the same neurons together
     std::vector<Slot> ring_;
-    std::vector<int32_t> places_, flags_;
+    std::vector<int32_t> flags_;
     std::vector<int32_t> next_; // for each neuron, the first diagonal that it or a later neuron is part of
-    size_t now_ = 0;
-    int32_t start_ = 0, stop_ = 0;
+    int32_t now_ = 0, start_ = 0, stop_ = 0;
     bool matrix_ = false, regular_ = false;
 };
 
@@ -248,10 +225,11 @@ template <uint32_t Id> Runs &runs() {
     return runs;
 }
 
-// What has happened to the synaptic variable that Id stands for: how often it may have changed, and how often in such a way that
-// equal parts of it may have become different.
+// What is known of the synaptic variable that Id stands for. Each of its rows may consist of several parts.
 struct History {
-    int64_t changes, divergences;
+    int64_t changes; // how often it may have changed
+    bool equal;      // whether all parts of a row are known to be the same, in every row
+    bool behind;     // whether only the first part of each row is up to date; the others have to become the same
 };
 template <uint32_t Id> History &history() {
     static History history = {};
@@ -264,6 +242,18 @@ template <class T> bool repeats(const T *values, const int32_t length, const int
         if (std::memcmp(values, values + part * length, length * sizeof(T)))
             return false;
     return true;
+}
+
+// Brings all parts of all rows up to date.
+template <class T> void catch_up(const Runs &runs, T *values, const int32_t parts, History &history) {
+    if (!history.behind)
+        return;
+    history.behind = false;
+    for (const Run &run : runs.rows()) {
+        const T *const first = values + run.synapse;
+        for (int32_t part = 1; part < parts; part++)
+            std::copy(first, first + run.length / parts, values + run.synapse + part * (run.length / parts));
+    }
 }
 
 // The sum of 64 bytes of weights of each of several rows: vectors of GCC and Clang, which translate them for whatever the
@@ -309,11 +299,11 @@ template <class W> class Sums {
 
     // Columns of which sums are made: all, or those of one of `parts` as long as all parts of every row are known to be equal.
     // Rows are compared when it is not known, but the more rarely the more often they were found to differ.
-    int32_t columns(const Runs &runs, const W *weights, const int32_t length, const int32_t parts, const History &history) {
+    int32_t columns(const Runs &runs, const W *weights, const int32_t length, const int32_t parts, History &history) {
         constexpr int32_t tile = Tile<W>::length;
         if (length % parts || (length / parts + tile - 1) / tile == (length + tile - 1) / tile)
             return length;
-        if (history.divergences != compared_) {
+        if (!history.equal) {
             if (wait_-- > 0)
                 return length;
             for (const Run &run : runs.rows())
@@ -322,7 +312,7 @@ template <class W> class Sums {
                     patience_ = std::min<int64_t>(2 * patience_, 1 << 20);
                     return length;
                 }
-            compared_ = history.divergences;
+            history.equal = true;
         }
         return length / parts;
     }
@@ -339,9 +329,12 @@ template <class W> class Sums {
             spikes_.assign(own.first, own.second);
             runs.begins(own.first, own.second, rows_);
             sum(weights, n_weights, length);
+            largest_ = *std::max_element(sums_.begin(), sums_.begin() + length);
         }
         return sums_.data();
     }
+
+    Sum largest() const { return largest_; } // of those sums
 
   private:
     // Tiles whose sums stay in registers over all rows.
@@ -396,7 +389,8 @@ template <class W> class Sums {
     std::vector<int32_t> spikes_;
     std::vector<int64_t> rows_; // where the rows of these begin
     std::vector<Sum> sums_;
-    int64_t changes_ = -1, compared_ = -1, wait_ = 0, patience_ = 1000;
+    Sum largest_ = 0;
+    int64_t changes_ = -1, wait_ = 0, patience_ = 1000;
     int32_t length_ = 0;
 };
 

@@ -1,7 +1,10 @@
-"""nBP (Renner et al. 2024): a gated circuit that learns by backpropagation in twelve time steps.
+"""nBP (Renner et al. 2024): a gated circuit that learns by backpropagation , twelve time steps a sample.
 
 parameters.py   rules, layer sizes, initial weights
-circuit.py      the table of arrows: populations and projections of training and inference
+layers.py       names of the populations by layer, and the matrices between them
+schedule.py     the phases of a sample for any number of layers
+generator.py    every arrow from layers and schedule
+circuit.py      the circuits of training and inference: populations, projections, weights of fixed arrows
 equations.py    neurons, synapses and the learning rule as Brian2 equations
 layout.py       how a circuit is laid out in arrays
 network.py      the Brian2 objects of any gated circuit

@@ -1,46 +1,37 @@
-"""nBP: backpropagation as a synfire-gated spiking circuit, twelve time steps a sample.
+"""nBP: backpropagation as a synfire-gated spiking circuit, as a `Circuit` made by `models.nbp.generator`.
 
 Source: A. Renner, F. Sheldon, A. Zlotnik, L. Tao, A. Sornborger, "The backpropagation algorithm implemented on spiking
-neuromorphic hardware", Nature Communications 15, 9691 (2024), doi 10.1038/s41467-024-53827-9. Populations, projections and
-phases follow its Figures 2, 4 and 5 and its supplementary tables; the symbols are the paper's.
+neuromorphic hardware", Nature Communications 15, 9691 (2024), doi 10.1038/s41467-024-53827-9. With one hidden layer, all
+populations, projections and phases are those of its Figures 2, 4 and 5 and its supplementary tables; the symbols are the
+paper's. With other numbers of layers, each hidden layer repeats what the paper's has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
-from brianprop.models.circuit import Circuit, Population, arrows
+from brianprop.models.circuit import Circuit, Population, Projection, arrows
+from brianprop.models.errors import ParameterError
 from brianprop.models.gating import LEAD, chain_arrows, chain_populations
-from brianprop.models.nbp.parameters import LAYERS, MATRICES, NBP, Rules
+from brianprop.models.nbp.generator import Arrow, inference_arrows, training_arrows
+from brianprop.models.nbp.layers import Layers
+from brianprop.models.nbp.parameters import NBP, Rules
+from brianprop.models.nbp.schedule import Schedule, sequential
 
-__all__ = [
-    "CONNECTIVITY",
-    "EDGE_ARROWS",
-    "INFERENCE_PERIOD",
-    "PERIOD",
-    "fixed_weights",
-    "inference_circuit",
-    "matrices",
-    "training_circuit",
-    "weights_of",
-]
+__all__ = ["CONNECTIVITY", "EDGES", "fixed_weights", "inference_circuit", "matrices", "training_circuit", "weights_of"]
 
-#: Phases of a training circuit and of an inference circuit: time steps per sample.
-PERIOD, INFERENCE_PERIOD = 12, 4
+SILENCE = Literal["published", "complete"]
 
-#: Arrows that move the edges of the boxes, by their kind. Those of weight 0 are left out.
-EDGE_ARROWS = {
-    "h_lower": "h_lower 0 g2 -> h_lt",
-    "h_upper": "h_upper 0 g2 -> h_gt",
-    "o_lower": "o_lower 0 g3 -> o_lt",
-    "o_upper": "o_upper 0 g3 -> o_gt",
-}
+#: Kinds of arrows that move the edges of the boxes of hidden layers and of the output. Those of weight 0 are left out.
+EDGES = ("h_lower", "h_upper", "o_lower", "o_upper")
 
 #: Connectivity of each kind of arrow.
 CONNECTIVITY = {
     "plastic": "all-to-all",
+    "feedback": "all-to-all",
     "copy": "one-to-one",
     "inhibit": "one-to-one",
     "gate_one": "one-to-one",
@@ -49,7 +40,7 @@ CONNECTIVITY = {
     "gate_high": "one-to-all",
     "lower": "one-to-all",
     "silence": "one-to-all",
-    **dict.fromkeys(EDGE_ARROWS, "one-to-all"),
+    **dict.fromkeys(EDGES, "one-to-all"),
 }
 
 
@@ -73,187 +64,149 @@ def fixed_weights(rules: Rules) -> dict[str, float]:
     }
 
 
-TRAINING_ARROWS = """
-plastic   0  x       -> h h_lt h_gt
-plastic   0  h       -> o o_lt o_gt
-plastic   0  o       -> d1
-plastic   0  oT_neg  -> d1
+def training_circuit(parameters: NBP, silence: SILENCE | None = None, schedule: Schedule | None = None) -> Circuit:
+    """The circuit that learns, 5 L + 2 phases a sample for L weight matrices.
 
-copy      0  input   -> x                     # the packets: image, label, memories, errors
-copy      0  target  -> t
-copy      0  h       -> m_h
-copy      1  m_h     -> h d1                  # phase 5
-copy      5  m_h     -> h d1                  # phase 9
-copy      4  x       -> m_x
-copy      0  m_x     -> x                     # phase 7
-copy      4  m_x     -> x                     # phase 11
-copy      0  t       -> d2_pos
-copy      0  d2_pos  -> o o_lt o_gt           # phase 5
-copy      4  d2_neg  -> o o_lt o_gt           # phase 9
-copy      0  d2_neg  -> oT_neg                # phase 5
-copy      4  d2_pos  -> oT_neg                # phase 9
-copy      3  h_lt    -> b_h
-copy      0  d1      -> h h_lt h_gt           # phases 7 and 11
+    With one hidden layer, 102 projections in twelve phases, as published (Renner et al. 2024, Figures 2 and 4). With
+    ``error="margin"`` other arrows produce the errors. With other edges of the boxes, some gates get additional arrows.
 
-inhibit   0  t       -> d2_neg
-inhibit   3  h_gt    -> b_h                   # b_h = h_lt AND NOT h_gt
+    Parameters
+    ----------
+    parameters : NBP
+    silence : {"published", "complete"}, optional
+        Which learned packets that reach closed layers are cancelled: those that the published circuit cancels, which has one
+        hidden layer, or all. By default as published with one hidden layer, and all with any other number.
+    schedule : Schedule, optional
+        Phases; by default `models.nbp.schedule.sequential`.
 
-gate_one  0  b_h     -> h h_lt h_gt           # the box function gates the hidden gradient, phase 7
-gate_one  4  b_h     -> h h_lt h_gt           # phase 11
+    Raises
+    ------
+    ParameterError
+        When the published silences are asked of another depth, or the schedule is not sound.
+    """
+    n_layers = len(parameters.sizes) - 1
+    if silence is None:
+        silence = "published" if n_layers == 2 else "complete"
+    if silence == "published" and n_layers != 2:
+        raise ParameterError(f"The published circuit has one hidden layer, not {n_layers - 1}; use silence = 'complete'.")
+    schedule = sequential(n_layers) if schedule is None else schedule
+    if faults := schedule.faults():
+        raise ParameterError(f"The schedule of {n_layers} layers is not sound: {' '.join(faults)}")
+    weights = fixed_weights(parameters)
+    edges = frozenset(kind for kind in EDGES if weights[kind] and (n_layers > 1 or kind.startswith("o_")))
+    table, firing = training_arrows(schedule, parameters.error, edges, silence, parameters.feedback)
+    sources = {"input": (0, 0), "target": (n_layers, schedule.forward[-1] - 1)}
+    layer_of = Layers(n_layers).layer_of()
+    reinforced = tuple(sorted(schedule.potentiation))
+    return _circuit("nbp-training", parameters, table, layer_of, sources, firing, schedule.period, reinforced)
 
-gate      0  g1      -> x
-gate      0  g2      -> h h_lt
-gate_high 0  g2      -> h_gt
-lower     0  g2      -> h_lt
-gate      0  g3      -> o o_lt t m_h
-gate_high 0  g3      -> o_gt
-lower     0  g3      -> o_lt
-gate      0  g5      -> h d1 o o_lt o_gt oT_neg
-gate      0  g6      -> d1 b_h m_x
-lower     0  g6      -> d1
-gate      0  g7      -> x
-gate      0  g9      -> h d1 o o_lt o_gt oT_neg
-gate      0  g10     -> d1
-lower     0  g10     -> d1
-gate      0  g11     -> x
 
-silence   0  g0      -> o o_lt o_gt
-silence   0  g4      -> d1 oT_neg
-silence   0  g6      -> o o_lt o_gt
-silence   0  g8      -> h h_lt h_gt
-silence   0  g10     -> o o_lt o_gt
-"""
-
-#: Arrows that produce the errors of the output, in addition to t -> d2_pos and t -| d2_neg.
-ERROR_ARROWS = {
-    # published: d2_pos = t AND NOT o AND o_lt, d2_neg = o AND NOT t AND o_lt AND NOT o_gt
-    "box": """
-copy      0  o       -> d2_neg
-inhibit   0  o       -> d2_pos
-inhibit   0  o_gt    -> d2_neg
-gate_one  0  o_lt    -> d2_pos d2_neg         # the box function gates the error
-""",
-    # an output learns until its drive has passed the margin: d2_pos = t AND NOT o_gt, d2_neg = o_lt AND NOT t
-    "margin": """
-copy      0  o_lt    -> d2_neg
-inhibit   0  o_gt    -> d2_pos
-gate      0  g4      -> d2_pos d2_neg
-""",
-}
-
-#: Populations that may fire in each phase of training.
-TRAINING_FIRING = {
-    0: ("input",),
-    1: ("x",),
-    2: ("h", "h_lt", "h_gt", "target"),
-    3: ("o", "o_lt", "o_gt", "t", "m_h"),
-    4: ("d2_pos", "d2_neg"),
-    5: ("h", "d1", "o", "o_lt", "o_gt", "oT_neg"),
-    6: ("d1", "b_h", "m_x"),
-    7: ("x", "h", "h_lt", "h_gt"),
-    8: (),
-    9: ("h", "d1", "o", "o_lt", "o_gt", "oT_neg"),
-    10: ("d1",),
-    11: ("x", "h", "h_lt", "h_gt"),
-}
-
-INFERENCE_ARROWS = """
-plastic   0  x       -> h
-plastic   0  h       -> o
-copy      0  input   -> x
-gate      0  g1      -> x
-gate      0  g2      -> h
-gate      0  g3      -> o
-silence   0  g0      -> o
-"""
-
-INFERENCE_FIRING = {0: ("input",), 1: ("x",), 2: ("h",), 3: ("o",)}
+def inference_circuit(parameters: NBP) -> Circuit:
+    """The forward pass alone: the ring input -> x -> h -> ... -> o, L + 2 phases a sample."""
+    n_layers = len(parameters.sizes) - 1
+    table, firing = inference_arrows(n_layers)
+    layer_of = {Layers(n_layers).activity(layer): layer for layer in range(n_layers + 1)}
+    return _circuit("nbp-inference", parameters, table, layer_of, {"input": (0, 0)}, firing, n_layers + 2, ())
 
 
 def _circuit(
     name: str,
     parameters: NBP,
-    table: str,
-    sources: tuple[Population, ...],
-    gated_names: Iterable[str],
+    table: Sequence[Arrow],
+    layer_of: dict[str, int],
+    sources: dict[str, tuple[int, int]],
     firing: dict[int, tuple[str, ...]],
     period: int,
+    reinforced: tuple[int, ...],
 ) -> Circuit:
-    gated = tuple(
+    """Populations and projections of arrows; `sources` gives the layer of each and the phase in which it sends."""
+    sizes, weights = parameters.sizes, fixed_weights(parameters)
+    layers = Layers(len(sizes) - 1)
+    starts = layers.matrices(parameters.feedback)
+    gradients = {layers.gradient(layer) for layer in layers.hidden}
+    populations = [Population(source, sizes[layer], "source", send_phase=phase) for source, (layer, phase) in sources.items()]
+    populations.append(Population("kick", 1, "source", send_phase=period - LEAD))
+    populations += [
         Population(
             population,
-            parameters.sizes[LAYERS[population]],
+            sizes[layer],
             bias=parameters.bias,
-            refractory=0 if population == "d1" else parameters.refractory,
+            refractory=0 if population in gradients else parameters.refractory,
             heterogeneous=True,
         )
-        for population in gated_names
-    )
-    chain = {phase: (f"g{(phase + 1) % period}",) for phase in range(period)}
+        for population, layer in layer_of.items()
+    ]
+    projections = [
+        Projection(
+            arrow.source,
+            arrow.target,
+            arrow.kind,
+            arrow.delay,
+            CONNECTIVITY[arrow.kind],
+            weight=weights.get(arrow.kind),
+            matrix=starts[arrow.source, arrow.target] if arrow.kind in ("plastic", "feedback") else None,
+            learns=arrow.kind != "feedback",
+        )
+        for arrow in table
+    ]
+    projections += arrows(chain_arrows(period), CONNECTIVITY, weights, {})
     return Circuit(
         name=name,
-        populations=sources + gated + chain_populations(period),
-        projections=tuple(arrows(table + chain_arrows(period), CONNECTIVITY, fixed_weights(parameters), MATRICES)),
+        populations=(*populations, *chain_populations(period)),
+        projections=tuple(projections),
         period=period,
         lead=LEAD,
-        reinforced=tuple(phase for phase in (5, 7) if phase < period),
+        reinforced=reinforced,
         readout="o",
-        readout_phase=3,
-        firing={phase: firing[phase] + chain[phase] for phase in range(period)},
+        readout_phase=len(sizes),
+        firing={phase: (*firing[phase], f"g{(phase + 1) % period}") for phase in range(period)},
     )
-
-
-def training_circuit(parameters: NBP) -> Circuit:
-    """The whole circuit, twelve phases per sample: 102 projections as published (Renner et al. 2024, Figures 2 and 4).
-
-    With ``error="margin"`` other arrows produce the errors. With other edges of the boxes, some gates get additional arrows.
-    """
-    sources = (
-        Population("input", parameters.n_in, "source", send_phase=0),
-        Population("target", parameters.n_out, "source", send_phase=2),
-        Population("kick", 1, "source", send_phase=PERIOD - LEAD),
-    )
-    weights = fixed_weights(parameters)
-    edges = [arrow for kind, arrow in EDGE_ARROWS.items() if weights[kind]]
-    table = "\n".join([TRAINING_ARROWS, ERROR_ARROWS[parameters.error], *edges, ""])
-    return _circuit("nbp-training", parameters, table, sources, LAYERS, TRAINING_FIRING, PERIOD)
-
-
-def inference_circuit(parameters: NBP) -> Circuit:
-    """The forward pass alone, input -> x -> h -> o gated by g0 to g3: four phases per sample."""
-    sources = (
-        Population("input", parameters.n_in, "source", send_phase=0),
-        Population("kick", 1, "source", send_phase=INFERENCE_PERIOD - LEAD),
-    )
-    return _circuit("nbp-inference", parameters, INFERENCE_ARROWS, sources, ("x", "h", "o"), INFERENCE_FIRING, INFERENCE_PERIOD)
 
 
 def matrices(circuit: Circuit, weights: dict[str, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
-    """The weight matrix of every learned projection of a circuit.
+    """The weight matrix of every projection of a circuit that has one.
 
     Parameters
     ----------
     circuit : Circuit
     weights : dict of int arrays
-        ``W1`` of shape (n_in, n_hid) and ``W2`` of shape (n_hid, n_out). Where a copy has drifted away from these (noise,
-        threshold heterogeneity or unequal steps), that copy is under ``"source>target"``.
+        ``W1`` of shape (n_in, n_1), ``W2`` of shape (n_1, n_2), ..., and ``B2``, ... of the same shapes where the circuit has
+        random feedback. Where a copy has drifted away from these (noise, threshold heterogeneity or unequal steps), that copy
+        is under ``"source>target"``.
 
     Returns
     -------
     dict from (source, target) to int array of shape (n_source, n_target)
     """
-    nominal = {"W1": weights["W1"], "W2": weights["W2"], "W2.T": weights["W2"].T, "-W2.T": -weights["W2"].T}
-    return {
-        (p.source, p.target): weights.get(f"{p.source}>{p.target}", nominal[p.matrix or ""])
-        for p in circuit.projections
-        if p.plastic
-    }
+    found = {}
+    for projection in circuit.projections:
+        if projection.matrix is not None:
+            pair = projection.source, projection.target
+            copy = weights.get(">".join(pair))
+            found[pair] = _copied(weights[_original(projection.matrix)], projection.matrix) if copy is None else copy
+    return found
 
 
 def weights_of(circuit: Circuit, learned: dict[tuple[str, str], np.ndarray]) -> dict[str, np.ndarray]:
-    """The inverse of `matrices`: W1 and W2 of the projections x -> h and h -> o, and those copies that differ from them."""
-    weights = {"W1": learned["x", "h"], "W2": learned["h", "o"]}
+    """The inverse of `matrices`: W1, W2, ... of the first projections that start from them, and the copies that differ."""
+    weights: dict[str, np.ndarray] = {}
+    for projection in circuit.projections:
+        if projection.matrix is not None:
+            matrix = learned[projection.source, projection.target]
+            # a transposed or negated copy gives the original by the same operation
+            weights.setdefault(_original(projection.matrix), _copied(matrix, projection.matrix))
     for pair, nominal in matrices(circuit, weights).items():
         if not np.array_equal(learned[pair], nominal):
             weights[">".join(pair)] = learned[pair]
     return {name: np.ascontiguousarray(matrix, dtype=np.int32) for name, matrix in weights.items()}
+
+
+def _original(name: str) -> str:
+    """``W2`` for ``W2``, ``W2.T`` and ``-W2.T``."""
+    return name.removeprefix("-").removesuffix(".T")
+
+
+def _copied(original: np.ndarray, name: str) -> np.ndarray:
+    """A matrix transposed and negated as the name of the copy says."""
+    matrix = original.T if name.endswith(".T") else original
+    return -matrix if name.startswith("-") else matrix

@@ -3,25 +3,18 @@
 A spike that is sent in phase p by an arrow of delay d arrives in phase p + 1 + d; so the delay of every arrow is a difference
 of two phases, less 1. The gating neuron g_p opens layers in phase p.
 
-Each hidden layer plays two roles: that of the published h towards the layer above, and that of the published o towards the
-layer below. Its populations are, for layer l,
-
-    h<l>, h<l>_lt, h<l>_gt   activity, and the lower and upper edge of its box
-    m_h<l>                   memory of the activity, for the learning of W^(l+1)
-    b_h<l>                   box gate, h_lt AND NOT h_gt: the derivative
-    d<l>                     local gradient, and the far end of the transposed W^(l+1)
-    h<l>T_neg                for l > 1, the source of the negated transpose of W^l
-
-With one hidden layer the number is left out, and the circuit is the published one, arrow for arrow.
+The names of the populations are those of `models.nbp.layers`. With one hidden layer the circuit is the published one, arrow for
+arrow.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from brianprop.models.nbp.layers import Layers
 from brianprop.models.nbp.schedule import Schedule
 
-__all__ = ["Arrow", "Layers", "inference_arrows", "training_arrows"]
+__all__ = ["Arrow", "inference_arrows", "training_arrows"]
 
 
 @dataclass(frozen=True)
@@ -32,78 +25,6 @@ class Arrow:
     delay: int
     source: str
     target: str
-
-
-@dataclass(frozen=True)
-class Layers:
-    """The names of the populations of a network with `n_layers` weight matrices, by layer."""
-
-    n_layers: int
-
-    @property
-    def hidden(self) -> range:
-        """Numbers of the hidden layers."""
-        return range(1, self.n_layers)
-
-    def activity(self, layer: int) -> str:
-        """x, h<l> or o."""
-        if layer == 0:
-            return "x"
-        if layer == self.n_layers:
-            return "o"
-        return "h" if self.n_layers == 2 else f"h{layer}"
-
-    def edges(self, layer: int) -> tuple[str, str, str]:
-        """The three copies of a layer: its activity, and the lower and upper edge of its box."""
-        name = self.activity(layer)
-        return name, f"{name}_lt", f"{name}_gt"
-
-    def negative(self, layer: int) -> str:
-        """Source of the negated transpose of W^l."""
-        return f"{self.activity(layer)}T_neg"
-
-    def memory(self, layer: int) -> str:
-        """Memory of a layer's activity."""
-        return f"m_{self.activity(layer)}"
-
-    def box(self, layer: int) -> str:
-        """Box gate of a hidden layer."""
-        return f"b_{self.activity(layer)}"
-
-    def gradient(self, layer: int) -> str:
-        """Local gradient of a hidden layer."""
-        return f"d{layer}"
-
-    @property
-    def errors(self) -> tuple[str, str]:
-        """Local gradient of the output, positive and negative part."""
-        return f"d{self.n_layers}_pos", f"d{self.n_layers}_neg"
-
-    def layer_of(self) -> dict[str, int]:
-        """The layer whose size each gated population has, in the order in which the neurons lie.
-
-        The copies of a layer lie side by side and the negative source before the activity, so that copies of a matrix can share
-        one pathway.
-        """
-        found = {"x": 0, "m_x": 0}
-        for layer in self.hidden:
-            if layer > 1:
-                found[self.negative(layer)] = layer
-            found |= dict.fromkeys([*self.edges(layer), self.memory(layer), self.box(layer), self.gradient(layer)], layer)
-        last = self.n_layers
-        if last > 1:
-            found[self.negative(last)] = last
-        return found | dict.fromkeys([*self.edges(last), "t", *self.errors], last)
-
-    def matrices(self) -> dict[tuple[str, str], str]:
-        """The matrix that each learned arrow starts from: W1, W2, ..., W2.T, -W2.T, ..."""
-        found = {}
-        for layer in range(1, self.n_layers + 1):
-            found |= {(self.activity(layer - 1), target): f"W{layer}" for target in self.edges(layer)}
-            if layer > 1:
-                found[self.activity(layer), self.gradient(layer - 1)] = f"W{layer}.T"
-                found[self.negative(layer), self.gradient(layer - 1)] = f"-W{layer}.T"
-        return found
 
 
 @dataclass
@@ -128,7 +49,7 @@ class _Table:
 
 
 def training_arrows(
-    schedule: Schedule, error: str, edges: frozenset[str], silence: str
+    schedule: Schedule, error: str, edges: frozenset[str], silence: str, feedback: str
 ) -> tuple[list[Arrow], dict[int, tuple[str, ...]]]:
     """All arrows of the training circuit but the chain, and the firing table.
 
@@ -141,6 +62,9 @@ def training_arrows(
         Edges of the boxes that have arrows of their own, since they lie elsewhere than at 0 and theta.
     silence : {"published", "complete"}
         Which learned packets that reach a closed layer are cancelled: all of them, or those of the published circuit (L = 2).
+    feedback : {"transpose", "random"}
+        Whether transposed copies of the weights carry the gradient back, which learn as these do, or matrices that do not
+        learn.
 
     Returns
     -------
@@ -149,12 +73,12 @@ def training_arrows(
         The populations, the chain left out, that may fire in each phase.
     """
     table, layers, last = _Table(schedule), Layers(schedule.n_layers), schedule.n_layers
-    for (source, target), _ in layers.matrices().items():
-        table.arrows[Arrow("plastic", 0, source, target)] = None
+    for (source, target), name in layers.matrices(feedback).items():
+        table.arrows[Arrow("plastic" if "W" in name else "feedback", 0, source, target)] = None
     _forward(table, layers, edges)
     _error(table, layers, error)
     for layer in range(last, 0, -1):
-        _replay(table, layers, layer)
+        _replay(table, layers, layer, learned_feedback=feedback == "transpose")
         if layer < last:
             _hidden_gradient(table, layers, layer)
     _silence(table, layers, silence)
@@ -218,13 +142,13 @@ def _error(table: _Table, layers: Layers, error: str) -> None:
     table.fires(negative, compared)
 
 
-def _replay(table: _Table, layers: Layers, layer: int) -> None:
+def _replay(table: _Table, layers: Layers, layer: int, learned_feedback: bool) -> None:
     """W^l learns: the layer below replays its activity while layer l fires its gradient, first one sign and then the other."""
     schedule, last, below = table.schedule, layers.n_layers, layers.activity(layer - 1)
     remembered = schedule.p(1) - 1 if layer == 1 else schedule.forward[layer - 1] + 1
     for phase in (schedule.p(layer), schedule.n(layer)):
-        # a gradient of the layer below is the far end of the transposed weights
-        replayed = (below,) if layer == 1 else (below, layers.gradient(layer - 1))
+        # the gradient of the layer below is the far end of the transposed weights, which learn with W^l
+        replayed = (below, layers.gradient(layer - 1)) if layer > 1 and learned_feedback else (below,)
         for target in replayed:
             table.between("copy", layers.memory(layer - 1), remembered, target, phase)
             table.opens("gate", phase, target)

@@ -10,15 +10,15 @@ import numpy as np
 from brianprop.models.circuit import Circuit, Projection
 from brianprop.models.nbp.parameters import Rules
 
-__all__ = ["Block", "FixedSynapses", "Matrices", "fixed_synapses", "neuron_arrays", "pack", "plastic_blocks", "unpack"]
+__all__ = ["Block", "FixedSynapses", "Matrices", "fixed_synapses", "matrix_blocks", "neuron_arrays", "pack", "unpack"]
 
-#: Learned weights by (source, target), of shape (n_source, n_target).
+#: Weights by (source, target), of shape (n_source, n_target).
 Matrices = dict[tuple[str, str], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Block:
-    """Learned projections that share one Synapses object, which connects all sources to all targets.
+    """Projections with matrices that share one Synapses object, which connects all sources to all targets.
 
     Attributes
     ----------
@@ -27,13 +27,18 @@ class Block:
     sources, targets : tuple of str
         Populations that lie side by side in the layout.
     projections : tuple of Projection
-        One for each pair of source and target.
+        One for each pair of source and target. All of them learn, or none.
     """
 
     name: str
     sources: tuple[str, ...]
     targets: tuple[str, ...]
     projections: tuple[Projection, ...]
+
+    @property
+    def learns(self) -> bool:
+        """Whether its projections learn, in a circuit that learns."""
+        return self.projections[0].plastic
 
 
 def _stretches(names: list[str], index: dict[str, int]) -> list[list[str]]:
@@ -43,26 +48,28 @@ def _stretches(names: list[str], index: dict[str, int]) -> list[list[str]]:
     return [names] if contiguous else [[name] for name in names]
 
 
-def plastic_blocks(circuit: Circuit) -> tuple[Block, ...]:
-    """Group the learned projections of a circuit.
+def matrix_blocks(circuit: Circuit) -> tuple[Block, ...]:
+    """Group the projections of a circuit that have matrices: those that learn, and then those that do not."""
+    return (*_blocks(circuit, "plastic", learns=True), *_blocks(circuit, "feedback", learns=False))
 
-    First, targets of one source are joined where they lie side by side; then, sources of the same targets.
-    """
+
+def _blocks(circuit: Circuit, prefix: str, learns: bool) -> tuple[Block, ...]:
+    """First, targets of one source are joined where they lie side by side; then, sources of the same targets."""
     index = {population.name: number for number, population in enumerate(circuit.neurons)}
-    plastic = {(p.source, p.target): p for p in circuit.projections if p.plastic}
+    members = {(p.source, p.target): p for p in circuit.projections if p.matrix is not None and p.learns == learns}
     targets_of: dict[str, list[str]] = defaultdict(list)
     sources_of: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for source, target in sorted(plastic, key=lambda pair: (index[pair[0]], index[pair[1]])):
+    for source, target in sorted(members, key=lambda pair: (index[pair[0]], index[pair[1]])):
         targets_of[source].append(target)
     for source, targets in targets_of.items():
         for joined in _stretches(targets, index):
             sources_of[tuple(joined)].append(source)
     return tuple(
         Block(
-            f"plastic_{joined[0]}_{targets[0]}",
+            f"{prefix}_{joined[0]}_{targets[0]}",
             tuple(joined),
             targets,
-            tuple(plastic[source, target] for source in joined for target in targets),
+            tuple(members[source, target] for source in joined for target in targets),
         )
         for targets, sources in sources_of.items()
         for joined in _stretches(sources, index)
@@ -109,14 +116,14 @@ class FixedSynapses:
 
 
 def fixed_synapses(circuit: Circuit, codegen: str) -> dict[str, FixedSynapses]:
-    """The synapses of all fixed arrows, by the name of their Synapses object.
+    """The synapses of all arrows of a single weight, by the name of their Synapses object.
 
     Brian2's own queue is fast where all synapses of an object have the same delay; then there is one object per delay. Dense
     pathways handle several delays by themselves; then one object holds arrow after arrow.
     """
     parts = defaultdict(list)
     for projection in circuit.projections:
-        if projection.plastic:
+        if projection.matrix is not None:
             continue
         source, target = circuit[projection.source], circuit[projection.target]
         j = np.arange(target.size)

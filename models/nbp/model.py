@@ -10,7 +10,7 @@ import numpy as np
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.model import Model, Read, Recorded, Result, Stimuli, recorded_spikes
-from brianprop.models.nbp.layout import Matrices, fixed_synapses, neuron_arrays, pack, plastic_blocks, unpack
+from brianprop.models.nbp.layout import Matrices, fixed_synapses, matrix_blocks, neuron_arrays, pack, unpack
 from brianprop.models.nbp.network import NetworkBuilder, active_phases
 from brianprop.models.nbp.parameters import Rules
 from brianprop.models.weights import Array, require
@@ -31,7 +31,7 @@ class GatedResult(Result):
     Attributes
     ----------
     matrices : dict from (source, target) to int array of shape (n_source, n_target)
-        Every learned matrix after the run.
+        Every matrix after the run; those of random feedback are as they were before.
     drive : float array of shape (n_samples, n_readout)
         Membrane of the readout population in the readout phase of each sample.
     spikes : bool array of shape (n_samples, n_readout)
@@ -67,7 +67,7 @@ class GatedModel(Model):
         self.circuit, self.rules, self.seed, self.code = circuit, rules, seed, code
         self.name, self.lead, self.period, self.dt = circuit.name, circuit.lead, circuit.period, rules.dt
         self.width = sum(population.size for population in circuit.sources)
-        self.learned = tuple(block.name for block in plastic_blocks(circuit))
+        self.learned = tuple(block.name for block in matrix_blocks(circuit))
         self.segments = (self.width,)
         self.groups = {"neurons": sum(population.size for population in circuit.neurons), "sources": self.width}
         answers = circuit[circuit.readout].size
@@ -120,7 +120,9 @@ class GatedModel(Model):
         return {
             "circuit": [getattr(circuit, name) for name in fields],
             "populations": [(p.name, p.size, p.role, p.send_phase) for p in circuit.populations],
-            "projections": [(p.source, p.target, p.connectivity, p.delay, p.plastic) for p in circuit.projections],
+            "projections": [
+                (p.source, p.target, p.connectivity, p.delay, p.plastic, p.matrix is not None) for p in circuit.projections
+            ],
             "order": rules.order,
             "noisy": rules.weight_noise > 0,
             "dt": rules.dt,
@@ -137,10 +139,14 @@ class GatedModel(Model):
             return self.code.single_precision(codegen)
         circuit, rules = self.circuit, self.rules
         loihi = rules.tau_m == rules.tau_s == rules.dt and math.frexp(rules.dt)[0] == 0.5
+        # the largest sum of all that may ever reach a neuron
+        drive = {population.name: rules.theta + abs(population.bias) for population in circuit.populations}
+        for projection in circuit.projections:
+            size = circuit[projection.source].size
+            drive[projection.target] += size * rules.w_max if projection.weight is None else abs(projection.weight)
         fixed = [rules.theta, *(population.bias for population in circuit.populations)]
         fixed += [projection.weight for projection in circuit.projections if projection.weight is not None]
-        largest = max(population.size for population in circuit.populations) * rules.w_max - 4 * rules.bias
-        exact = all(2 * value == round(2 * value) for value in fixed) and largest + 16 * max(map(abs, fixed)) < HALVES_LIMIT
+        exact = all(2 * value == round(2 * value) for value in fixed) and max(drive.values()) < HALVES_LIMIT
         # an update, before it is clipped
         exact &= rules.w_max + rules.eta_plus + rules.eta_minus < HALVES_LIMIT
         return codegen != "stock" and loihi and not rules.weight_noise and not rules.theta_spread and exact
@@ -160,28 +166,30 @@ class GatedModel(Model):
     def require_weights(self, weights: Matrices) -> None:
         wanted = {}
         for projection in self.circuit.projections:
-            if projection.plastic:
+            if projection.matrix is not None:
                 shape = (self.circuit[projection.source].size, self.circuit[projection.target].size)
                 array = Array(shape, np.int32, self.rules.w_max, "w_max", (0, 1), "whole numbers")
                 wanted[f"{projection.source} -> {projection.target}"] = array
         require(f"circuit {self.name}", {" -> ".join(pair): weights[pair] for pair in weights}, wanted)
 
     def constants(self, first: int) -> dict[str, float]:
-        names = ("w_max", "eta_plus", "eta_minus") if self.circuit.reinforced else ()
-        if (self.code or self).rules.weight_noise > 0:
-            names += ("weight_noise",)
-        neurons = {f"neurons.{name}": getattr(self.rules, name) for name in ("tau_m", "tau_s")}
-        return neurons | {f"{block}.{name}": float(getattr(self.rules, name)) for block in self.learned for name in names}
+        of_all = ("weight_noise",) if (self.code or self).rules.weight_noise > 0 else ()
+        of_learning = ("w_max", "eta_plus", "eta_minus") if self.circuit.reinforced else ()
+        values = {f"neurons.{name}": getattr(self.rules, name) for name in ("tau_m", "tau_s")}
+        for block in matrix_blocks(self.circuit):
+            names = of_learning + of_all if block.learns else of_all
+            values |= {f"{block.name}.{name}": float(getattr(self.rules, name)) for name in names}
+        return values
 
     def initial_state(self, weights: Matrices, codegen: str) -> dict[str, np.ndarray]:
         state = neuron_arrays(self.circuit, self.rules, self.seed)
         state |= {f"{name}.w": fixed.w for name, fixed in fixed_synapses(self.circuit, codegen).items()}
-        return state | {f"{block.name}.w": pack(block, weights).ravel().astype(float) for block in plastic_blocks(self.circuit)}
+        return state | {f"{block.name}.w": pack(block, weights).ravel().astype(float) for block in matrix_blocks(self.circuit)}
 
     def result(self, read: Read, n_turns: int, seconds: float) -> GatedResult:
         circuit = self.circuit
         matrices: Matrices = {}
-        for block in plastic_blocks(circuit):
+        for block in matrix_blocks(circuit):
             shape = tuple(sum(circuit[name].size for name in side) for side in (block.sources, block.targets))
             weights = read(f"{block.name}.w").reshape(shape)
             whole = np.rint(weights).astype(np.int32)

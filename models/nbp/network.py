@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from brianprop.models.circuit import Circuit
-from brianprop.models.dense import any_order, dense_codeobj_class, may_rest, only_where
+from brianprop.models.dense import any_order, dense_codeobj_class, may_rest, one_step_memory, only_where
 from brianprop.models.equations import expose_to_synapses, per_neuron, read_from_targets
 from brianprop.models.nbp import equations
-from brianprop.models.nbp.layout import Block, FixedSynapses, fixed_synapses, plastic_blocks
+from brianprop.models.nbp.layout import Block, FixedSynapses, fixed_synapses, matrix_blocks
 from brianprop.models.nbp.parameters import Rules
 
 __all__ = ["NetworkBuilder", "active_phases"]
@@ -77,8 +77,8 @@ class NetworkBuilder:
         objects: dict[str, Any] = {"neurons": neurons, "sources": sources}
         for name, fixed in fixed_synapses(self.circuit, self.codegen).items():
             objects[name] = self._fixed(name, fixed, sources if fixed.from_sources else neurons, neurons)
-        for block in plastic_blocks(self.circuit):
-            objects[block.name] = self._plastic(block, neurons)
+        for block in matrix_blocks(self.circuit):
+            objects[block.name] = self._matrix(block, neurons)
         objects["readout"] = self._readout(neurons)
         objects |= self._monitors(objects)
         network = b2.Network(*objects.values(), name=network_name)
@@ -101,6 +101,8 @@ class NetworkBuilder:
         )
         if self.dense and not self.noisy:
             may_rest(group)
+            if self.weight_dtype is not None and self.replicas == 1:
+                one_step_memory(group, "v = I + b", "v > theta", read=self._slice((self.circuit.readout,)))
         return group
 
     def _sources(self):
@@ -145,24 +147,26 @@ class NetworkBuilder:
             synapses.delay = np.tile(fixed.delay, self.replicas) * dt
         return synapses
 
-    def _plastic(self, block: Block, neurons):
-        """One Synapses object of learned arrows; in an inference circuit, where no phase reinforces, they only propagate."""
+    def _matrix(self, block: Block, neurons):
+        """One Synapses object of arrows with matrices.
+
+        They only propagate where they do not learn, and in an inference circuit, where no phase reinforces.
+        """
         import brian2 as b2
 
+        learns = self.learns and block.learns
         one_network = self.replicas == 1
         pre, post = self._slice(block.sources), self._slice(block.targets)
-        model = equations.coincidence_model(
-            self.circuit.reinforced, self.noisy, self.learns, whole=self.weight_dtype is not None
-        )
+        model = equations.coincidence_model(self.circuit.reinforced, self.noisy, learns, whole=self.weight_dtype is not None)
         # with noise, Brian2's own code runs both in one pathway, in the order that the rules say
         two_pathways = self.dense is not None and not self.noisy
-        pathways = equations.coincidence_pathways(self.learns)
+        pathways = equations.coincidence_pathways(learns)
         synapses = b2.Synapses(
             # a slice of a group is contiguous, which the same slice of several networks is not
             neurons[pre] if one_network else neurons,
             neurons[post] if one_network else neurons,
             read_from_targets(model, self.exposed),
-            on_pre=pathways if two_pathways else equations.coincidence_on_pre(self.rules.order, self.noisy, self.learns),
+            on_pre=pathways if two_pathways else equations.coincidence_on_pre(self.rules.order, self.noisy, learns),
             # one delay for all synapses: otherwise Brian2 stores one for each, and its queue is slower
             delay=dict.fromkeys(pathways, 0 * b2.second) if two_pathways else 0 * b2.second,
             namespace=self.pacing,
@@ -171,7 +175,7 @@ class NetworkBuilder:
             dtype=self.weight_dtype and {"w": self.weight_dtype},
             name=block.name,
         )
-        if two_pathways and self.learns:
+        if two_pathways and learns:
             synapses.learn.order = synapses.propagate.order + (1 if self.rules.order == "propagate-first" else -1)
             only_where(synapses.learn, "y0_post")
         if two_pathways and self.weight_dtype is not None and one_network:

@@ -5,53 +5,25 @@ Source: Renner et al. 2024, see `models.nbp.circuit`.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
+from brianprop.models.nbp.layers import Layers
 from brianprop.models.parameters import Checked
 from brianprop.models.weights import Array
 
-__all__ = ["LAYERS", "MATRICES", "NBP", "ORIGINALS", "Rules", "initial_weights"]
+__all__ = ["NBP", "Rules", "initial_weights"]
 
 #: Largest magnitude of a fixed weight: double precision then still resolves the units of learned weights in sums of both.
 LARGEST_DRIVE = 2.0**40
 
 ORDER = Literal["propagate-first", "learn-first"]
 ERROR = Literal["box", "margin"]
-
-#: Layer of each population, in the order in which the neurons are laid out. The three copies of a layer lie side by side, and
-#: oT_neg before o, so that copies of a matrix can share one pathway.
-LAYERS = {
-    "x": "in",
-    "m_x": "in",
-    "h": "hid",
-    "h_lt": "hid",
-    "h_gt": "hid",
-    "m_h": "hid",
-    "b_h": "hid",
-    "d1": "hid",
-    "oT_neg": "out",
-    "o": "out",
-    "o_lt": "out",
-    "o_gt": "out",
-    "t": "out",
-    "d2_pos": "out",
-    "d2_neg": "out",
-}
-
-#: Weight matrix of each learned projection at the start.
-MATRICES = {
-    **{("x", target): "W1" for target in ("h", "h_lt", "h_gt")},
-    **{("h", target): "W2" for target in ("o", "o_lt", "o_gt")},
-    ("o", "d1"): "W2.T",
-    ("oT_neg", "d1"): "-W2.T",
-}
-
-#: The projections that hold W1 and W2 themselves; all others in `MATRICES` hold copies.
-ORIGINALS = {("x", "h"): "W1", ("h", "o"): "W2"}
+FEEDBACK = Literal["transpose", "random"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +59,9 @@ class Rules(Checked):
     """Lower edge of the box of the outputs; of wrong classes, the margin that the drive must stay below [theta]."""
     o_upper: float = 1.0
     """Upper edge of that box; of the right class, the margin that the drive must exceed [theta]."""
+    feedback: FEEDBACK = "transpose"
+    """What carries the gradient back to hidden layers: transposed copies of the weights, which learn as they do (published), or
+    random weights that never change (feedback alignment, Lillicrap et al. 2016, Nature Communications 7, 13276)."""
     w_max: int = 254
     """Bound of the learned weights."""
     w_step: int = 2
@@ -106,13 +81,13 @@ class Rules(Checked):
     refractory: int = 2
     """Refractory period [time steps]: 2 is silent in the step after a spike. Gating neurons and d1 have none."""
     weight_noise: float = 0.0
-    """S.d. of Gaussian noise on each transmission by a learned synapse [weight units]."""
+    """S.d. of Gaussian noise on each transmission by a synapse of a weight matrix [weight units]."""
     theta_spread: float = 0.0
     """S.d. of the thresholds of gated neurons, relative to theta."""
 
     def __post_init__(self):
         self._require_numbers()
-        for name, known in (("order", get_args(ORDER)), ("error", get_args(ERROR))):
+        for name, known in (("order", get_args(ORDER)), ("error", get_args(ERROR)), ("feedback", get_args(FEEDBACK))):
             self._require(name, getattr(self, name) in known, f"one of {', '.join(known)}")
         for name in ("w_max", "w_step"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
@@ -148,44 +123,65 @@ class NBP(Rules):
 
     n_in: int = 400
     """Input neurons: the pixels of an image."""
-    n_hid: int = 400
-    """Hidden neurons."""
+    hidden: tuple[int, ...] = (400,)
+    """Hidden neurons of each layer; none for a single matrix of weights from the input to the output."""
     n_out: int = 10
     """Output neurons, one per class."""
 
     def __post_init__(self):
+        if isinstance(self.hidden, list):  # JSON gives lists
+            object.__setattr__(self, "hidden", tuple(self.hidden))
         super().__post_init__()
-        for name in ("n_in", "n_hid", "n_out"):
+        for name in ("n_in", "n_out"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
+        self._require("hidden", all(size >= 1 for size in self.hidden), "sizes of at least 1")
 
     @property
-    def sizes(self) -> dict[str, int]:
-        """Layer sizes by name."""
-        return {"in": self.n_in, "hid": self.n_hid, "out": self.n_out}
+    def sizes(self) -> tuple[int, ...]:
+        """Neurons of each layer, including input and output."""
+        return (self.n_in, *self.hidden, self.n_out)
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """Shape, type and bound of each weight matrix: W1 and W2, and those copies that may have drifted away from them."""
+        """Shape, type and bound of each matrix: W1, W2, ..., the random feedback B2, ..., if there is any, and those copies of
+        W1, W2, ... that may have drifted away from them."""
 
-        def array(source: str, target: str, needed: bool) -> Array:
-            shape = (self.sizes[LAYERS[source]], self.sizes[LAYERS[target]])
-            grid = (0, self.w_step)
-            return Array(shape, np.int32, self.w_max, "w_max", grid, f"grid of w_step = {self.w_step}", needed)
+        def array(shape: tuple[int, ...], needed: bool) -> Array:
+            return Array(shape, np.int32, self.w_max, "w_max", (0, self.w_step), f"grid of w_step = {self.w_step}", needed)
 
-        copies = {">".join(pair): array(*pair, False) for pair in MATRICES if pair not in ORIGINALS}
-        return {matrix: array(*pair, True) for pair, matrix in ORIGINALS.items()} | copies
+        layers = Layers(len(self.sizes) - 1)
+        shapes = {f"W{layer}": shape for layer, shape in enumerate(itertools.pairwise(self.sizes), 1)}
+        if self.feedback == "random":
+            shapes |= {f"B{layer}": shapes[f"W{layer}"] for layer in range(2, layers.n_layers + 1)}
+        arrays = {name: array(shape, True) for name, shape in shapes.items()}
+        layer_of = layers.layer_of()
+        for (source, target), name in layers.matrices(self.feedback).items():
+            if name.strip("-").startswith("W") and (source, target) not in layers.originals:
+                shape = (self.sizes[layer_of[source]], self.sizes[layer_of[target]])
+                arrays[f"{source}>{target}"] = array(shape, False)
+        return arrays
+
+
+#: Names of the independent random streams of one seed that draw W1, W2, ... and the random feedback B2, ...
+WEIGHT_STREAM, FEEDBACK_STREAM = 0, 5
 
 
 def initial_weights(parameters: NBP, seed: int) -> dict[str, np.ndarray]:
-    """Draw W1 of shape (n_in, n_hid) and W2 of shape (n_hid, n_out).
+    """Draw W1 of shape (n_in, n_1), W2 of shape (n_1, n_2), ..., and with random feedback B2 of the shape of W2, ...
 
     Normal with variance 2 / (n_pre + n_post), times theta, clipped to +-w_init_max and rounded toward zero to the grid
     w_step (Methods, "initial weights"). The same seed gives the same weights.
     """
-    rng = np.random.default_rng([seed, 0])
-    weights = {}
-    for name, n_pre, n_post in (("W1", parameters.n_in, parameters.n_hid), ("W2", parameters.n_hid, parameters.n_out)):
-        drawn = rng.normal(0.0, math.sqrt(2 / (n_pre + n_post)), (n_pre, n_post)) * parameters.theta
-        clipped = np.clip(drawn, -parameters.w_init_max, parameters.w_init_max)
-        weights[name] = (np.trunc(clipped / parameters.w_step) * parameters.w_step).astype(np.int32)
+    pairs = list(enumerate(itertools.pairwise(parameters.sizes), 1))
+    rng = np.random.default_rng([seed, WEIGHT_STREAM])
+    weights = {f"W{layer}": _drawn(parameters, rng, shape) for layer, shape in pairs}
+    if parameters.feedback == "random":
+        rng = np.random.default_rng([seed, FEEDBACK_STREAM])
+        weights |= {f"B{layer}": _drawn(parameters, rng, shape) for layer, shape in pairs[1:]}
     return weights
+
+
+def _drawn(parameters: NBP, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    drawn = rng.normal(0.0, math.sqrt(2 / sum(shape)), shape) * parameters.theta
+    clipped = np.clip(drawn, -parameters.w_init_max, parameters.w_init_max)
+    return (np.trunc(clipped / parameters.w_step) * parameters.w_step).astype(np.int32)

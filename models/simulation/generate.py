@@ -56,6 +56,7 @@ MAIN_LOOP = """
     turns.idle = {{{idle}}};
     turns.phased = {{{phased}}};
     brianprop::run_turns({network}, turns, results_dir);
+    {after}
 }}
 """
 
@@ -248,6 +249,8 @@ def generate(folder: Path, model: Model, codegen: str) -> dict:
             for name, code in device.code_objects.items()
             if dense and name.endswith("_push_spikes") and type(code) is dense_codeobj_class()
         ]
+        # Brian2 calls these after its own run, which is over before the first turn
+        after = [arguments[0].name for kind, arguments in device.main_queue if dense and kind == "after_run_code_object"]
         loop = MAIN_LOOP.format(
             prepared=PREPARED[target].format(**variables),
             network=network.name,
@@ -258,6 +261,7 @@ def generate(folder: Path, model: Model, codegen: str) -> dict:
             idle=", ".join(idle),
             names=", ".join(f'{{_run_{name}, "{name}"}}' for name in running),
             phased=", ".join(phased) if dense else "",
+            after=" ".join(f"_after_run_{name}();" for name in after),
             by_phase="true" if dense else "false",
             own_loop="false" if codegen == CUDA else "true",  # Brian2CUDA advances its ring buffers in Brian2's loop
             **variables,

@@ -225,12 +225,12 @@ class Parallel:
         model: Any = simulator.model
         self._simulator, self.replicas, self.model = simulator, model.replicas, model.first
 
-    def run(self, weights: Weights, stimuli: Stimuli, samples: np.ndarray, **options: Any) -> Result:
+    def run(self, weights: Weights, stimuli: Stimuli, samples: np.ndarray, **options: Any) -> Any:
         """See `models.simulation.Simulator.run`. Spikes are not recorded, and the last replicas may get some samples twice."""
         samples = np.asarray(samples)
         parts = np.resize(samples, (self.replicas, -(-len(samples) // self.replicas)))
-        run: Any = self._simulator.run  # which takes lists for replicas
-        results = run([weights] * self.replicas, ReplicaStimuli([stimuli] * self.replicas), parts, **options)
+        together: Any = ReplicaStimuli([stimuli] * self.replicas)
+        results = self._simulator.run([weights] * self.replicas, together, parts, **options)
         return self.model.joined(results, len(samples))
 
     def close(self) -> None:

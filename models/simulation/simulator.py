@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from brianprop.models.errors import ParameterError
-from brianprop.models.model import Model, Result, Stimuli, Weights
+from brianprop.models.model import Model, Stimuli, Weights
+
+if TYPE_CHECKING:
+    from brianprop.models.simulation.replicas import ReplicaStimuli
 
 __all__ = ["Progress", "Simulator"]
 
@@ -28,16 +31,16 @@ class Simulator:
 
     def run(
         self,
-        weights: Weights,
-        stimuli: Stimuli,
+        weights: Weights | Sequence[Weights],
+        stimuli: Stimuli | ReplicaStimuli,
         samples: np.ndarray,
         *,
         noise_seed: int = 0,
         n_recorded: int = 0,
         first: int = 0,
         progress: Progress | None = None,
-    ) -> Result:
-        """Present samples, one per turn.
+    ) -> Any:
+        """Present samples, one per turn. Gives the `Result` of the model.
 
         For `Replicas`, weights are a list, samples have the shape (n_networks, n_turns), and a list of results is returned.
 
@@ -47,7 +50,7 @@ class Simulator:
             The learned weights at the start, as the model names them.
         stimuli : Stimuli
         samples : int array of shape (n_turns,)
-            Row numbers of the stimuli, in the order of presentation.
+            Row numbers of the stimuli, in the order of the turns.
         noise_seed : int
             Seed of the random numbers, where the model draws any.
         n_recorded : int
@@ -70,14 +73,14 @@ class Simulator:
 
     def _run(
         self,
-        weights: Weights,
-        stimuli: Stimuli,
+        weights: Any,
+        stimuli: Stimuli | ReplicaStimuli,
         samples: np.ndarray,
         noise_seed: int,
         n_recorded: int,
         first: int,
         progress: Progress | None,
-    ) -> Result:
+    ) -> Any:
         """As `run`, with arguments that have been checked."""
         raise NotImplementedError
 
@@ -90,7 +93,7 @@ class Simulator:
     def __exit__(self, *exception) -> None:
         self.close()
 
-    def _checked(self, stimuli: Stimuli, samples: np.ndarray, **numbers: int) -> np.ndarray:
+    def _checked(self, stimuli: Stimuli | ReplicaStimuli, samples: np.ndarray, **numbers: int) -> np.ndarray:
         """The samples as int64, after checks of all arguments but the weights."""
         for name, value in numbers.items():
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value <= MAX_SEED:
@@ -120,7 +123,7 @@ class Simulator:
                 )
         return samples.astype(np.int64)
 
-    def _values(self, weights: Weights, n_turns: int, n_recorded: int, noise_seed: int, first: int) -> dict[str, Any]:
+    def _values(self, weights: Any, n_turns: int, n_recorded: int, noise_seed: int, first: int) -> dict[str, Any]:
         """The values of all variables that are set before a run, by ``object.variable``."""
         counts = {"n_turns": n_turns, "n_recorded": n_recorded, "noise_seed": noise_seed}
         values = self.model.initial_state(weights, self.codegen) | self.model.constants(first)

@@ -18,6 +18,12 @@
 #include <unistd.h>
 #include <utility>
 #include <vector>
+#if __has_include("steps.h")
+#include "steps.h" // of dense code
+#define BRIANPROP_STEPS_AHEAD(steps) brianprop::steps_ahead = steps
+#else
+#define BRIANPROP_STEPS_AHEAD(steps)
+#endif
 
 namespace brianprop {
 
@@ -80,6 +86,7 @@ template <class NetworkT> class Loop {
             return;
         }
         for (int64_t step = 0; step < steps && !NetworkT::_globally_stopped; step++) {
+            BRIANPROP_STEPS_AHEAD(steps - step - 1);
             const std::vector<Code> &codes = lead_ > 0 ? all_ : lists_[phase_];
             if (profiles_) {
                 for (const Code code : codes) {

@@ -39,7 +39,7 @@ __all__ = [
     "LATERAL",
     "LEARNED_BIAS",
     "LEVEL",
-    "PRESENTATION",
+    "TURN",
     "UPDATE_NOISE",
     "WINNING",
     "WINNING_LATERAL",
@@ -50,8 +50,8 @@ __all__ = [
 ]
 
 #: Number of this time step within its sample, and index of the sample.
-PRESENTATION = """
-T : integer (shared, constant)                    # steps of a presentation
+TURN = """
+T : integer (shared, constant)                    # steps of a turn
 step = t_in_timesteps % T : integer (shared)      # 0 ... T - 1
 turn = t_in_timesteps // T : integer (shared)     # index of the sample
 """
@@ -66,7 +66,7 @@ left = 1 - annealed * (n_before + turn) / n_total : 1 (shared)
 
 #: An input neuron fires in each step with probability p, the grey value of its pixel in the present sample.
 INPUT = (
-    PRESENTATION
+    TURN
     + """
 ds/dt = -s / dt : 1                      # spike trace of one step
 n_turns : integer (shared, constant)     # samples to present
@@ -86,7 +86,7 @@ EVENTS_STEP = "bits = int(step % 8 == 0) * stimulus(turn, step // 8 * n_in + i) 
 #: A composite neuron: a forward part that fires with probability u / theta, and a backward part with one stream of spikes for
 #: each sign of the gradient. Both run in the same time step.
 COMPOSITE = (
-    PRESENTATION
+    TURN
     + """
 dz/dt = -int(step * mean_u == 0) * z / dt : 1 # sum of forward input
 dq/dt = -int(step * mean_B == 0) * q / dt : 1 # sum of backward input, signed
@@ -122,7 +122,7 @@ DROPOUT_GRADIENT = {"plus": "rand() < c * kept * gate * B", "minus": "rand() < -
 #: overflow. The first to fire inhibits the rest, so neuron k wins with probability softmax(V)_k (a race of exponential
 #: clocks). If two latencies were equal, the lower index would win.
 COMPETITOR = (
-    PRESENTATION
+    TURN
     + """
 dz/dt = -int(step * mean_V == 0) * z / dt : 1 # sum of input
 V = b + scale * z / (1 + mean_V * step) : 1   # membrane

@@ -44,8 +44,8 @@ and the steps of the layers that hidden neurons feed take it.
 
 Size of the error
 -----------------
-With running means, the update of one presentation differs from the step of gradient descent by sampling noise of order
-1 / sqrt(T). The mean update of many presentations differs by only log(T) / T. That bias has two causes: the means of the first
+With running means, the update of one turn differs from the step of gradient descent by sampling noise of order
+1 / sqrt(T). The mean update of many turns differs by only log(T) / T. That bias has two causes: the means of the first
 k steps, with noise of order 1 / sqrt(k), pass through the curvature of the softmax and of the clip; and the spikes of a step
 are part of the means of that step. Where u is within the noise of 0 or theta, the gate is wrong so often that the bias falls no
 faster than 1 / sqrt(T).
@@ -71,7 +71,7 @@ import numpy as np
 
 from brianprop.models.model import Weights
 
-__all__ = ["Presentation", "Scaling", "clipped_relu_gradient", "equivalent_ann", "present", "scaling", "softmax"]
+__all__ = ["Scaling", "Turns", "clipped_relu_gradient", "equivalent_ann", "present", "scaling", "softmax"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def scaling(rates: Sequence[float], steps: int, theta: float, gain: float | Sequ
     rates : sequence of L + 1 floats
         Learning rates a of the ANN, one per layer of weights.
     steps : int
-        Time steps T of a presentation.
+        Time steps T of a turn.
     theta : float
         Clip of the hidden drive.
     gain : float, or sequence of L floats
@@ -119,8 +119,8 @@ def scaling(rates: Sequence[float], steps: int, theta: float, gain: float | Sequ
 
 
 @dataclass(frozen=True)
-class Presentation:
-    """The results of R independent presentations. Hidden layers are counted from 1. R is the first dimension of every array.
+class Turns:
+    """The results of R independent turns. Hidden layers are counted from 1. R is the first dimension of every array.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class Presentation:
     rates : array of shape (R, n_out)
         Mean of softmax(V) over the T steps.
     updates : dict of array of shape (R, n_pre, n_post), or (R, n_post) for biases
-        Change of every weight by the presentation, if it learns.
+        Change of every weight by the turn, if it learns.
     coincidences : dict of int array of shape (R,)
         Coincidences of two spikes at a synapse, of weights or biases.
     """
@@ -181,7 +181,7 @@ def present(
     record: bool = False,
     rng: np.random.Generator | None = None,
     draws: dict[str, np.ndarray] | None = None,
-) -> Presentation:
+) -> Turns:
     """Present R samples to R independent copies of an SSNN-BP network, all with the same weights before.
 
     The given arrays stay as they are; a copy's weights after are ``weights[name] + updates[name][r]``. Within a step: input
@@ -201,11 +201,11 @@ def present(
     constants : Scaling, optional
         Gradient and step sizes. Without it the network only infers.
     hidden, output, backward : {"memoryless", "mean"}
-        Whether u, V and B are those of the step or the mean over the presentation's steps so far.
+        Whether u, V and B are those of the step or the mean over the turn's steps so far.
     w_max : float
         Bound of weights and biases, kept after every step.
     dropout : float
-        Probability p that a hidden neuron neither fires nor passes gradients in this presentation; the others transmit
+        Probability p that a hidden neuron neither fires nor passes gradients in this turn; the others transmit
         W / (1 - p), in both directions.
     decay : sequence of L + 1 floats, optional
         Learning rate times weight decay of each layer: after the last step, weights (not biases) shrink by this share.
@@ -325,7 +325,7 @@ def present(
         for layer, share in enumerate(decay, 1):
             state[f"W{layer}"] *= 1 - share
         updates = {name: state[name] - w for name, w in weights.items()}
-    return Presentation(
+    return Turns(
         counts={name: np.asarray(count, np.int64) for name, count in counts.items()},
         spikes={name: np.array(fired) for name, fired in spikes.items()},
         membrane=membrane,

@@ -7,7 +7,7 @@ from brianprop.analysis.activity import answer, count, layers_of, signed_streams
 
 SIZES = {"input": 4, "hidden1": 3, "output": 2}
 
-#: Two presentations of three steps.
+#: Two turns of three steps.
 SPIKES = [
     *(("output", 0, step) for step in range(6)),
     *(("input", neuron, 1) for neuron in (0, 2, 3)),
@@ -26,7 +26,7 @@ SPIKES = [
 ]
 
 
-def test_spikes_and_coincidences_are_counted_by_presentation():
+def test_spikes_and_coincidences_are_counted_by_turn():
     recording = composite_recording([SPIKES[k] for k in np.random.default_rng(0).permutation(len(SPIKES))], SIZES, 3)
     activity = count(recording)
     assert recording.n_samples == 2

@@ -10,7 +10,7 @@ from brianprop.models.ann import ANN
 from brianprop.models.errors import ParameterError
 from brianprop.models.ssnn_bp.oracle import clipped_relu_gradient
 
-SMALL = ANN(n_in=12, n_hid=(9, 7), n_out=4, rates=(0.3, 0.2, 0.1), bias=True)
+SMALL = ANN(n_in=12, hidden=(9, 7), n_out=4, rates=(0.3, 0.2, 0.1), bias=True)
 
 
 def data(n, parameters=SMALL, seed=0):
@@ -99,7 +99,7 @@ def test_decay_takes_a_share_of_weights_but_not_of_biases():
 
 
 def test_dropped_neurons_learn_nothing_and_kept_ones_count_more():
-    parameters = ANN(n_in=12, n_hid=(400,), n_out=4, rates=(0.1, 0.1), dropout=0.25)
+    parameters = ANN(n_in=12, hidden=(400,), n_out=4, rates=(0.1, 0.1), dropout=0.25)
     images, labels = data(1, parameters)
     weights = {name: np.abs(w) for name, w in ann.initial_weights(parameters, 0).items()}  # all neurons fire
     learned, logits = train(parameters, weights, images, labels, np.array([0]))
@@ -140,7 +140,7 @@ def test_learns_the_digits_and_reports_progress():
 
     digits = datasets.load("digits")
     images, labels = digits.train.images.reshape(-1, 64), digits.train.labels
-    parameters = ANN(n_in=64, n_hid=(60,), rates=(0.05, 0.05))
+    parameters = ANN(n_in=64, hidden=(60,), rates=(0.05, 0.05))
     weights, calls = ann.initial_weights(parameters, 0), []
     for epoch in range(3):
         order = np.random.default_rng([0, 1, epoch]).permutation(1500)
@@ -155,8 +155,8 @@ def test_learns_the_digits_and_reports_progress():
     "change",
     [
         {"n_in": 0},
-        {"n_hid": ()},
-        {"n_hid": (10, 0)},
+        {"hidden": ()},
+        {"hidden": (10, 0)},
         {"rates": (0.1,)},
         {"rates": (0.1, 0.1, -1.0)},
         {"rates": (0.1, 0.1, float("inf"))},

@@ -20,7 +20,7 @@ from brianprop.models.simulation import builds, simulator
 from brianprop.models.simulation import compiler as compilers
 from brianprop.models.simulation.scratch import Scratch
 
-PARAMETERS = NBP(n_in=4, n_hid=3, n_out=2)
+PARAMETERS = NBP(n_in=4, hidden=(3,), n_out=2)
 MODEL = GatedModel(training_circuit(PARAMETERS), PARAMETERS)
 STIMULI = MODEL.stimuli({"input": np.eye(4, dtype=np.uint8), "target": np.eye(2, dtype=np.uint8)[[0, 1, 0, 1]]})
 WEIGHTS = matrices(MODEL.circuit, initial_weights(PARAMETERS, 0))

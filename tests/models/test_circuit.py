@@ -10,7 +10,9 @@ from brianprop.models.errors import ParameterError
 from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 from brianprop.models.nbp.parameters import NBP
 
-SMALL = NBP(n_in=4, n_hid=3, n_out=2)
+from . import published_nbp
+
+SMALL = NBP(n_in=4, hidden=(3,), n_out=2)
 
 
 def test_projections_are_those_of_the_published_table(data_dir):
@@ -21,6 +23,28 @@ def test_projections_are_those_of_the_published_table(data_dir):
         published = Counter((r["source"], r["target"], r["kind"], int(r["delay_steps"])) for r in csv.DictReader(file))
     ours = Counter((p.source, p.target, p.kind, p.delay) for p in training_circuit(SMALL).projections)
     assert ours == published
+
+
+@pytest.mark.parametrize("sizes", [{}, {"n_in": 4, "hidden": (3,), "n_out": 2}])
+def test_one_hidden_layer_is_the_published_circuit(sizes):
+    table = {(kind, int(delay), source, target) for kind, delay, source, target in published_arrows()}
+    circuit = training_circuit(NBP(**sizes))
+    found = [(p.kind, p.delay, p.source, p.target) for p in circuit.projections if p.kind != "chain"]
+    assert set(found) == table and len(found) == len(table) == 102 - 13
+    assert [(p.source, p.target) for p in circuit.projections if p.kind == "chain"] == [
+        ("kick", "g0"),
+        *((f"g{phase}", f"g{(phase + 1) % 12}") for phase in range(12)),
+    ]
+    for phase, names in published_nbp.FIRING.items():
+        assert set(circuit.firing[phase]) == {*names, f"g{(phase + 1) % 12}"}
+    assert (circuit.period, circuit.reinforced, circuit.readout_phase) == (12, (5, 7), 3)
+
+
+def published_arrows():
+    for line in published_nbp.ARROWS.splitlines():
+        words = line.partition("#")[0].split()
+        for target in words[4:]:
+            yield (*words[:3], target)
 
 
 def test_number_of_projections_of_each_kind():
@@ -55,7 +79,7 @@ def test_weights_of_the_kinds_are_the_published_numbers():
 
 def test_margins_and_edges_change_the_arrows_that_they_are_about():
     def arrows_of(**rules):
-        parameters = NBP(n_in=4, n_hid=3, n_out=2, **rules)
+        parameters = NBP(n_in=4, hidden=(3,), n_out=2, **rules)
         return {(p.source, p.target, p.kind, p.delay, p.weight) for p in training_circuit(parameters).projections}
 
     published = arrows_of()
@@ -172,7 +196,7 @@ def test_what_is_refused_names_value_and_place(make, words):
         ({"theta": 0}, "theta = 0 must be greater than 0"),
         ({"bias": float("inf")}, "bias = inf"),
         ({"bias": 1.0}, "bias = 1.0 must be negative"),
-        ({"n_hid": 0}, "n_hid = 0 must be at least 1"),
+        ({"hidden": (0,)}, r"hidden = \(0,\) must be sizes of at least 1"),
         ({"n_in": 2.5}, "n_in = 2.5 must be a whole number"),
         ({"w_max": 255}, "w_max = 255 must be a multiple of w_step = 2"),
         ({"w_init_max": 256}, "w_init_max = 256 must be at most w_max = 254"),

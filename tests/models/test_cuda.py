@@ -1,5 +1,6 @@
 """CUDA: code generation and compilation without a GPU, what is said where something is missing, and results on a GPU."""
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -27,7 +28,8 @@ from brianprop.models.ssnn_bp.parameters import SSNN
 
 EMULATOR = Path(__file__).parents[1] / "cuda_emulator"
 SMALL_SSNN = SSNN(n_in=8, hidden=(6, 5), n_out=3, steps=5, biases=True)
-SMALL_NBP = NBP(n_in=16, n_hid=6, n_out=3)
+SMALL_NBP = NBP(n_in=16, hidden=(6,), n_out=3)
+DEEP_NBP = NBP(n_in=16, hidden=(6, 5), n_out=3, feedback="random")
 
 
 def models():
@@ -35,8 +37,10 @@ def models():
     yield "nbp-inference", GatedModel(inference_circuit(SMALL_NBP), SMALL_NBP)
     yield (
         "nbp-replicas",
-        Replicas([GatedModel(training_circuit(p), p) for p in (SMALL_NBP, NBP(n_in=16, n_hid=6, n_out=3, eta_plus=4))]),
+        Replicas([GatedModel(training_circuit(p), p) for p in (SMALL_NBP, NBP(n_in=16, hidden=(6,), n_out=3, eta_plus=4))]),
     )
+    deep = (GatedModel(training_circuit(p), p) for p in (DEEP_NBP, dataclasses.replace(DEEP_NBP, theta=960.0)))
+    yield "nbp-deep-replicas", Replicas(list(deep))
     yield "ssnn-bp", SSNNModel(SMALL_SSNN, learns=True)
     yield "ssnn-bp-inference", SSNNModel(SMALL_SSNN, learns=False)
     yield "ssnn-bp-replicas", Replicas([SSNNModel(SMALL_SSNN, learns=True)] * 3)
@@ -175,8 +179,9 @@ def emulated(package, monkeypatch):
 
 
 @pytest.mark.slow
-def test_nbp_on_emulated_cuda_equals_nbp_on_a_core(emulated):
-    check_nbp(n_samples=100)
+@pytest.mark.parametrize(("hidden", "rules"), [((60,), {}), ((20, 16), {"feedback": "random"})])
+def test_nbp_on_emulated_cuda_equals_nbp_on_a_core(emulated, hidden, rules):
+    check_nbp(n_samples=100, hidden=hidden, **rules)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from scipy import stats
 from brianprop.models import dense
 from brianprop.models.nbp import oracle
 from brianprop.models.nbp.circuit import matrices, training_circuit
-from brianprop.models.nbp.layout import plastic_blocks
+from brianprop.models.nbp.layout import matrix_blocks
 from brianprop.models.nbp.model import GatedModel
 from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import simulator
@@ -22,10 +22,11 @@ from brianprop.models.simulation.compiler import compile_cpp, compiler
 from brianprop.models.simulation.generate import add_cpp_sources, brian2_device
 
 
-def build_and_run(device, folder):
+def build_and_run(device, folder, change=lambda folder: None):
     folder.mkdir(exist_ok=True)
     sources = add_cpp_sources(folder)
     device.build(directory=str(folder), compile=False, run=False, with_output=False, additional_source_files=sources)
+    change(folder)
     compile_cpp(folder, [path.stem for path in folder.glob("code_objects/*.cpp")])
     device.run(with_output=False)
 
@@ -276,6 +277,152 @@ def test_short_cuts_change_nothing(tmp_path):
     assert "brianprop::Sums<int16_t>" in code
 
 
+def say_how_many_steps_follow(folder):
+    """Make Brian2's loop over time steps say so, as that over turns does."""
+    path, loop = folder / "network.cpp", "while(clock && clock->running() && !Network::_globally_stopped)\n    {"
+    before, found, after = path.read_text().partition(loop)
+    assert found
+    steps = "int64_t ahead = duration / ((Clock *)clock)->dt[0] + 0.5;"
+    path.write_text(f'#include "steps.h"\n{before}{steps}\n{loop}\nbrianprop::steps_ahead = --ahead;{after}')
+
+
+def run_forgetful(device, folder):
+    """Three groups that forget their drive at each update, or do not; the state at the end of two runs, and v on the way.
+
+    Neurons of `forgetful` are open, closed, or fire by themselves, and get packets that matter and others. `reader` is the same
+    with a pathway that reads v, `slow` with another time constant: there, nothing may be left out.
+    """
+    import brian2 as b2
+
+    with brian2_device(device):
+        cls = dense.dense_codeobj_class()
+        rng = np.random.default_rng(8)
+        b2.defaultclock.dt = 2.0**-10 * b2.second
+        step = b2.defaultclock.dt
+        options = {"codeobj_class": cls}
+        sender = b2.NeuronGroup(
+            90, "", threshold="(t_in_timesteps * 7 + i * i) % 23 == 0", reset="", name="forget_sender", **options
+        )
+        model = """
+        dv/dt = (I + b - v) / tau : 1
+        dI/dt = -I / dt : 1
+        dtrace/dt = -trace / dt : 1
+        drest/dt = -int(rest > 0*second) : second
+        hits : 1
+        b : 1 (constant)
+        theta : 1 (constant)
+        tau : second (shared, constant)
+        """
+        closed = rng.integers(-200, -90, 40).repeat(10)
+        state, everything, monitors = {}, [sender], []
+        for name in ("forgetful", "reader", "slow"):
+            group = b2.NeuronGroup(
+                400,
+                model,
+                threshold="v > theta and rest <= 0*second",
+                reset="v = 0\ntrace = 1\nrest = 3*second/1024",
+                method="euler",
+                name=name,
+                **options,
+            )
+            group.theta, group.b, group.tau = 50, closed, (2 if name == "slow" else 1) * step
+            group.b[300:310] = group.b[364:374] = 51  # these fire whenever they may
+            group.b[100:200] = 0
+            matrix = b2.Synapses(
+                sender,
+                group[50:260],
+                "w : integer",
+                on_pre={"add": "I_post += w", "learn": "w = clip(w + 3 * trace_post, -60, 60)"},
+                dtype={"w": np.int16} if cls else None,
+                delay={"add": 0 * step, "learn": 0 * step},
+                name=f"{name}_matrix",
+                **options,
+            )
+            matrix.connect()
+            matrix.w = np.tile(rng.integers(-40, 41, (90, 70)), (1, 3)).ravel()
+            fixed = b2.Synapses(group, group, "w : 1 (constant)", on_pre="I_post += w", name=f"{name}_fixed", **options)
+            # sources, targets, weight, delay; the last two inhibit neurons that fire by themselves and neurons that are read
+            arrows = [
+                (np.arange(60, 160), np.arange(260, 360), 160, 0),
+                (np.arange(100, 200), np.arange(0, 100), 230, 2),
+                (np.arange(300, 400), np.arange(0, 100), -40, 1),
+                (np.full(60, 120), np.arange(100, 160), -30, 0),
+                (np.arange(60, 90), np.arange(30), 300, 3),
+                (np.full(10, 130), np.arange(364, 374), -60, 0),
+                (np.full(10, 131), np.arange(384, 394), -20, 0),
+            ]
+            i, j, w, delay = (np.concatenate([np.resize(arrow[k], len(arrow[0])) for arrow in arrows]) for k in range(4))
+            fixed.connect(i=i, j=j)
+            fixed.w, fixed.delay = w, delay * step
+            if name == "reader":
+                reads = b2.Synapses(sender, group, on_pre="hits_post += int(v_post < -90)", name="reads", **options)
+                reads.connect(j="i")
+                everything.append(reads)
+            if cls:
+                dense.any_order(matrix.add, parts=3)
+                dense.only_where(matrix.learn, "trace_post")
+                dense.may_rest(group)
+                dense.one_step_memory(group, "v = I + b", "v > theta", read=slice(380, 400))
+            monitors += [
+                b2.SpikeMonitor(group, name=f"{name}_spikes"),
+                b2.StateMonitor(group, "v", record=True, when="after_thresholds", name=f"{name}_v"),
+            ]
+            everything += [group, matrix, fixed]
+        network = b2.Network(*everything, *monitors)
+        network.schedule = ["start", "groups", "thresholds", "resets", "synapses", "end"]
+        network.run(150 * step, namespace={})
+        everything[1].b[210:240] = 40
+        network.run(61 * step, namespace={})
+        if cls:
+            build_and_run(b2.device, folder, say_how_many_steps_follow)
+        for item in everything:
+            if isinstance(item, b2.NeuronGroup) and item is not sender:
+                state |= {f"{item.name}.{v}": np.array(getattr(item, v)) for v in ("v", "I", "trace", "rest", "hits")}
+            elif item.name.endswith("matrix"):
+                state |= {f"{item.name}.w": np.array(item.w)}
+        for spikes, v in zip(monitors[::2], monitors[1::2], strict=True):
+            order = np.lexsort((spikes.i, spikes.t_))
+            state |= {f"{spikes.name}.i": np.array(spikes.i)[order], f"{spikes.name}.t": np.array(spikes.t_)[order]}
+            state |= {v.name: np.array(v.v)}
+        return state
+
+
+def test_packets_that_make_no_difference_may_be_left_out(tmp_path):
+    ours, theirs = run_forgetful("cpp_standalone", tmp_path), run_forgetful("numpy", None)
+    assert set(ours) == set(theirs)
+    for name, values in theirs.items():
+        if name != "forgetful_v":
+            np.testing.assert_array_equal(ours[name], values, name)
+    # neurons of all kinds fire, closed ones among them; and something has been left out, but not where others read v
+    assert len(np.unique(theirs["forgetful_spikes.i"])) > 150 and np.isin(np.arange(0, 60), theirs["forgetful_spikes.i"]).any()
+    different = np.flatnonzero(np.any(ours["forgetful_v"] != theirs["forgetful_v"], axis=1))
+    assert len(different) > 50 and different.max() < 380
+
+
+@pytest.mark.parametrize(
+    ("update", "threshold", "options", "words"),
+    [
+        ("v = I - b", "v > b", {}, "write them like"),
+        ("v = I + b", "v > c", {}, "c is no constant"),
+        ("v = I + b", "v > b", {"rests": False}, "call may_rest"),
+        ("v = I + b", "v > b", {"threshold": "v > b or I > 3"}, "write it like 'v > theta and ...'"),
+        ("v = I + b", "v > b", {"events": {"low": "v < 0"}}, "no other event may depend on v or I"),
+        ("v = I + b", "v > b", {"reset": "I = 0"}, "no reset on I"),
+        ("v = y + b", "v > b", {}, "v must depend on y"),
+    ],
+)
+def test_one_step_memory_asks_for_a_group_of_a_certain_form(update, threshold, options, words):
+    options = {"threshold": "v > b", "reset": "v = 0"} | options
+    rests = options.pop("rests", True)
+    with brian2_device("cpp_standalone") as b2:
+        model = "dv/dt = (I + b - v) / ms : 1\ndI/dt = -I / ms : 1\ndy/dt = -y / ms : 1\nb : 1 (constant)"
+        group = b2.NeuronGroup(5, model, method="euler", codeobj_class=dense.dense_codeobj_class(), **options)
+        if rests:
+            dense.may_rest(group)
+        with pytest.raises(dense.DenseError, match=words):
+            dense.one_step_memory(group, update, threshold)
+
+
 @pytest.mark.parametrize(
     ("change", "exact"),
     [
@@ -296,7 +443,7 @@ def test_memory_of_a_plastic_synapse():
     circuit = training_circuit(parameters)
     with simulator(GatedModel(circuit, parameters)) as ready:
         manifest = json.loads((ready.folder / "manifest.json").read_text())
-    assert set(manifest["bytes_per_synapse"]) == {block.name for block in plastic_blocks(circuit)}
+    assert set(manifest["bytes_per_synapse"]) == {block.name for block in matrix_blocks(circuit)}
     # two ends of four bytes each and a weight
     assert all(9 <= held <= 16 for held in manifest["bytes_per_synapse"].values())
 
@@ -387,6 +534,25 @@ def test_any_order_takes_sums_of_synaptic_variables_alone(code, parts, words):
         synapses = b2.Synapses(group, group, "w : 1", on_pre=code, codeobj_class=dense.dense_codeobj_class())
         with pytest.raises(dense.DenseError, match=words):
             dense.any_order(synapses.pre, parts=parts)
+
+
+@pytest.mark.parametrize("reader", [None, "monitor", "regular"])
+def test_copies_of_weights_are_kept_as_one_only_where_nothing_else_reads_them(reader, tmp_path):
+    with brian2_device("cpp_standalone") as b2:
+        group = a_group(b2)
+        pathways = {"add": "v_post += w", "learn": "w = clip(w + y_post, -9, 9)"}
+        synapses = b2.Synapses(group, group[:4], "w : 1\nx : 1", on_pre=pathways, codeobj_class=dense.dense_codeobj_class())
+        synapses.connect()
+        dense.any_order(synapses.add, parts=2)
+        objects = [group, synapses]
+        if reader == "monitor":
+            objects.append(b2.StateMonitor(synapses, "w", record=[0]))
+        if reader == "regular":
+            synapses.run_regularly("x = w", dt=1 * b2.ms)
+        b2.Network(objects).run(0 * b2.second, namespace={})
+        b2.device.build(directory=str(tmp_path), compile=False, run=False, with_output=False)
+        code = (tmp_path / "code_objects" / "synapses_learn_codeobject.cpp").read_text()
+    assert ("catch_up" in code) == (reader is None)
 
 
 def test_any_order_is_refused_where_others_write_to_the_weights():

@@ -296,7 +296,7 @@ def test_fixed_arrow_at_the_threshold_shows(emulator, digits, trained):
 
 def test_refractory_periods_and_delays(emulator):
     # the ring asks no neuron to fire twice running: here a neuron that excites itself drives others in every step
-    parameters = NBP(n_in=1, n_hid=1, n_out=1)
+    parameters = NBP(n_in=1, hidden=(1,), n_out=1)
     circuit = Circuit(
         name="driven",
         populations=(

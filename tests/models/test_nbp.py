@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import DIGITS, restless_weights
 
-from brianprop.experiments.training.nbp import NBPSystem
+from brianprop.experiments.training.nbp import NBPTrainer
 from brianprop.models import simulation
 from brianprop.models.nbp import oracle
 from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit, weights_of
@@ -319,12 +319,12 @@ def test_a_binary_serves_all_that_its_code_can_run():
     several = [
         dataclasses.replace(plain, **change) for change in ({}, {"theta": 900.3}, {"eta_plus": 4}, {"weight_noise": 9.0})
     ]
-    assert NBPSystem.shared_code(several[:1]) == several[:1]
-    assert NBPSystem.shared_code([*several[:3]]) == 3 * [several[1]]
-    assert NBPSystem.shared_code(several) == 4 * [several[3]]
+    assert NBPTrainer.shared_code(several[:1]) == several[:1]
+    assert NBPTrainer.shared_code([*several[:3]]) == 3 * [several[1]]
+    assert NBPTrainer.shared_code(several) == 4 * [several[3]]
     # another order of events, another time step: another code
     others = [dataclasses.replace(plain, order="learn-first"), dataclasses.replace(plain, dt=2.0**-11)]
-    assert NBPSystem.shared_code([*several, *others]) == [*4 * [several[3]], *others]
+    assert NBPTrainer.shared_code([*several, *others]) == [*4 * [several[3]], *others]
 
 
 def test_generated_sources_can_be_compiled_elsewhere(tmp_path, monkeypatch):
@@ -372,7 +372,7 @@ def test_noise_has_the_stated_standard_deviation(digits):
 
 def test_slower_time_constants_follow_the_equations(digits):
     # one input spike through the general neuron, step by step by hand: I decays by 1 - dt/tau_s, v moves by dt/tau_m
-    parameters = NBP(n_in=1, n_hid=1, n_out=1, tau_m=2.0**-8, tau_s=2.0**-9)
+    parameters = NBP(n_in=1, hidden=(1,), n_out=1, tau_m=2.0**-8, tau_s=2.0**-9)
     from brianprop.models.nbp.network import NetworkBuilder
     from brianprop.models.simulation.generate import brian2_device, stimulus_function
 

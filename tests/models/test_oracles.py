@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from brianprop.models.ssnn_bp.oracle import (
-    Presentation,
     Scaling,
+    Turns,
     clipped_relu_gradient,
     equivalent_ann,
     present,
@@ -180,7 +180,7 @@ def test_decay_takes_a_share_of_weights_but_not_of_biases():
 
 
 def test_readouts():
-    found = Presentation(
+    found = Turns(
         counts={"output": np.array([[4, 4, 2], [1, 5, 4]])},
         spikes={},
         membrane=np.array([[0.0, 0.5, 9.0], [9.0, 0.0, 1.0]]),
@@ -244,7 +244,7 @@ def test_running_means_converge_to_gradient_descent(sizes, scale):
     assert np.polyfit(np.log(STEPS), np.log(rms), 1)[0] == pytest.approx(-0.5, abs=0.08)
     assert np.polyfit(np.log(STEPS[1:]), np.log(1 - cosine[1:]), 1)[0] == pytest.approx(-1, abs=0.2)
     assert rms[-1] < 0.2 and cosine[-1] > 0.98
-    # the mean of many presentations is nearer by far: what is left is mostly the noise of 200 of them, rms / 14
+    # the mean of many turns is nearer by far: what is left is mostly the noise of 200 of them, rms / 14
     assert mean[-1] < 3 * rms[-1] / np.sqrt(200) + 0.01
 
 

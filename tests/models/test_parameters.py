@@ -16,7 +16,7 @@ from brianprop.models.nbp.parameters import NBP
 from brianprop.models.ssnn_bp import parameters as ssnn_bp
 from brianprop.models.ssnn_bp.parameters import SSNN
 
-NETWORKS = {"nbp": NBP(n_in=6, n_hid=4, n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
+NETWORKS = {"nbp": NBP(n_in=6, hidden=(4,), n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
 DRAW = {"nbp": nbp.initial_weights, "ssnn-bp": ssnn_bp.initial_weights, "ann": ann.initial_weights}
 
 
@@ -54,7 +54,7 @@ def test_every_parameter_is_of_its_type_and_fits_into_32_bits(system, name, valu
         ("ssnn-bp", {"theta": 1e25}, "theta"),
         ("ssnn-bp", {"rate_hidden": 1e-37, "gain": 1e10}, "gain"),
         ("ssnn-bp", {"hidden": 4}, "hidden"),
-        ("ann", {"n_hid": 4}, "n_hid"),
+        ("ann", {"hidden": 4}, "hidden"),
     ],
 )
 def test_parameters_that_the_code_cannot_hold_are_refused(system, change, word):
@@ -64,7 +64,7 @@ def test_parameters_that_the_code_cannot_hold_are_refused(system, change, word):
 
 def test_the_largest_weights_are_drawn_as_they_are():
     largest = 2**31 - 2
-    parameters = NBP(n_in=6, n_hid=4, n_out=3, theta=2.0**40, w_max=largest, w_init_max=largest)
+    parameters = NBP(n_in=6, hidden=(4,), n_out=3, theta=2.0**40, w_max=largest, w_init_max=largest)
     drawn = nbp.initial_weights(parameters, 0)
     assert max(array.max() for array in drawn.values()) == largest and min(array.min() for array in drawn.values()) == -largest
 
@@ -97,9 +97,9 @@ def test_single_precision_is_used_only_where_it_is_exact(exponent):
         {"theta": 2.0**exponent},
         {"o_lower": -(2.0 ** (exponent - 8))},
         {"n_in": 2**14, "w_max": 2 ** min(exponent, 16)},
-        {"n_in": 1, "n_hid": 1, "n_out": 1, "w_max": 2**exponent, "w_init_max": 0, "eta_minus": 2**exponent},
+        {"n_in": 1, "hidden": (1,), "n_out": 1, "w_max": 2**exponent, "w_init_max": 0, "eta_minus": 2**exponent},
     ):
-        parameters = NBP(**{"n_in": 6, "n_hid": 4, "n_out": 3, "w_init_max": 0} | change)
+        parameters = NBP(**{"n_in": 6, "hidden": (4,), "n_out": 3, "w_init_max": 0} | change)
         model = GatedModel(training_circuit(parameters), parameters)
         if model.single_precision("dense"):
             used.append(change)

@@ -170,7 +170,7 @@ def test_replicas_of_ssnn_bp_learn_as_they_do_alone():
 
 
 def test_replicas_must_share_their_code():
-    a, b = (GatedModel(training_circuit(p), p) for p in (NBP(**DIGITS), NBP(**DIGITS | {"n_hid": 30})))
+    a, b = (GatedModel(training_circuit(p), p) for p in (NBP(**DIGITS), NBP(**DIGITS | {"hidden": (30,)})))
     with pytest.raises(ParameterError, match="0 and 1 of one simulation differ in what is compiled"):
         Replicas([a, b])
     with pytest.raises(ParameterError, match="at least one"):

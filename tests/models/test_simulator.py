@@ -16,7 +16,7 @@ from brianprop.models.ssnn_bp.model import SSNNModel
 from brianprop.models.ssnn_bp.parameters import SSNN
 from brianprop.models.ssnn_bp.parameters import initial_weights as initial_ssnn_weights
 
-PARAMETERS = NBP(n_in=4, n_hid=3, n_out=2)
+PARAMETERS = NBP(n_in=4, hidden=(3,), n_out=2)
 MODEL = GatedModel(training_circuit(PARAMETERS), PARAMETERS)
 WEIGHTS = matrices(MODEL.circuit, initial_weights(PARAMETERS, 0))
 IMAGES, TARGETS = np.eye(4, dtype=np.uint8), np.eye(2, dtype=np.uint8)[[0, 1, 0, 1]]

@@ -172,7 +172,7 @@ def test_two_layers_with_biases_and_dropout_have_the_means_of_the_oracle(digits)
     assert set(found) == set(expected.counts)
     for name, counts in found.items():
         assert_same_means(counts, expected.counts[name], name, tests=len(found))
-    # a neuron that is left out is silent for a whole presentation
+    # a neuron that is left out is silent for a whole turn
     assert np.mean(found["hidden2"].sum(axis=1) == 0) < 0.5
     answers, reference = simulate(parameters, weights, images)[1], oracle(parameters, weights, images)
     assert_same_means(answers.counts, reference.counts["output"], "output", tests=3)
@@ -256,7 +256,7 @@ def deterministic_network():
 
 @pytest.mark.parametrize(("kind", "n"), [({}, 20), ({"codegen": "stock", "device": "numpy"}, 5)], ids=["dense", "numpy"])
 def test_events_of_a_step_come_in_the_specified_order(kind, n):
-    """Every spike and every weight of presentations of three steps, in dense code and in Brian2's NumPy runtime."""
+    """Every spike and every weight of turns of three steps, in dense code and in Brian2's NumPy runtime."""
     parameters, fresh, images, labels = deterministic_network()
     weights = fresh
     model = SSNNModel(parameters, True)
@@ -269,9 +269,9 @@ def test_events_of_a_step_come_in_the_specified_order(kind, n):
             expected = oracle(parameters, weights, images[part], labels[part], record=True)
             found = trains(model, result, 1)
             for name, spikes in expected.spikes.items():
-                assert np.array_equal(found[name][0], np.array(spikes)[:, 0]), f"{name} in presentation {sample}"
+                assert np.array_equal(found[name][0], np.array(spikes)[:, 0]), f"{name} in turn {sample}"
             for name, update in expected.updates.items():
-                assert np.array_equal(result.weights[name], weights[name] + update[0]), f"{name} in presentation {sample}"
+                assert np.array_equal(result.weights[name], weights[name] + update[0]), f"{name} in turn {sample}"
             seen = {name: count + np.count_nonzero(found[name]) for name, count in seen.items()}
             weights = result.weights if sample % 2 == 0 else fresh  # learning closes gates
     assert min(seen.values()) >= n / 3, seen  # every kind of event has happened
@@ -290,7 +290,7 @@ def test_a_sample_finds_the_network_as_the_one_before_found_it(digits):
     for name in ("hidden1", "output"):
         first, second = (trains(model, result, 2000)[name].sum(axis=1)[1::2] for result in (after_itself, after_others))
         assert_same_means(first, second, name, tests=2)
-    # the first step of a presentation owes nothing to the last of the one before
+    # the first step of a turn owes nothing to the last of the one before
     hidden = trains(model, after_itself, 2000)["hidden1"]
     early, late = hidden[1:, 0].sum(axis=1), hidden[:-1, -1].sum(axis=1)
     assert stats.pearsonr(early, late).pvalue > ERROR_RATE
@@ -388,7 +388,7 @@ def test_resistive_device(digits):
         assert np.allclose(matrix / level, np.rint(matrix / level), atol=1e-4)
         assert np.abs(matrix).max() <= 1
         assert len(np.unique(np.rint(matrix / level))) > 20
-    # one presentation of one step: a coincidence is 0, 1 or more levels, with the mean of the equations
+    # one turn of one step: a coincidence is 0, 1 or more levels, with the mean of the equations
     once = replace(parameters, steps=1, rate_out=0.025)
     changes = {sign: {} for sign in "+-"}
     for value in (-0.5, 0.0, 0.5):

@@ -14,7 +14,7 @@ from brianprop.models.ssnn_bp import parameters as ssnn_bp
 from brianprop.models.ssnn_bp.parameters import SSNN
 from brianprop.models.weights import layout_fault, value_fault
 
-NETWORKS = {"nbp": NBP(n_in=6, n_hid=4, n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
+NETWORKS = {"nbp": NBP(n_in=6, hidden=(4,), n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
 DRAW = {"nbp": nbp.initial_weights, "ssnn-bp": ssnn_bp.initial_weights, "ann": ann.initial_weights}
 
 

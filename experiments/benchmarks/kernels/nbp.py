@@ -20,7 +20,7 @@ from brianprop.models.nbp.parameters import NBP
 
 __all__ = ["NBPAnswers", "NBPKernel"]
 
-#: Added to halved weights of W1, so that their bytes have no sign; `bias` of nbp.cpp.
+#: Added to halved weights of all matrices but the last, so that their bytes have no sign; `bias` of nbp.cpp.
 BIAS = 128
 
 
@@ -28,7 +28,8 @@ class _Network(ctypes.Structure):
     """`Network` of nbp.cpp."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("n_in", "n_hid", "n_out", "stride")),
+        ("n_matrices", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("sizes", "strides")),
         *((name, ctypes.c_int32) for name in ("fire", "high", "up", "down", "bound", "learn_first")),
     )
 
@@ -40,7 +41,7 @@ class NBPAnswers:
     Attributes
     ----------
     weights : dict of int32 arrays
-        ``W1`` (n_in, n_hid) and ``W2`` (n_hid, n_out) after the pass, in units of weight.
+        ``W1`` (n_in, n_1), ``W2`` (n_1, n_2), ... after the pass, in units of weight.
     drive : int array of shape (n_samples, n_out)
         Membrane of the output layer: the sum of the weights of active inputs.
     spikes : bool array of shape (n_samples, n_out)
@@ -75,7 +76,14 @@ class NBPKernel:
         for name in ("weight_noise", "theta_spread"):
             if getattr(parameters, name):
                 raise ParameterError(f"Parameter {name} = {getattr(parameters, name)!r} must be 0 for the hand-written kernel.")
-        for name, published in (("error", "box"), ("h_lower", 0), ("h_upper", 1), ("o_lower", 0), ("o_upper", 1)):
+        for name, published in (
+            ("feedback", "transpose"),
+            ("error", "box"),
+            ("h_lower", 0),
+            ("h_upper", 1),
+            ("o_lower", 0),
+            ("o_upper", 1),
+        ):
             if getattr(parameters, name) != published:
                 raise ParameterError(
                     f"Parameter {name} = {getattr(parameters, name)!r} must be {published!r} for the hand-written kernel, "
@@ -93,13 +101,19 @@ class NBPKernel:
         # the gradient of the hidden layer is summed in 16 bits
         if parameters.n_out > 256:
             raise ParameterError(f"Parameter n_out = {parameters.n_out!r} must be at most 256 for the hand-written kernel.")
+        if len(parameters.hidden) > 1 and parameters.eta_plus != parameters.eta_minus:
+            raise ParameterError(
+                f"Parameter eta_plus = {parameters.eta_plus!r} must equal eta_minus = {parameters.eta_minus!r} for the "
+                "hand-written kernel of more than one hidden layer."
+            )
         self.parameters = parameters
+        self._sizes = np.array(parameters.sizes, np.int64)
+        self._strides = np.array([padded(size, CACHE_LINE) for size in parameters.sizes], np.int64)
         theta = int(parameters.theta)
         self._network = _Network(
-            parameters.n_in,
-            parameters.n_hid,
-            parameters.n_out,
-            padded(parameters.n_hid, CACHE_LINE),
+            len(parameters.sizes) - 1,
+            pointer(self._sizes),
+            pointer(self._strides),
             theta // 2 // 2,
             theta // 2,
             parameters.eta_plus // 2,
@@ -115,7 +129,7 @@ class NBPKernel:
         Parameters
         ----------
         weights : dict
-            ``W1`` (n_in, n_hid) and ``W2`` (n_hid, n_out), even whole numbers.
+            ``W1`` (n_in, n_1), ``W2`` (n_1, n_2), ..., even whole numbers.
         images : array of 0 and 1 of shape (n, n_in)
         targets : array of 0 and 1 of shape (n, n_out)
             One-hot labels.
@@ -127,31 +141,35 @@ class NBPKernel:
         ParameterError
             When the images do not fit the network or a sample is no row of them.
         """
-        w1, w2 = self._biased(weights["W1"]), self._packed(weights["W2"].T)
-        w2_neg = self._packed(-weights["W2"].T)
+        last = len(self._sizes) - 1
+        w, w_last = self._loaded(weights)
+        w_last_neg = _packed(-weights[f"W{last}"].T)
         images, targets, order = self._inputs(images, samples), _flags(targets), np.ascontiguousarray(samples, np.int32)
         drive = np.zeros((len(order), self.parameters.n_out), np.int32)
         start = time.perf_counter()
         self._library.train(
             ctypes.byref(self._network),
-            *(pointer(array) for array in (w1, w2, w2_neg, images, targets, order)),
+            _pointers(w),
+            *(pointer(array) for array in (w_last, w_last_neg, images, targets, order)),
             ctypes.c_int64(len(order)),
             pointer(drive),
         )
         seconds = time.perf_counter() - start
-        columns = slice(0, self.parameters.n_hid)
-        learned = {"W1": 2 * (w1[:, columns].astype(np.int32) - BIAS), "W2": 2 * w2[:, columns].T.astype(np.int32)}
+        sizes = self.parameters.sizes
+        learned = {f"W{layer}": 2 * (matrix[:, : sizes[layer]].astype(np.int32) - BIAS) for layer, matrix in enumerate(w, 1)}
+        learned[f"W{last}"] = 2 * w_last[:, : sizes[last - 1]].T.astype(np.int32)
         return self._answers(learned, drive, seconds)
 
     def infer(self, weights: dict[str, np.ndarray], images: np.ndarray, samples: np.ndarray) -> NBPAnswers:
         """Forward passes without learning; parameters and errors as for `train`."""
-        w1, w2 = self._biased(weights["W1"]), self._packed(weights["W2"].T)
+        w, w_last = self._loaded(weights)
         images, order = self._inputs(images, samples), np.ascontiguousarray(samples, np.int32)
         drive = np.zeros((len(order), self.parameters.n_out), np.int32)
         start = time.perf_counter()
         self._library.infer(
             ctypes.byref(self._network),
-            *(pointer(array) for array in (w1, w2, images, order)),
+            _pointers(w),
+            *(pointer(array) for array in (w_last, images, order)),
             ctypes.c_int64(len(order)),
             pointer(drive),
         )
@@ -161,18 +179,13 @@ class NBPKernel:
     def _answers(self, weights, drive: np.ndarray, seconds: float) -> NBPAnswers:
         return NBPAnswers(weights, 2 * drive, drive > self._network.fire, seconds)
 
-    def _packed(self, weights: np.ndarray) -> np.ndarray:
-        """Halved weights as signed bytes; each row is padded with zeros to whole cache lines."""
-        rows, columns = weights.shape
-        packed = aligned_zeros((rows, self._network.stride), np.int8)
-        packed[:, :columns] = weights // 2
-        return packed
-
-    def _biased(self, weights: np.ndarray) -> np.ndarray:
-        """The same plus `BIAS`, as unsigned bytes."""
-        biased = self._packed(weights).view(np.uint8)
-        biased += BIAS  # in place: a copy might not start at a cache line
-        return biased
+    def _loaded(self, weights: dict[str, np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+        """All matrices but the last as halved bytes plus `BIAS`, without a sign; and the last one, transposed, with a sign."""
+        last = len(self._sizes) - 1
+        biased = [_packed(weights[f"W{layer}"]).view(np.uint8) for layer in range(1, last)]
+        for matrix in biased:
+            matrix += BIAS  # in place: a copy might not start at a cache line
+        return biased, _packed(weights[f"W{last}"].T)
 
     def _inputs(self, images: np.ndarray, samples: np.ndarray) -> np.ndarray:
         # the compiled loop does no checks
@@ -181,6 +194,19 @@ class NBPKernel:
                 f"Images of shape {images.shape} do not fit n_in = {self.parameters.n_in} or the samples asked for; match them."
             )
         return _flags(images)
+
+
+def _packed(weights: np.ndarray) -> np.ndarray:
+    """Halved weights as signed bytes; each row is padded with zeros to whole cache lines."""
+    rows, columns = weights.shape
+    packed = aligned_zeros((rows, padded(columns, CACHE_LINE)), np.int8)
+    packed[:, :columns] = weights // 2
+    return packed
+
+
+def _pointers(arrays: list[np.ndarray]) -> ctypes.Array:
+    """The addresses of several arrays, as C takes them."""
+    return (ctypes.c_void_p * max(len(arrays), 1))(*(array.ctypes.data for array in arrays))
 
 
 def _flags(array: np.ndarray) -> np.ndarray:

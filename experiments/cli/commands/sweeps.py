@@ -30,7 +30,7 @@ class RunSweep:
     """
 
     source: tyro.conf.Positional[str]
-    """TOML file, preset ('brianprop sweep presets'), or nbp, ssnn-bp or ann to start from its defaults."""
+    """TOML file, preset ('brianprop sweep presets'), or a system, such as nbp, to start from its defaults."""
     out: Path
     """Sweep directory."""
     set: tuple[str, ...] = ()

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 import tyro
 
-from brianprop.experiments.training.ann import TrainANN
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.training.circuit import CircuitOptions, Device
-from brianprop.experiments.training.nbp import TrainNBP
-from brianprop.experiments.training.ssnn_bp import TrainSSNN
+from brianprop.experiments.training.options import TrainOptions
+from brianprop.experiments.training.systems import options_of
 from brianprop.models.errors import ParameterError
 
 __all__ = ["Evaluate", "Resume", "Train"]
+
+if TYPE_CHECKING:
+    AnySystem = TrainOptions
+else:
+    #: The options of one of the systems, each of which is a subcommand.
+    AnySystem = Union[tuple(Annotated[options_of(system), tyro.conf.subcommand(system)] for system in SYSTEMS)]  # noqa: UP007
 
 
 @dataclass(frozen=True)
 class Train:
     """Train a network and keep everything in a run directory."""
 
-    settings: (
-        Annotated[TrainNBP, tyro.conf.subcommand("nbp")]
-        | Annotated[TrainSSNN, tyro.conf.subcommand("ssnn-bp")]
-        | Annotated[TrainANN, tyro.conf.subcommand("ann")]
-    )
+    settings: AnySystem
 
     def __call__(self) -> None:
         from brianprop.experiments.training.commands import train

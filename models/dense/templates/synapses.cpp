@@ -1,13 +1,20 @@
 {# USES_VARIABLES { N, _synaptic_pre, _synaptic_post } #}
 {% extends 'common_synapses.cpp' %}
 {% set _plan = dense_plan(pathway, vector_code) %}
+{% set _copies = 'brianprop::history<%du>()' % _plan.copies.id if _plan.copies else '' %}
 
 {% block extra_headers %}
 {{ super() }}
 #include "random.h"
 #include "runs.h"
+#include "drives.h"
 namespace {
 brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
+{% if _plan.copies %}
+void _catch_up() {
+    brianprop::catch_up(brianprop::runs<{{_plan.copies.runs}}u>(), brian::{{_plan.copies.weights}}.data(), {{_plan.copies.parts}}, {{_copies}});
+}
+{% endif %}
 }
 {% endblock %}
 
@@ -18,64 +25,98 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
     static brianprop::Random<{{dense_scalar()}}> _random;
     const auto _numbers = _random.next(brian::_random_generators[0]); {# a copy, which nothing that is written can change #}
     {% endif %}
-    if (!_runs.ready)
+    {% for drives in _plan.refuses %}
+    {{drives}}.refused = true; // what this adds has no bound, or it reads what may be out of date
+    {% endfor %}
+    {% if _plan.waits %}
+    brianprop::Drives &_drives = {{_plan.waits}};
+    const bool _now = _drives.task == brianprop::Drives::COLLECT; {# the step of the spikes, not the next update #}
+    {% else %}
+    const bool _now = true;
+    {% endif %}
+    if (!_runs.ready) {
         _runs.build({{_plan.spiking}}, {{_plan.other}}, brianprop::in_steps({{_plan.delays}}, {{_plan.dt}}), {{pathway.source.start}}, {{pathway.source.stop}});
+        {% if _plan.waits %}
+        _runs.compare([&](const brianprop::Run &_run) { _drives.join(_run.other, _run.length); });
+        _runs.compared = false;
+        {% endif %}
+    }
     const int32_t *_spikes = {{_plan.events}};
     const int32_t _n_spikes = {{_plan.events}}[{{_plan.n_events}}];
-    if (!_runs.any(_spikes, _n_spikes))
+    if (_now && !_runs.any(_spikes, _n_spikes))
         return;
     {% if _plan.constants %}
     if (!_runs.compared)
-        _runs.compare([&](const brianprop::Run &_run) {
+        _runs.compare([&](brianprop::Run &_run) {
+            _run.uniform = true;
             for (int32_t _k = 1; _k < _run.length; _k++)
                 if ({% for array in _plan.constants %}{{' || ' if not loop.first}}std::memcmp({{array}} + _run.synapse, {{array}} + _run.synapse + _k * _run.stride, sizeof(*{{array}})){% endfor %})
-                    return false;
-            return true;
+                    _run.uniform = false;
+            {% if _plan.waits %}
+            _run.most = {{_plan.constants[0]}}[_run.synapse];
+            for (int32_t _k = 1; _k < _run.length; _k++)
+                _run.most = std::max<double>(_run.most, {{_plan.constants[0]}}[_run.synapse + _k * _run.stride]);
+            {% endif %}
         });
     {% endif %}
     {{scalar_code|autoindent}}
+    {% set _size = _plan.where_stop - _plan.where_start %}
+    {% if _plan.copies and not _plan.sum %}
+    // What writes the same to equal parts keeps them equal: then only the first is written, until they part.
+    const bool _alike = {{'_runs.matrix()' if _plan.copies.alike is not none else 'false'}}
+        {% for array in _plan.copies.alike or [] %}
+        && brianprop::repeats({{array}} + {{_plan.where_start}}, {{_size // _plan.copies.parts}}, {{_plan.copies.parts}})
+        {% endfor %};
+    const int32_t _parts = _alike && {{_copies}}.equal ? {{_plan.copies.parts}} : 1;
+    {% else %}
+    const int32_t _parts = 1;
+    {% endif %}
     {% if _plan.only_where %}
     // The code changes nothing where {{_plan.only_where}} is 0: find where it is not.
-    static std::vector<int32_t> _moves({{_plan.where_stop - _plan.where_start}});
-    static std::vector<int32_t> _where({{_plan.where_stop - _plan.where_start}});
+    static std::vector<int32_t> _moves({{_size}});
+    static std::vector<int32_t> _where({{_size}});
     const auto *_hint = {{_plan.where_array}};
+    const int32_t _n_asked = {{_size}} / _parts;
     {
         int32_t *__restrict _flags = _moves.data();
-        for (int32_t _i = 0; _i < {{_plan.where_stop - _plan.where_start}}; _i++)
+        for (int32_t _i = 0; _i < _n_asked; _i++)
             _flags[_i] = _hint[{{_plan.where_start}} + _i] != 0;
     }
-    const int32_t _n_where =
-        brianprop::compact(_moves.data(), {{_plan.where_stop - _plan.where_start}}, _where.data(), {{_plan.where_start}});
+    const int32_t _n_where = brianprop::compact(_moves.data(), _n_asked, _where.data(), {{_plan.where_start}});
     if (_n_where == 0 && !_runs.delayed())
         return;
+    {% endif %}
+    {% if _plan.copies and not _plan.sum %}
+    if (!_alike) {
+        _catch_up();
+        {{_copies}}.equal = false;
+    }
+    {{_copies}}.behind |= _parts > 1;
     {% endif %}
     {% for id in _plan.writes %}
     brianprop::history<{{id}}u>().changes++;
     {% endfor %}
-    {% if _plan.parts > 1 %}
-    {# what writes the same to all parts keeps them equal #}
-    {% set size = (_plan.where_stop - _plan.where_start) // _plan.parts %}
-    if (!({{'_runs.matrix()' if _plan.alike is not none else 'false'}}
-          {% for array in _plan.alike or [] %}
-          && brianprop::repeats({{array}} + {{_plan.where_start}}, {{size}}, {{_plan.parts}})
-          {% endfor %}
-          )) {
-        {% for id in _plan.writes %}
-        brianprop::history<{{id}}u>().divergences++;
-        {% endfor %}
-    }
-    {% endif %}
     {% if _plan.sum %}
     {# beyond that, sums of 16 bits could leave the 32 in which they are made #}
     if (_runs.matrix() && _runs.rows().size() <= 65536) {
         static brianprop::Sums<{{_plan.sum.type}}> _sums;
-        const brianprop::History &_history = brianprop::history<{{_plan.sum.id}}u>();
+        static const brianprop::Sums<{{_plan.sum.type}}>::Sum *_sum;
+        static int32_t _columns;
+        brianprop::History &_history = brianprop::history<{{_plan.sum.id}}u>();
         const int32_t _other = _runs.rows()[0].other, _length = _runs.rows()[0].length;
         const bool _all = _other == {{_plan.where_start}} && _length == {{_plan.where_stop - _plan.where_start}};
-        const int32_t _columns =
-            _sums.columns(_runs, {{_plan.sum.weights}}, _length, _all ? {{_plan.sum.parts}} : 1, _history);
-        const auto *__restrict _sum =
-            _sums.of(_runs, _spikes, _n_spikes, {{_plan.sum.weights}}, _num{{_plan.sum.name}}, _columns, _history);
+        if (_now) { {# before anything changes the weights #}
+            _columns = _sums.columns(_runs, {{_plan.sum.weights}}, _length, _all ? {{_plan.copies.parts if _plan.copies else 1}} : 1, _history);
+            _sum = _sums.of(_runs, _spikes, _n_spikes, {{_plan.sum.weights}}, _num{{_plan.sum.name}}, _columns, _history);
+        }
+        {% if _plan.waits %}
+        if (_drives.task == brianprop::Drives::EXPECT) {
+            _drives.expect(_other, _length, _sums.largest(), true);
+            return;
+        }
+        if (_now ? _drives.wait(_run_{{codeobj_name}}) : !_drives.matters(_other))
+            return;
+        {% endif %}
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _other, _length);
         {% endfor %}
@@ -86,9 +127,22 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
         }
         return;
     }
+    {% if _plan.waits %}
+    _drives.refused = true; {# what this adds has no bound #}
+    {% endif %}
+    {% endif %}
+    if (_now)
+        _runs.collect(_spikes, _n_spikes);
+    {% if _plan.waits and not _plan.sum %}
+    if (_now && _drives.wait(_run_{{codeobj_name}}))
+        return;
+    if (_drives.task == brianprop::Drives::EXPECT) {
+        _runs.pending([&](const brianprop::Run &_run) { _drives.expect(_run.other, _run.length, _run.most, !_run.diagonal); });
+        return;
+    }
     {% endif %}
     const auto _row = [&](const brianprop::Run &_run) BRIANPROP_APART {
-        const int32_t {{_plan.spiking_index}} = _run.neuron;
+        const int32_t {{_plan.spiking_index}} = _run.neuron, _length = _run.length / _parts;
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
         {% endfor %}
@@ -96,10 +150,10 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
         {{_plan.blocks_spiking}}::wake({{part}}, _run.neuron, 1);
         {% endfor %}
         {% if _plan.only_where %}
-        if ((_run.stride == 1 ? 32 * _n_where : _n_where) < _run.length) { // a row that does not lie side by side never vectorises
+        if ((_run.stride == 1 ? 32 * _n_where : _n_where) < _length) { // a row that does not lie side by side never vectorises
             for (int32_t _n = 0; _n < _n_where; _n++) {
                 const int32_t _k = _where[_n] - _run.other;
-                if (_k < 0 || _k >= _run.length)
+                if (_k < 0 || _k >= _length)
                     continue;
                 const size_t _idx = _run.synapse + _k * _run.stride;
                 const size_t _vectorisation_idx = _idx;
@@ -116,7 +170,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
             {% if _plan.independent %}
             #pragma GCC ivdep
             {% endif %}
-            for (int32_t _k = 0; _k < _run.length; _k++) {
+            for (int32_t _k = 0; _k < _length; _k++) {
                 const int32_t {{_plan.other_index}} = _run.other + _k;
                 {{_plan.vector_code|autoindent}}
             }
@@ -127,14 +181,14 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
             {% if _plan.independent %}
             #pragma GCC ivdep
             {% endif %}
-            for (int32_t _k = 0; _k < _run.length; _k++) {
+            for (int32_t _k = 0; _k < _length; _k++) {
                 const size_t _idx = _run.synapse + _k;
                 const size_t _vectorisation_idx = _idx;
                 const int32_t {{_plan.other_index}} = _run.other + _k;
                 {{_plan.vector_code|autoindent}}
             }
         } else {
-            for (int32_t _k = 0; _k < _run.length; _k++) {
+            for (int32_t _k = 0; _k < _length; _k++) {
                 const size_t _idx = _run.synapse + _k * _run.stride;
                 const size_t _vectorisation_idx = _idx;
                 const int32_t {{_plan.other_index}} = _run.other + _k;
@@ -148,7 +202,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _a.other, _a.length);
         {% endfor %}
-        const int32_t _other = _a.other, _length = _a.length;
+        const int32_t _other = _a.other, _length = _a.length / _parts;
         const size_t _synapses[4] = {(size_t)_a.synapse, (size_t)_b.synapse, (size_t)_c.synapse, (size_t)_d.synapse};
         const int32_t _neurons[4] = {_a.neuron, _b.neuron, _c.neuron, _d.neuron};
         #pragma GCC ivdep
@@ -170,7 +224,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
         _row(_d);
         {% endif %}
     };
-    const auto _some = [&](const brianprop::Run &_run, const int32_t *_places, const int32_t _count) BRIANPROP_APART {
+    const auto _some = [&](const brianprop::Run &_run, const int32_t *_spikes, const int32_t _count) BRIANPROP_APART {
         {% for part in _plan.wakes %}
         {{_plan.blocks}}::wake({{part}}, _run.other, _run.length);
         {% endfor %}
@@ -180,10 +234,11 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
         const int32_t _neuron = _run.neuron, _other = _run.other;
         const size_t _synapse = _run.synapse;
         for (int32_t _n = 0; _n < _count; _n++) {
-            const size_t _idx = _synapse + _places[_n];
+            const int32_t _place = _spikes[_n] - _neuron;
+            const size_t _idx = _synapse + _place;
             const size_t _vectorisation_idx = _idx;
-            const int32_t {{_plan.spiking_index}} = _neuron + _places[_n];
-            const int32_t {{_plan.other_index}} = _other + _places[_n];
+            const int32_t {{_plan.spiking_index}} = _neuron + _place;
+            const int32_t {{_plan.other_index}} = _other + _place;
             {{_plan.vector_code|autoindent}}
         }
     };
@@ -219,7 +274,7 @@ brianprop::Runs &_runs = brianprop::runs<{{_plan.id}}u>();
             {{_plan.selecting_code|autoindent}}
         }
     };
-    _runs.due(_spikes, _n_spikes, _row, _four, _some, _many);
+    _runs.deliver([&](const brianprop::Run &_run) { return {{'_now || _drives.matters(_run.other)' if _plan.waits else 'true'}}; }, _row, _four, _some, _many);
 {% endblock %}
 
 {# Between two runs of a network, weights may be set by others. #}
@@ -239,7 +294,10 @@ void _forget_{{codeobj_name}}() {
     _runs.compared = false;
     {% if _plan.sum %}
     brianprop::history<{{_plan.sum.id}}u>().changes++;
-    brianprop::history<{{_plan.sum.id}}u>().divergences++;
+    {% if _plan.copies %}
+    _catch_up();
+    {{_copies}}.equal = false;
+    {% endif %}
     {% endif %}
 }
 {% endif %}

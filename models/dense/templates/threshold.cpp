@@ -1,11 +1,13 @@
 {# USES_VARIABLES { N } #}
 {% extends 'common_group.cpp' %}
 {% set _blocks = dense_blocks(owner) %}
+{% set _part = dense_fading(owner) if eventspace_variable.name == '_spikespace' else none %}
 {% block extra_headers %}
 {{ super() }}
 #include <vector>
 #include "random.h"
 #include "runs.h"
+#include "drives.h"
 {% endblock %}
 {% block maincode %}
     {# First flags, in a loop without branches that vectorises; then the indices of the few that are set. #}
@@ -47,10 +49,15 @@
         {% for part in dense_watches(owner, eventspace_variable.name) %}
         _candidates |= _Blocks::awake[{{part}}][_word] | _Blocks::dozing[{{part}}][_word];
         {% endfor %}
+        {% if _part is not none %}
+        // without an update, a neuron is below its threshold
+        const uint64_t _exact = {{dense_drives(owner)}}.exact(_word);
+        _candidates &= _exact | _Blocks::awake[{{_part}}][_word] | _Blocks::dozing[{{_part}}][_word];
+        {% endif %}
         {% if _necessary %}
-        {# most blocks need no more than this: it reads less and writes nothing #}
-        const uint64_t _watched = _candidates;
-        _candidates = 0;
+        {# Most blocks need no more than this: it reads less and writes nothing. Where a packet has arrived, most fire. #}
+        const uint64_t _watched = _candidates{{' & _exact' if _part is not none}};
+        _candidates &= ~_watched;
         {% for uniform in [true, false] %}
         for (uint64_t _bits = _watched & {{'' if uniform else '~'}}_uniform.words[_word]; _bits; _bits &= _bits - 1) {
             const int32_t _bit = __builtin_ctzll(_bits), _start = (brianprop::WORD * _word + _bit) * BLOCK;
@@ -78,8 +85,9 @@
             _fired |= (uint64_t)(_found != 0) << _bit;
         }
         // they may be reset; if they are not, they fire again
-        for (auto &_awake : _Blocks::awake)
-            _awake[_word] |= _fired;
+        {% for _ in owner.rests %}
+        _Blocks::awake[{{loop.index0}}][_word] |= _fired{{' & _exact' if loop.index0 == _part}};
+        {% endfor %}
     }
     {% else %}
     {# flags of one block: nothing else can point at them, so what the condition reads stays in registers #}

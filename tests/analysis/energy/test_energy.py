@@ -16,15 +16,15 @@ from brianprop.analysis.energy.constants import Constants, read_constants
 from brianprop.analysis.energy.cost import PARTS, barrier_time, energy
 from brianprop.analysis.energy.counts import COUNTED, Counts, Pathway
 from brianprop.analysis.energy.figure import plot_energy
-from brianprop.analysis.energy.nbp import as_inference, count_nbp
+from brianprop.analysis.energy.gated import as_inference, count
 from brianprop.analysis.energy.report import draw, markdown
 from brianprop.analysis.energy.ssnn_bp import count_ssnn_bp
 from brianprop.analysis.figures.draw import draw as draw_figures
-from brianprop.analysis.runs import Recording, Run, systems
+from brianprop.analysis.runs import Recording, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
-from brianprop.experiments.training.system import recording_of
+from brianprop.experiments.training.trainer import recording_of
 from brianprop.models.errors import DataError, ParameterError, RunError
 from brianprop.models.nbp import oracle
 from brianprop.models.nbp.circuit import inference_circuit, matrices, training_circuit
@@ -123,7 +123,7 @@ def expected(training, digits):
 @pytest.mark.parametrize("counted", ["spikes", "operations", "active", "inactive", "updates", "changes"])
 def test_counts_of_nbp_are_those_of_the_oracle(counted, training, expected):
     _, circuit, recording = training
-    counts = count_nbp(recording, circuit)
+    counts = count(recording, circuit)
     assert (counts.mode, counts.n_samples, counts.steps) == ("training", N_TURNS, 12)
     assert [(p.source, p.target) for p in counts.pathways] == [(p.source, p.target) for p in circuit.projections]
     assert [p.kind == "learned" for p in counts.pathways] == [p.kind == "plastic" for p in circuit.projections]
@@ -133,7 +133,7 @@ def test_counts_of_nbp_are_those_of_the_oracle(counted, training, expected):
 
 def test_only_coincidences_change_weights(training):
     _, circuit, recording = training
-    counts = count_nbp(recording, circuit)
+    counts = count(recording, circuit)
     phases = np.flatnonzero(counts.changes.sum(axis=0)).tolist()
     assert phases == [5, 7, 9, 11]
     assert np.all(counts.changes <= counts.updates) and counts.changes.sum() < counts.updates.sum()
@@ -146,7 +146,7 @@ def test_the_last_epoch_is_counted(training):
     early["epoch"] = early["epoch"] - 1
     both = replace(recording, **{name: np.concatenate([early[name], getattr(recording, name)]) for name in columns})
     assert len(both.step) > len(recording.step)
-    np.testing.assert_array_equal(count_nbp(both, circuit).spikes, count_nbp(recording, circuit).spikes)
+    np.testing.assert_array_equal(count(both, circuit).spikes, count(recording, circuit).spikes)
 
 
 def test_inference_is_the_forward_part_of_training(digits):
@@ -155,11 +155,11 @@ def test_inference_is_the_forward_part_of_training(digits):
     parameters = NBP(**DIGITS, eta_plus=0, eta_minus=0)
     weights = restless_weights(parameters)
     circuit, small = training_circuit(parameters), inference_circuit(parameters)
-    counts = count_nbp(recorded(small, parameters, weights, input=images), small)
+    counts = count(recorded(small, parameters, weights, input=images), small)
     assert (counts.mode, counts.steps, counts.phases) == ("inference", 4, ("0", "1", "2", "3"))
     assert counts.spikes.sum() > 10 * N_TURNS
     assert not counts.updates.any() and not counts.changes.any()
-    taken = count_nbp(as_inference(recorded(circuit, parameters, weights, input=images, target=targets), small), small)
+    taken = count(as_inference(recorded(circuit, parameters, weights, input=images, target=targets), small), small)
     assert taken.n_samples == counts.n_samples
     for name in COUNTED:
         np.testing.assert_array_equal(getattr(taken, name), getattr(counts, name), name)
@@ -336,7 +336,7 @@ PART = {
 @pytest.mark.parametrize("name", [item.name for item in fields(Constants)])
 def test_a_constant_of_a_file_changes_its_part_alone(name, training, tmp_path):
     _, circuit, recording = training
-    counts = count_nbp(recording, circuit)
+    counts = count(recording, circuit)
     value = getattr(Constants(), name)
     (tmp_path / "constants.toml").write_text(f"{name} = {2 * value!r}\n")
     constants = read_constants(tmp_path / "constants.toml")
@@ -398,8 +398,8 @@ def test_runs_without_what_is_counted_are_refused(tmp_path, training):
     (run.path / "raster.npz").unlink()
     with pytest.raises(RunError, match="no recorded spikes"):
         account([run.path])
-    other = run_of(tmp_path / "other", replace(parameters, n_hid=61), recording)
-    with pytest.raises(RunError, match="other: The recording is not of the circuit nbp-training"):
+    other = run_of(tmp_path / "other", replace(parameters, hidden=(61,)), recording)
+    with pytest.raises(RunError, match="other: The recording is not of the run's network"):
         account([other.path])
     run = composite_run(tmp_path / "steps")
     run.save_spikes(replace(run.load_spikes("raster"), period=5), "raster")
@@ -421,7 +421,7 @@ def test_seeds_are_pooled_and_whole_recordings_preferred(tmp_path, training):
     both, inference = account([whole.path, raster.path])
     assert (both.counts.mode, inference.counts.mode) == ("training", "inference")
     assert both.counts.n_samples == inference.counts.n_samples == N_TURNS + 10
-    one, other = (count_nbp(spikes, circuit) for spikes in (recording, part))
+    one, other = (count(spikes, circuit) for spikes in (recording, part))
     np.testing.assert_array_equal(both.counts.spikes, one.spikes + other.spikes)
     mean = (N_TURNS * energy(one).total + 10 * energy(other).total) / (N_TURNS + 10)
     assert both.energy.total == pytest.approx(mean)
@@ -434,7 +434,7 @@ def test_a_recording_of_the_inference_circuit_is_counted_as_it_is(tmp_path, trai
     forward = as_inference(recording, small)
     (found,) = account([run_of(tmp_path / "run", parameters, forward).path])
     assert found.counts.mode == "inference" and found.counts.origin == "recorded turns"
-    np.testing.assert_array_equal(found.counts.spikes, count_nbp(forward, small).spikes)
+    np.testing.assert_array_equal(found.counts.spikes, count(forward, small).spikes)
 
 
 def published_account():
@@ -544,23 +544,14 @@ def test_a_figure_of_nothing_but_zeros_can_be_drawn():
     assert all(math.isfinite(limit) for axes in figure.subfigs[0].axes for limit in axes.get_ylim())
 
 
-@pytest.fixture
-def unknown_system(tmp_path, training, monkeypatch):
-    """A run with spikes of a system that neither figures nor energy know."""
+def test_an_unknown_system_is_taken_for_no_other(tmp_path, training):
     parameters, _, recording = training
     run = run_of(tmp_path / "run", parameters, recording)
     config = json.loads((run.path / "config.json").read_text())
     (run.path / "config.json").write_text(json.dumps(config | {"system": "other"}))
-    for table in (systems.TITLES, systems.PARAMETERS, systems.METRIC_COLUMNS, systems.IMAGE_ARRAYS):
-        monkeypatch.setitem(table, "other", table["nbp"])
-    return run
-
-
-def test_an_unknown_system_is_taken_for_no_other(unknown_system):
-    with pytest.raises(RunError, match="a run of other, whose operations cannot be counted"):
-        account([unknown_system.path])
-    with pytest.raises(RunError, match="a run of other, for which there are no figures"):
-        draw_figures([unknown_system.path])
+    for show in (account, draw_figures):
+        with pytest.raises(RunError, match="names the system 'other', but this version knows nbp, ssnn-bp, ann"):
+            show([run.path])
 
 
 def quick(accounts):

@@ -18,7 +18,7 @@ SIZES = {"input": 16, "hidden1": 5, "output": 3}
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run of two epochs of 3 presentations of 4 steps, of which all spikes are kept."""
+    """A run of two epochs of 3 turns of 4 steps, of which all spikes are kept."""
     found = composite_run(tmp_path_factory.mktemp("export") / "run", steps=4)
     spikes = [("input", 2, 0), ("input", 2, 5), ("output", 1, 11), ("hidden1", 0, 3)]
     first = composite_recording(spikes, SIZES, 4, epoch=1)

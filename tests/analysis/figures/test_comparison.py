@@ -74,7 +74,7 @@ def test_activity_against_t(runs):
     assert updates["$W_1$"][1][1] == pytest.approx(np.mean([one.updates["W1"].mean() for one in counted]))
     # one input spike in each step
     np.testing.assert_array_equal(spikes["input"][1], [4, 8, 16])
-    assert "first 6 presentations of epoch 2" in plot_activity(plain).get_suptitle()
+    assert "first 6 turns of epoch 2" in plot_activity(plain).get_suptitle()
 
 
 def test_accuracy_against_step_and_levels(runs):

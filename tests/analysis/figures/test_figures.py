@@ -13,8 +13,9 @@ from conftest import ann_run, composite_recording, composite_run
 
 from brianprop.analysis.figures import raster_ssnn_bp
 from brianprop.analysis.figures.accuracy import plot_accuracy
-from brianprop.analysis.figures.connectivity import arriving, counts, plot_anatomy, plot_functional, symbol
+from brianprop.analysis.figures.connectivity import arriving, counts, plot_anatomy, plot_functional
 from brianprop.analysis.figures.draw import circuit_of, draw
+from brianprop.analysis.figures.places import symbol
 from brianprop.analysis.figures.raster_nbp import find_events, plot_raster, select_samples
 from brianprop.analysis.figures.raster_ssnn_bp import targets
 from brianprop.analysis.figures.weights import most_changed, plot_fields, plot_weights, share_at_bound
@@ -24,7 +25,7 @@ from brianprop.models.errors import RunError
 from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 from brianprop.models.nbp.parameters import NBP, initial_weights
 
-PARAMETERS = NBP(n_in=16, n_hid=6, n_out=3)
+PARAMETERS = NBP(n_in=16, hidden=(6,), n_out=3)
 NAMES = ["raster", "accuracy", "functional", "anatomy", "weights", "images"]
 
 
@@ -258,7 +259,7 @@ def test_no_label_lies_on_another(plot, make):
     from brianprop.analysis.figures.output import STYLE
 
     with context(STYLE):
-        figure = plot(make(NBP(n_in=3136, n_hid=1000, n_out=26)))
+        figure = plot(make(NBP(n_in=3136, hidden=(1000,), n_out=26)))
         figure.draw_without_rendering()
         for axes in figure.axes:
             boxes = {text.get_text(): text.get_bbox_patch().get_window_extent() for text in axes.texts}
@@ -413,14 +414,14 @@ def test_targets_are_read_off_errors_and_outputs():
     assert targets(presented((0, 2), (1, 0), (1, 1), (1, 2))).tolist() == [1, 1, 1, 1]
 
 
-def test_the_presentations_with_most_errors_are_selected():
+def test_the_turns_with_most_errors_are_selected():
     assert raster_ssnn_bp.select_samples(presented(), 2) == 0
     assert raster_ssnn_bp.select_samples(presented((1, 0), (1, 1), (2, 0), (3, 2)), 2) == 1
     assert raster_ssnn_bp.select_samples(presented((3, 0)), 2) == 2
     assert raster_ssnn_bp.select_samples(presented((3, 0)), 9) == 0
 
 
-def test_the_raster_of_presentations_shows_each_spike_in_its_strip():
+def test_the_raster_of_turns_shows_each_spike_in_its_strip():
     recording = presented((1, 0), (2, 1), turns=4)
     figure = raster_ssnn_bp.plot_raster(recording, ["A", "B"], 2)
     source, hidden, output, error, gradient = figure.axes
@@ -428,12 +429,12 @@ def test_the_raster_of_presentations_shows_each_spike_in_its_strip():
         [(float(np.mean(part[:, 0])), float(part[0, 1])) for part in axes.collections[0].get_segments()]
         for axes in (source, hidden, output)
     ]
-    # presentations 1 and 2: steps 3 to 8
+    # turns 1 and 2: steps 3 to 8
     assert drawn == [[], [], [(3, 0), (4, 1), (5, 1), (6, 1), (7, 0), (8, 1)]]
     plus, minus = ((line.get_xdata().tolist(), line.get_ydata().tolist()) for line in error.lines[:2])
     assert (plus, minus) == (([3, 7], [1, 1]), ([3, 7], [0, 0]))
     assert all(len(line.get_xdata()) == 0 for line in gradient.lines[:2])
-    # the target's band spans both presentations
+    # the target's band spans both turns
     bands = [path.get_extents() for collection in output.collections[1:] for path in collection.get_paths()]
     assert [(band.x0, band.x1, band.y0, band.y1) for band in bands] == [(2.5, 5.5, 0.5, 1.5), (5.5, 8.5, 0.5, 1.5)]
     assert source.texts[0].get_text() == "target B: 2 of 3\n2 error, 0 gradient\n0 updates"

@@ -12,14 +12,13 @@ import pytest
 from brianprop.analysis.runs import Recording, Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training.commands import resume, train
-from brianprop.experiments.training.nbp import NBPSystem, TrainNBP
-from brianprop.experiments.training.system import Learned
-from brianprop.experiments.training.systems import SYSTEMS
+from brianprop.experiments.training.nbp import NBPTrainer, TrainNBP
+from brianprop.experiments.training.trainer import Learned
 from brianprop.models.errors import RunError
 from brianprop.models.nbp.circuit import training_circuit
 
 
-class Arithmetic(NBPSystem):
+class Arithmetic(NBPTrainer):
     """nBP whose learning is a little arithmetic, so that a training takes no time; everything around it is real."""
 
     def prepare(self):
@@ -68,7 +67,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def arithmetic(monkeypatch):
-    monkeypatch.setitem(SYSTEMS, "nbp", Arithmetic)
+    monkeypatch.setattr("brianprop.experiments.training.nbp.NBPTrainer", Arithmetic)
 
 
 def silent(line):
@@ -76,7 +75,7 @@ def silent(line):
 
 
 def begin(path, epochs, **options):
-    sizes = {"samples": 5, "validation": 3, "test_samples": 4, "hidden": 3}
+    sizes = {"samples": 5, "validation": 3, "test_samples": 4, "hidden": (3,)}
     return train(TrainNBP(path, epochs=epochs, **sizes, record_spikes=True, **options), silent)
 
 

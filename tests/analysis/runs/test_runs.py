@@ -16,16 +16,18 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from brianprop.analysis.runs import Recording, Run, as_json, require_vacant, systems
+from brianprop.analysis.runs import Recording, Run, as_json, require_vacant
 from brianprop.analysis.runs.directory import FORMAT
+from brianprop.analysis.systems import SYSTEMS
+from brianprop.analysis.systems.ann import ANNSystem
 from brianprop.experiments.cli.main import main
 from brianprop.models.errors import RunError
 from brianprop.models.files import atomic_write
 from brianprop.models.nbp.parameters import NBP
 
-PARAMETERS = NBP(n_in=6, n_hid=4, n_out=3, w_step=1)
+PARAMETERS = NBP(n_in=6, hidden=(4,), n_out=3, w_step=1)
 CONFIG = {"system": "nbp", "parameters": as_json(PARAMETERS), "training": {"epochs": 2, "seed": 0}}
-METRIC_COLUMNS = systems.METRIC_COLUMNS["nbp"]
+METRIC_COLUMNS = SYSTEMS["nbp"].columns
 
 
 @pytest.fixture
@@ -174,12 +176,13 @@ def test_metrics_round_trip_in_full_precision(run):
 
 
 def test_each_system_has_its_columns_and_arrays(tmp_path):
-    for system, columns in systems.METRIC_COLUMNS.items():
+    for system, kind in SYSTEMS.items():
+        columns = kind.columns
         run = Run.create(tmp_path / system, {"system": system}, {})
         values = {name: 0.5 for name in columns} | {"epoch": 1, "split": "test", "samples": 3}
         run.append_metrics([values])
         assert run.metrics() == [values] and list(run.metrics_frame().columns) == list(columns)
-        arrays = {name: np.ones((2, 3)) for name in ("images", *systems.IMAGE_ARRAYS[system])} | {"target": np.arange(2)}
+        arrays = {name: np.ones((2, 3)) for name in ("images", *kind.answers)} | {"target": np.arange(2)}
         run.save_images(arrays)
         assert_equal_arrays(run.load_images(), arrays)
     other = Run.create(tmp_path / "other", {"system": "other"}, {})
@@ -196,7 +199,7 @@ class Parameters:
 
 
 def test_parameters_go_through_strict_json(tmp_path, monkeypatch):
-    monkeypatch.setitem(systems.PARAMETERS, "ann", Parameters)
+    monkeypatch.setattr(ANNSystem, "parameters", Parameters)
     for parameters in (Parameters(), Parameters(math.inf, (3, 4))):
         run = Run.create(tmp_path / str(parameters.bound), {"system": "ann", "parameters": as_json(parameters)}, {})
         assert Run.open(run.path).parameters() == parameters

@@ -13,7 +13,7 @@ from conftest import DIGITS, restless_weights
 from brianprop.analysis.figures.speed import CHIP, Spread, affine, draw, plot_profile, plot_scaling, plot_speed, ratio, slope
 from brianprop.experiments.benchmarks.inspection import PeakMemory, group
 from brianprop.experiments.benchmarks.kernels.nbp import NBPKernel
-from brianprop.experiments.benchmarks.nbp import PARTS, Bench, BenchmarkNBP, benchmark
+from brianprop.experiments.benchmarks.nbp import Bench, BenchmarkNBP, benchmark, parts_of
 from brianprop.experiments.benchmarks.report import ratios
 from brianprop.experiments.benchmarks.scaling import fits, resized, synapses_touched
 from brianprop.experiments.benchmarks.timing import Timed, interleaved
@@ -54,7 +54,7 @@ def test_kernel_equals_oracle_on_digits(digits, order, rules):
 @pytest.mark.parametrize("order", ["propagate-first", "learn-first"])
 def test_kernel_sums_more_inputs_than_a_lane_holds(order):
     rng = np.random.default_rng(0)
-    parameters = NBP(order=order, n_in=700, n_hid=130, n_out=5)
+    parameters = NBP(order=order, n_in=700, hidden=(130,), n_out=5)
     # large weights and crowded images: 16 bits overflow unless the sum is cut into parts
     weights = {"W1": 2 * rng.integers(-90, 128, (700, 130)), "W2": 2 * rng.integers(-127, 128, (130, 5))}
     images = (rng.random((320, 700)) < np.linspace(0, 1, 320)[:, None]).astype(np.uint8)
@@ -67,6 +67,26 @@ def test_kernel_sums_more_inputs_than_a_lane_holds(order):
     np.testing.assert_array_equal(answers.drive, drive)
     spikes, drive = infer(expected, images)
     answers = NBPKernel(parameters).infer(expected, images, samples)
+    np.testing.assert_array_equal(answers.drive, drive)
+    np.testing.assert_array_equal(answers.spikes, spikes)
+
+
+@pytest.mark.parametrize("order", ["propagate-first", "learn-first"])
+@pytest.mark.parametrize("hidden", [(), (70, 40), (40, 70, 30)])
+def test_kernel_of_any_depth_equals_oracle(digits, order, hidden):
+    images, targets, _ = digits
+    parameters = NBP(n_in=64, hidden=hidden, n_out=10, order=order)
+    weights = restless_weights(parameters)
+    samples = np.random.default_rng(1).integers(0, len(images), 400)
+    expected, drive = oracle(parameters, weights, images, targets, samples)
+    kernel = NBPKernel(parameters)
+    answers = kernel.train(weights, images, targets, samples)
+    for name, matrix in weights.items():
+        np.testing.assert_array_equal(answers.weights[name], expected[name])
+        assert np.mean(matrix != expected[name]) > 0.2, "the trial must exercise learning"
+    np.testing.assert_array_equal(answers.drive, drive)
+    spikes, drive = infer(expected, images)
+    answers = kernel.infer(answers.weights, images, np.arange(len(images)))
     np.testing.assert_array_equal(answers.drive, drive)
     np.testing.assert_array_equal(answers.spikes, spikes)
 
@@ -86,7 +106,16 @@ def test_kernel_equals_oracle_on_mnist(mnist, order):
 
 
 @pytest.mark.parametrize(
-    "change", [{"weight_noise": 1.0}, {"theta_spread": 0.1}, {"w_max": 300}, {"eta_plus": 3, "w_step": 1}, {"tau_m": 0.01}]
+    "change",
+    [
+        {"weight_noise": 1.0},
+        {"theta_spread": 0.1},
+        {"w_max": 300},
+        {"eta_plus": 3, "w_step": 1},
+        {"eta_plus": 4, "hidden": (20, 10)},
+        {"tau_m": 0.01},
+        {"feedback": "random"},
+    ],
 )
 def test_kernel_refuses_what_it_does_not_compute(change):
     with pytest.raises(ParameterError, match=next(iter(change))):
@@ -165,7 +194,7 @@ def test_rounds_run_every_case_in_turn():
 
 
 def test_synapses_touched_counts_all_that_leave_a_neuron():
-    circuit = training_circuit(NBP(n_in=16, n_hid=6, n_out=3))
+    circuit = training_circuit(NBP(n_in=16, hidden=(6,), n_out=3))
     names = [population.name for population in circuit.populations]
     # x: three copies of W1, and one synapse to m_x; input: one synapse to x; the kick of the lead-in does not count
     spikes = [("kick", -2), ("input", 0), ("input", 0), ("x", 1)]
@@ -191,7 +220,7 @@ def test_profile_names_every_part_and_loses_nothing():
         "neurons_spike_resetter_codeobject": 0.25,
         "something_else": 0.125,
     }
-    parts = group(timed, 14.0, PARTS)
+    parts = group(timed, 14.0, parts_of(2))
     assert parts == {
         "propagation W1": 5.0,
         "propagation W2": 1.0,
@@ -305,7 +334,7 @@ def test_both_circuits_of_the_benchmark_give_what_the_kernel_gives(digits):
 @pytest.mark.slow
 def test_benchmark_of_the_digits(tmp_path):
     settings = BenchmarkNBP(
-        tmp_path / "speed", dataset="digits", hidden=DIGITS["n_hid"], samples=50, repeats=2, scaling=False, resources=False
+        tmp_path / "speed", dataset="digits", hidden=DIGITS["hidden"], samples=50, repeats=2, scaling=False, resources=False
     )
     said = []
     assert benchmark(settings, said.append) == settings.out

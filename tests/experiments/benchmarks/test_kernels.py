@@ -175,4 +175,4 @@ def test_refuses_what_does_not_fit():
 @pytest.mark.parametrize(("name", "value"), [("error", "margin"), ("h_lower", -0.5), ("o_upper", 2.0)])
 def test_nbp_kernel_has_the_published_error_alone(name, value):
     with pytest.raises(ParameterError, match=f"{name} = {value!r} must be"):
-        NBPKernel(NBP(n_in=4, n_hid=3, n_out=2, **{name: value}))
+        NBPKernel(NBP(n_in=4, hidden=(3,), n_out=2, **{name: value}))

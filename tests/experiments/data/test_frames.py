@@ -14,7 +14,7 @@ from brianprop.experiments.data.nmnist import SIDE
 from brianprop.experiments.reproduce import run as reproduce
 from brianprop.experiments.training.data import load_data
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
-from brianprop.experiments.training.system import SHUFFLE_STREAM
+from brianprop.experiments.training.trainer import SHUFFLE_STREAM
 from brianprop.models.ssnn_bp.parameters import SSNNRules, unpack
 
 from .recording_files import encode

@@ -133,7 +133,7 @@ def test_published_numbers_stand_beside_ours():
 
 
 def test_network_size_counts_what_the_circuit_holds():
-    circuit = training_circuit(NBP(n_in=6, n_hid=5, n_out=3))
+    circuit = training_circuit(NBP(n_in=6, hidden=(5,), n_out=3))
     found = tables.network_size(circuit)["neurons or synapses"]
     assert found["neurons"] == sum(population.size for population in circuit.populations)
     assert found["neurons"] == found.filter(like="neurons, ").sum()

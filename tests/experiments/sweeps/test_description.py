@@ -16,7 +16,7 @@ from brianprop.experiments.sweeps.reading import preset_names, read_sweep
 from brianprop.experiments.sweeps.words import base_of
 from brianprop.experiments.training.nbp import TrainNBP
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
-from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.systems import options_of
 from brianprop.experiments.training.values import as_values, settings_of
 from brianprop.models.errors import ParameterError
 from brianprop.models.nbp.parameters import Rules
@@ -47,7 +47,7 @@ def test_a_grid_is_crossed_with_the_seeds(tmp_path):
     assert len(points) == 12 and [point.settings.seed for point in points] == 6 * [3] + 6 * [5]
     assert points[1].axes == {"order": "propagate-first", "theta": 1000.0}
     expected = Rules(order="learn-first", theta=900.0)
-    assert points[3].settings == TrainNBP(points[3].settings.out, hidden=60, epochs=2, seed=3, rules=expected)
+    assert points[3].settings == TrainNBP(points[3].settings.out, hidden=(60,), epochs=2, seed=3, rules=expected)
 
 
 def test_ranges(tmp_path):
@@ -142,14 +142,14 @@ def test_small_and_other_changes_take_the_place_of_what_the_file_says(tmp_path):
 
 def test_a_system_alone_is_a_sweep_of_one_point():
     (point,) = read_sweep("ann").points()
-    assert point.axes == {} and point.settings == OPTIONS["ann"](point.settings.out)
+    assert point.axes == {} and point.settings == options_of("ann")(point.settings.out)
 
 
 def test_options_survive_the_way_through_json():
     for settings in (
         TrainNBP("x", binarise=(0.3,), rules=Rules(theta=900.5)),
         TrainSSNN("x", hidden=(20, 10), rules=SSNNRules(w_max=math.inf, answer_drive="mean")),
-        OPTIONS["ann"]("x", data_dir="somewhere"),
+        options_of("ann")("x", data_dir="somewhere"),
     ):
         values = as_values(settings)
         assert "out" not in values and "rules" not in values
@@ -345,7 +345,7 @@ def test_paths_are_expanded_once(tmp_path, monkeypatch):
     (point,) = read_sweep("ann", base={"data_dir": "/$WHERE/~"}).points()
     assert point.settings.data_dir == Path("/$OTHER/~")
     # as they are read back from a plan
-    assert settings_of(OPTIONS["ann"], as_values(point.settings)).data_dir == Path("/$OTHER/~")
+    assert settings_of(options_of("ann"), as_values(point.settings)).data_dir == Path("/$OTHER/~")
 
 
 @pytest.mark.parametrize("path", ["$NO_SUCH_VARIABLE/x", "${NO_SUCH_VARIABLE}/x", "~no-such-user/x"])

@@ -32,13 +32,13 @@ from brianprop.experiments.sweeps.run import set_damaged_aside
 from brianprop.experiments.sweeps.tasks import Batch, batches_of, tasks_of
 from brianprop.experiments.sweeps.worker import Outcome, build, run_point
 from brianprop.experiments.training.commands import resume, train
-from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.systems import options_of
 from brianprop.experiments.training.values import settings_of
 from brianprop.models.cache import private_folder
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.simulation.compiler import compiler
 
-SMALL = {"dataset": "digits", "hidden": DIGITS["n_hid"], "epochs": 2, "samples": 60, "test_samples": 60, "validation": 40}
+SMALL = {"dataset": "digits", "hidden": DIGITS["hidden"][0], "epochs": 2, "samples": 60, "test_samples": 60, "validation": 40}
 AXES = {"eta_plus": [2, 4], "theta": [900, 1024.0]}
 
 
@@ -88,7 +88,7 @@ def swept(tmp_path_factory):
 def test_each_point_is_the_run_that_train_gives(swept, tmp_path):
     assert len(swept.runs()) == 4 and not any((swept.path / "unfinished").iterdir())
     for number, entry in enumerate(swept.plan["points"]):
-        settings = dataclasses.replace(settings_of(OPTIONS["nbp"], entry["settings"]), out=tmp_path / str(number))
+        settings = dataclasses.replace(settings_of(options_of("nbp"), entry["settings"]), out=tmp_path / str(number))
         # by its own binary: single precision where theta allows it
         assert_same_run(train(settings, lambda line: None), swept.runs()[entry["key"]])
 
@@ -628,7 +628,7 @@ def test_what_differs_in_its_code_or_its_data_is_simulated_apart(tmp_path):
     assert sorted(len(batch.tasks) for batch in batches) == [1, 1, 1, 2, 2, 2, 2]
     for batch in batches:
         assert batch.size == 2
-        assert len({(task.parameters.n_hid, task.data) for task in batch.tasks}) == 1
+        assert len({(task.parameters.hidden, task.data) for task in batch.tasks}) == 1
     assert len({batch.code for batch in batches}) == 2  # a sample more or less is no matter of the code
 
 

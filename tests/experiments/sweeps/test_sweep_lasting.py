@@ -15,13 +15,14 @@ import pytest
 from dask_processes import environment, wait_for
 
 from brianprop.analysis.sweeps import SweepDirectory
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.sweeps.plan import plan_of
 from brianprop.experiments.sweeps.progress import Progress
 from brianprop.experiments.sweeps.reading import read_sweep
 from brianprop.experiments.sweeps.tasks import Batch, tasks_of
 from brianprop.experiments.sweeps.worker import run_batch
-from brianprop.experiments.training.ann import ANNSystem
-from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.ann import ANNTrainer
+from brianprop.experiments.training.systems import options_of
 from brianprop.models.errors import ParameterError
 
 SMALL = {"dataset": "digits", "hidden": 3, "epochs": 1, "samples": 20, "test_samples": 10, "validation": 10}
@@ -49,7 +50,7 @@ CHOSEN = {
 }
 
 
-def options_of(kind):
+def option_types_of(kind):
     """The type of every option of a system by its name."""
     hints = get_type_hints(kind)
     found = {item.name: hints[item.name] for item in dataclasses.fields(kind)}
@@ -94,9 +95,11 @@ def files(tmp_path):
     return {"FOLDER": str(folder), "FILE": str(tmp_path / "weights.npz")}
 
 
-@pytest.mark.parametrize(("system", "name"), [(system, name) for system, kind in OPTIONS.items() for name in options_of(kind)])
+@pytest.mark.parametrize(
+    ("system", "name"), [(system, name) for system in SYSTEMS for name in option_types_of(options_of(system))]
+)
 def test_every_option_is_in_the_key_of_a_point(system, name, files):
-    hint = options_of(OPTIONS[system])[name]
+    hint = option_types_of(options_of(system))[name]
     if name in NOT_IN_THE_KEY:
         if name not in ("out", "rules", "data_dir"):
             with pytest.raises(ParameterError, match=f"has no option '{name}'"):
@@ -146,7 +149,7 @@ def many_points(path, number, monkeypatch, scratch):
     described = read_sweep("ann", base=SMALL, seeds=number)
     directory = SweepDirectory.create(path, plan_of(described))
     # data and initial weights are real, the epochs are not: they are not what is asked
-    monkeypatch.setattr(ANNSystem, "learn", lambda self, weights, *_: sweeps_learned(weights))
+    monkeypatch.setattr(ANNTrainer, "learn", lambda self, weights, *_: sweeps_learned(weights))
     report = Progress(directory, number, 0, lambda line: None)
     early = None
     for count, task in enumerate(tasks_of(directory, None), 1):
@@ -159,7 +162,7 @@ def many_points(path, number, monkeypatch, scratch):
 
 
 def sweeps_learned(weights):
-    from brianprop.experiments.training.system import Learned
+    from brianprop.experiments.training.trainer import Learned
 
     return Learned(weights, 0.0)
 

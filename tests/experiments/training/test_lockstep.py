@@ -19,9 +19,9 @@ from brianprop.experiments.training.replicas import train_replicas
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.model import Result
 
-OPTIONS = {"hidden": DIGITS["n_hid"], "samples": 200, "epochs": 2}
+OPTIONS = {"hidden": DIGITS["hidden"], "samples": 200, "epochs": 2}
 SEEDS = (4, 5, 6)
-COMMAND = ["train", "nbp", "--hidden", str(DIGITS["n_hid"]), "--samples", "200", "--epochs", "2"]
+COMMAND = ["train", "nbp", "--hidden", str(*DIGITS["hidden"]), "--samples", "200", "--epochs", "2"]
 
 
 @pytest.fixture(scope="module")

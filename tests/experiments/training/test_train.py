@@ -16,14 +16,14 @@ import pytest
 from conftest import DIGITS, assert_same_run, back_to, restless_weights
 
 from brianprop.analysis.runs import Run
-from brianprop.analysis.runs.systems import METRIC_COLUMNS
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.training.commands import _origin, evaluate
 from brianprop.experiments.training.data import load_data
 from brianprop.models.nbp import oracle
 from brianprop.models.nbp.parameters import NBP
 
-SMALL = ["train", "nbp", "--hidden", str(DIGITS["n_hid"]), "--samples", "300", "--epochs", "3"]
+SMALL = ["train", "nbp", "--hidden", str(*DIGITS["hidden"]), "--samples", "300", "--epochs", "3"]
 
 
 def run_small(out, *options):
@@ -48,7 +48,7 @@ def test_run_directory_holds_what_is_promised(finished):
     assert finished.checkpoints == [0, 1, 2, 3] and finished.finished
     with (finished.path / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == METRIC_COLUMNS["nbp"]
+    assert tuple(rows[0]) == SYSTEMS["nbp"].columns
     assert [(row["epoch"], row["split"]) for row in rows] == [
         (str(epoch), split) for epoch in (1, 2, 3) for split in ("train", "validation", "test")
     ]
@@ -116,7 +116,7 @@ def test_same_seed_same_run_other_seed_another(finished, tmp_path):
     assert not np.array_equal(other.load_weights()["W1"], finished.load_weights()["W1"])
 
 
-def test_jittered_presentations_are_those_of_the_seed_and_resume(tmp_path, digits):
+def test_jittered_turns_are_those_of_the_seed_and_resume(tmp_path, digits):
     images, targets, _ = digits
     run = run_small(tmp_path / "run", "--jitter", "1", "--seed", "3")
     weights = {name: array.astype(np.int64) for name, array in run.load_checkpoint(0)[1].items()}

@@ -8,12 +8,12 @@ from conftest import assert_same_run, back_to
 from threadpoolctl import threadpool_info
 
 from brianprop.analysis.runs import Run
-from brianprop.analysis.runs.systems import METRIC_COLUMNS
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.dataset import Part
-from brianprop.experiments.training.ann import ANNSystem, scores
-from brianprop.experiments.training.system import noise_seed
+from brianprop.experiments.training.ann import ANNTrainer, scores
+from brianprop.experiments.training.trainer import noise_seed
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.ssnn_bp.oracle import softmax
@@ -38,7 +38,7 @@ def finished(tmp_path_factory):
 def test_the_run_is_what_the_network_gives_epoch_by_epoch(finished):
     dataset = datasets.load("digits")
     images, labels = dataset.train.images.reshape(-1, 64), dataset.train.labels
-    parameters = ANN(n_in=64, n_hid=(20,), n_out=10, rates=(0.03, 0.06), clip=2.0, dropout=0.2, weight_decay=0.001)
+    parameters = ANN(n_in=64, hidden=(20,), n_out=10, rates=(0.03, 0.06), clip=2.0, dropout=0.2, weight_decay=0.001)
     assert finished.parameters() == parameters
     weights = ann.initial_weights(parameters, 5)
     rows = {(row["epoch"], row["split"]): row for row in finished.metrics()}
@@ -59,7 +59,7 @@ def test_run_directory_holds_what_is_promised(finished):
     names = {path.name for path in finished.path.iterdir()}
     assert {"config.json", "environment.json", "metrics.csv", "weights.npz", "images.npz"} <= names
     assert finished.checkpoints == [0, 1, 2, 3] and finished.finished
-    assert tuple(finished.metrics()[0]) == METRIC_COLUMNS["ann"]
+    assert tuple(finished.metrics()[0]) == SYSTEMS["ann"].columns
     images = finished.load_images()
     np.testing.assert_allclose(images["rates"].sum(axis=1), 1)
     last = finished.metrics()[-1]
@@ -87,14 +87,14 @@ def test_evaluate_gives_the_metrics_of_the_run(finished, capsys):
 
 def test_options_reach_the_network(tmp_path):
     run = run_small(tmp_path / "run", "--hidden", "7", "5", "--biases", "--rate-hidden", "0.01", "--rate-out", "0.02")
-    expected = ANN(n_in=64, n_hid=(7, 5), n_out=10, rates=(0.01, 0.01, 0.02), bias=True)
+    expected = ANN(n_in=64, hidden=(7, 5), n_out=10, rates=(0.01, 0.01, 0.02), bias=True)
     assert run.parameters() == expected and math.isinf(expected.clip)
     assert set(run.load_weights()) == {"W1", "W2", "W3", "b1", "b2", "b3"}
 
 
 def test_blas_has_one_thread_while_it_learns():
     images, labels = np.zeros((20, 64), np.uint8), np.zeros(20, int)
-    system = ANNSystem(ANN(n_in=64, n_hid=(3,)), {"seed": 0, "epochs": 1}, {"train": Part(images, labels, (1, 8, 8))})
+    system = ANNTrainer(ANN(n_in=64, hidden=(3,)), {"seed": 0, "epochs": 1}, {"train": Part(images, labels, (1, 8, 8))})
     weights = ann.initial_weights(system.parameters, 0)
     seen = []
     system.learn(weights, 1, np.arange(20), 0, lambda done: seen.extend(threadpool_info()))
@@ -113,7 +113,7 @@ def test_softmax_and_scores():
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (["--hidden", "0"], "n_hid"),
+        (["--hidden", "0"], "hidden"),
         (["--clip", "0"], "clip"),
         (["--dropout", "1"], "dropout"),
         (["--rate-out", "nan"], "rates"),

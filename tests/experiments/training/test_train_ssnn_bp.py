@@ -15,12 +15,12 @@ from conftest import assert_same_run, back_to
 
 from brianprop.analysis.figures.raster_ssnn_bp import targets
 from brianprop.analysis.runs import Run
-from brianprop.analysis.runs.systems import METRIC_COLUMNS
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.training.ssnn_bp import scores
-from brianprop.experiments.training.system import PROBABILITY_FLOOR, noise_seed
+from brianprop.experiments.training.trainer import PROBABILITY_FLOOR, noise_seed
 from brianprop.models.simulation import simulator
 from brianprop.models.ssnn_bp.model import SSNNModel, SSNNResult
 from brianprop.models.ssnn_bp.parameters import SSNN, SSNNRules, initial_weights
@@ -52,7 +52,7 @@ def test_run_directory_holds_what_is_promised(finished, grey_digits):
     assert {"config.json", "environment.json", "metrics.csv", "weights.npz", "raster.npz", "images.npz"} <= names
     assert finished.checkpoints == [0, 1, 2, 3] and finished.finished
     rows = finished.metrics()
-    assert tuple(rows[0]) == METRIC_COLUMNS["ssnn-bp"]
+    assert tuple(rows[0]) == SYSTEMS["ssnn-bp"].columns
     assert [(row["epoch"], row["split"]) for row in rows] == [
         (epoch, split) for epoch in (1, 2, 3) for split in ("train", "validation", "test")
     ]
@@ -128,7 +128,7 @@ def test_scores_break_ties_by_the_membrane_and_bound_the_loss():
     assert found["loss"] == pytest.approx(-np.mean(np.log([0.4, 0.1, 0.5, PROBABILITY_FLOOR])))
 
 
-def test_the_raster_holds_the_first_presentations_of_the_second_epoch(finished, grey_digits):
+def test_the_raster_holds_the_first_turns_of_the_second_epoch(finished, grey_digits):
     recording = finished.load_spikes("raster")
     assert recording.populations[:3] == ("input", "hidden1", "output") and recording.sizes[:3] == (64, 20, 10)
     assert set(recording.epoch) == {2} and recording.period == 6 and recording.n_samples == 100

@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.training import commands as training_commands
-from brianprop.experiments.training.ann import ANNSystem, TrainANN
+from brianprop.experiments.training.ann import ANNTrainer, TrainANN
 from brianprop.experiments.training.commands import train
 from brianprop.experiments.training.data import load_data
-from brianprop.experiments.training.nbp import NBPSystem, TrainNBP
-from brianprop.experiments.training.ssnn_bp import SSNNSystem, TrainSSNN
-from brianprop.experiments.training.system import Learned, noise_seed
-from brianprop.experiments.training.systems import OPTIONS
+from brianprop.experiments.training.nbp import NBPTrainer, TrainNBP
+from brianprop.experiments.training.ssnn_bp import SSNNTrainer, TrainSSNN
+from brianprop.experiments.training.systems import options_of
+from brianprop.experiments.training.trainer import Learned, noise_seed
 from brianprop.experiments.training.values import settings_of
 from brianprop.models import ann
 from brianprop.models.ann import ANN
@@ -26,7 +27,7 @@ from brianprop.models.nbp.parameters import NBP
 from brianprop.models.ssnn_bp import parameters as ssnn_bp
 from brianprop.models.ssnn_bp.parameters import SSNN
 
-NETWORKS = {"nbp": NBP(n_in=6, n_hid=4, n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
+NETWORKS = {"nbp": NBP(n_in=6, hidden=(4,), n_out=3), "ssnn-bp": SSNN(n_in=6, hidden=(4,), n_out=3), "ann": ANN(6, (4,), 3)}
 DRAW = {"nbp": nbp.initial_weights, "ssnn-bp": ssnn_bp.initial_weights, "ann": ann.initial_weights}
 
 
@@ -57,9 +58,9 @@ def stored(settings, tmp_path):
     return kept
 
 
-@pytest.mark.parametrize("system", OPTIONS)
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_every_option_changes_what_resume_compares(system, tmp_path):
-    kind = OPTIONS[system]
+    kind = options_of(system)
     names = {item.name for item in dataclasses.fields(kind)} - {"rules"}
     rules = {item.name for item in dataclasses.fields(kind(tmp_path).rules)} if system != "ann" else set()
     base = {"w_max": 4.0, "samples": 40, "test_samples": 40} if system == "ssnn-bp" else {"samples": 40, "test_samples": 40}
@@ -137,7 +138,7 @@ def test_a_circuit_gets_other_noise_in_every_pass(kind, tmp_path, monkeypatch):
     settings = kind(tmp_path / "run", epochs=3, samples=4)
     data, parameters, weights = training_commands.prepared(settings, lambda line: None)
     training = settings.training() | {"epochs": 3, "seed": 0}
-    system = {"nbp": NBPSystem, "ssnn-bp": SSNNSystem}[kind.system](parameters, training, data.parts, lambda line: None)
+    system = {"nbp": NBPTrainer, "ssnn-bp": SSNNTrainer}[kind.system](parameters, training, data.parts, lambda line: None)
     for epoch in (1, 2, 3):
         with pytest.raises(Skipped):
             system.learn(weights, epoch, np.arange(4), 0, lambda done: None)
@@ -151,10 +152,10 @@ def test_a_circuit_gets_other_noise_in_every_pass(kind, tmp_path, monkeypatch):
 def test_dropout_is_another_in_every_epoch(tmp_path):
     # with learning rates of 0 nothing but the masks could differ; the answers while learning show them
     images, labels = np.full((1, 64), 200, np.uint8), np.zeros(1, int)
-    parameters = ANN(n_in=64, n_hid=(40,), n_out=3, rates=(0.01, 0.01), dropout=0.5)
+    parameters = ANN(n_in=64, hidden=(40,), n_out=3, rates=(0.01, 0.01), dropout=0.5)
     weights = ann.initial_weights(parameters, 0)
     masks = set()
-    system = ANNSystem(parameters, {"seed": 0, "epochs": 9}, {"train": Part(images, labels, (1, 8, 8))})
+    system = ANNTrainer(parameters, {"seed": 0, "epochs": 9}, {"train": Part(images, labels, (1, 8, 8))})
     for epoch in range(1, 6):
         learned = system.learn(weights, epoch, np.arange(1), 0, lambda done: None)
         assert isinstance(learned, Learned)

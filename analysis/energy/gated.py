@@ -1,4 +1,4 @@
-"""The operations of nBP, counted from a recording and the circuit."""
+"""The operations of a gated circuit such as nBP, counted from a recording and the circuit."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from brianprop.analysis.runs.recording import Recording
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import RunError
 
-__all__ = ["as_inference", "count_nbp"]
+__all__ = ["as_inference", "count"]
 
 
-def count_nbp(recording: Recording, circuit: Circuit, origin: str = "recorded turns") -> Counts:
-    """Count the operations of nBP.
+def count(recording: Recording, circuit: Circuit, origin: str = "recorded turns") -> Counts:
+    """Count the operations of a gated circuit.
 
     Parameters
     ----------

@@ -1,8 +1,4 @@
-"""What a system must offer to be trained (`System`), and the small functions that all systems share.
-
-A new system is a file beside nbp.py that defines a subclass of `System` and one of `experiments.training.options.TrainOptions`,
-and one line in systems.py.
-"""
+"""What trains a system (`Trainer`), and the small functions that the trainers of all systems share."""
 
 from __future__ import annotations
 
@@ -28,14 +24,15 @@ __all__ = [
     "NOISE_STREAM",
     "SHUFFLE_STREAM",
     "Learned",
-    "System",
+    "Trainer",
     "cross_entropy",
     "metrics_row",
     "noise_seed",
     "recording_of",
 ]
 
-#: Names of the independent random streams of one seed. The models draw from 0 (initial weights) and 2 (thresholds).
+#: Names of the independent random streams of one seed. The models draw from 0 (initial weights), 2
+#: (thresholds) and 5 (random feedback).
 SHUFFLE_STREAM, NOISE_STREAM, JITTER_STREAM = 1, 3, 4
 
 #: Lower bound of the label's probability in the cross-entropy: a mean of softmax may round to 0, whose logarithm is infinite.
@@ -64,13 +61,11 @@ class Learned:
     recording: Recording | None = None
 
 
-class System(ABC):
+class Trainer(ABC):
     """One network together with the data of its splits, as the loop over epochs needs it.
 
     Attributes
     ----------
-    name : str
-        Name of the system in config.json.
     grey : bool
         Whether pixels are grey values from 0 to 255; otherwise they are 0 or 1.
     headline : tuple of str
@@ -85,7 +80,7 @@ class System(ABC):
     Parameters
     ----------
     parameters : dataclass
-        Parameters of the network, see `analysis.runs.systems.PARAMETERS`.
+        Parameters of the network, of the dataclass that the system names.
     settings : dict
         The table ``training`` of config.json.
     parts : dict of Part
@@ -98,7 +93,6 @@ class System(ABC):
         The membership in a lockstep, if several networks run in one simulation.
     """
 
-    name: ClassVar[str]
     grey: ClassVar[bool]
     headline: ClassVar[tuple[str, ...]]
     raster_samples: ClassVar[int] = 0

@@ -1,0 +1,52 @@
+"""What the figures of a run show, read from its directory. What is missing raises `NothingToShowError`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from brianprop.analysis.figures.output import NothingToShowError
+from brianprop.analysis.runs.recording import Recording
+from brianprop.analysis.runs.run import Run
+from brianprop.analysis.runs.values import INFINITE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["fields", "images", "initial_and_final_weights", "recording"]
+
+
+def recording(run: Run) -> Recording:
+    """The spikes of the first samples of an early epoch, else all recorded spikes."""
+    found = run.load_spikes("raster") or run.load_spikes()
+    if found is None or not len(found.step):
+        raise NothingToShowError(f"{run.path} holds no spikes (raster.npz or spikes.npz)")
+    return found
+
+
+def initial_and_final_weights(run: Run) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The initial weights, empty if they are missing, and the latest ones."""
+    final = run.load_weights() if (run.path / "weights.npz").is_file() else run.load_checkpoint()[1]
+    if not final:
+        raise NothingToShowError(f"{run.path} holds no weights (weights.npz or checkpoints)")
+    return run.load_checkpoint(0)[1] if 0 in run.checkpoints else {}, final
+
+
+def images(run: Run) -> dict[str, np.ndarray]:
+    """Test images with the answers to them."""
+    arrays = run.load_images()
+    if arrays is None or not len(arrays["images"]):
+        raise NothingToShowError(f"{run.path} holds no test images (images.npz)")
+    return arrays
+
+
+def fields(run: Run) -> Figure:
+    """Weights of the first layer as images, before and after training."""
+    from brianprop.analysis.figures.weights import plot_fields
+
+    initial, final = initial_and_final_weights(run)
+    if not initial:
+        raise NothingToShowError(f"{run.path} holds no initial weights (checkpoint of epoch 0)")
+    bound = run.config["parameters"].get("w_max")  # the ANN has none
+    return plot_fields(initial, final, run.config["dataset"]["image_shape"], None if bound == INFINITE else bound)

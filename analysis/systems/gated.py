@@ -1,0 +1,72 @@
+"""What systems share whose networks are gated circuits."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from brianprop.analysis.systems.system import Layout, System
+from brianprop.models.circuit import Circuit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.runs.run import Run
+
+__all__ = ["GatedSystem"]
+
+
+class GatedSystem(System):
+    """A system of two gated circuits: one that learns, and one that answers.
+
+    Their first phases are the same, up to the phase in which the answer is read. Parameters are `models.nbp.parameters.Rules`
+    with the sizes of the layers.
+
+    Accuracies: all output spikes equal the target (exact); the answer is the argmax of the output spikes; the answer is the
+    argmax of the drive of the output (membrane). The loss is the mean squared error of the output spikes. Answers are the
+    output ``spikes`` (0 or 1) and the ``drive`` of the output in units of weight.
+    """
+
+    accuracies = ("accuracy_exact", "accuracy_spikes", "accuracy_membrane")
+    answers = ("spikes", "drive")
+    epochs_matter = False
+
+    @abstractmethod
+    def circuit(self, parameters: Any) -> Circuit:
+        """The circuit that learns."""
+
+    @abstractmethod
+    def inference_circuit(self, parameters: Any) -> Circuit:
+        """The circuit that answers."""
+
+    def layout(self, parameters: Any) -> Layout:
+        circuit = self.circuit(parameters)
+        sizes = {population.name: population.size for population in circuit.populations}
+        return Layout(sizes, (circuit.period, self.inference_circuit(parameters).period))
+
+    def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
+        from brianprop.analysis.figures import connectivity, raster_nbp
+        from brianprop.analysis.figures.images import plot_images
+        from brianprop.analysis.figures.sources import images, initial_and_final_weights, recording
+        from brianprop.analysis.figures.weights import plot_weights
+
+        circuit, dataset, values = self.circuit(run.parameters()), run.config["dataset"], run.config["parameters"]
+        return {
+            "raster": lambda: raster_nbp.plot_raster(recording(run), circuit),
+            "functional": lambda: connectivity.plot_functional(circuit),
+            "weights": lambda: plot_weights(*initial_and_final_weights(run), bound=values["w_max"], step=values["w_step"]),
+            "images": lambda: plot_images(images(run), dataset["image_shape"], dataset["classes"]),
+        }
+
+    def counts(self, run: Run) -> list[Counts]:
+        from brianprop.analysis.energy.gated import as_inference, count
+        from brianprop.analysis.energy.recorded import recording_to_count
+
+        recording = recording_to_count(run)
+        training, inference = self.circuit(run.parameters()), self.inference_circuit(run.parameters())
+        if recording.populations == tuple(population.name for population in inference.populations):
+            return [count(recording, inference)]
+        forward = f"phases 0 to {inference.period - 1} of recorded training turns"
+        return [count(recording, training), count(as_inference(recording, inference), inference, forward)]

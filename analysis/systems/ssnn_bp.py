@@ -1,0 +1,66 @@
+"""The system SSNN-BP, for everything but its training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from brianprop.analysis.systems.system import Layout, System
+from brianprop.models.ssnn_bp.parameters import SSNN
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.runs.run import Run
+
+__all__ = ["SSNNSystem"]
+
+
+class SSNNSystem(System):
+    """The stochastic composite neurons of Biswas et al. 2023.
+
+    Accuracies: the answer is the argmax of the spike counts; it is the argmax of the mean of softmax(V) (rates). The loss is
+    the mean cross-entropy [nat]. Answers are output spike ``counts`` over T steps, mean ``membrane`` V and mean ``rates``
+    softmax(V).
+    """
+
+    name = "ssnn-bp"
+    title = "SSNN-BP"
+    parameters = SSNN
+    accuracies = ("accuracy_spikes", "accuracy_rates")
+    answers = ("counts", "membrane", "rates")
+    options = "brianprop.experiments.training.ssnn_bp:TrainSSNN"
+    trainer = "brianprop.experiments.training.ssnn_bp:SSNNTrainer"
+
+    def layout(self, parameters: SSNN) -> Layout:
+        from brianprop.models.ssnn_bp.model import SSNNModel
+
+        return Layout(dict(SSNNModel(parameters, learns=True).populations), (parameters.steps,))
+
+    def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
+        from brianprop.analysis.activity import answer
+        from brianprop.analysis.figures.images import plot_answers
+        from brianprop.analysis.figures.raster_ssnn_bp import plot_raster
+        from brianprop.analysis.figures.sources import fields, images, recording
+
+        dataset = run.config["dataset"]
+        label = f"spikes in {run.config['parameters']['steps']} steps"
+
+        def counts() -> Figure:
+            arrays = images(run)
+            winner = answer(arrays["counts"], arrays["membrane"])
+            return plot_answers(arrays, arrays["counts"], winner, label, dataset["image_shape"], dataset["classes"])
+
+        return {
+            "raster": lambda: plot_raster(recording(run), dataset["classes"]),
+            "weights": lambda: fields(run),
+            "images": counts,
+        }
+
+    def counts(self, run: Run) -> list[Counts]:
+        from brianprop.analysis.energy.recorded import recording_to_count
+        from brianprop.analysis.energy.ssnn_bp import count_ssnn_bp
+
+        recording, parameters = recording_to_count(run), run.parameters()
+        return [count_ssnn_bp(recording, parameters, learns) for learns in (True, False)]

@@ -1,0 +1,104 @@
+"""What must be known of a system to read, draw, count and export its runs, and where its training is found."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from brianprop.models.errors import RunError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from brianprop.analysis.energy.chip import Measured
+    from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.runs.run import Run
+    from brianprop.models.circuit import Circuit
+
+__all__ = ["Layout", "System"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a recording of a network may hold.
+
+    Attributes
+    ----------
+    populations : mapping of str to int
+        Number of neurons of each population, by its name.
+    periods : sequence of int
+        Time steps of a sample: of the network that learns, and of the one that answers if it takes fewer.
+    """
+
+    populations: Mapping[str, int]
+    periods: Sequence[int]
+
+
+class System(ABC):
+    """A kind of network. There is one object of each system, in `analysis.systems.SYSTEMS`.
+
+    Attributes
+    ----------
+    name : str
+        Name on the command line and in config.json.
+    title : str
+        Name in text and figures.
+    parameters : type
+        The dataclass of the parameters of a network.
+    accuracies : tuple of str
+        Columns of the accuracies in metrics.csv.
+    answers : tuple of str
+        Arrays of images.npz besides ``images`` (k, n_in) uint8 and ``target`` (k,), the index of the class; all (k, n_out).
+    epochs_matter : bool
+        Whether the number of epochs of a training changes the epochs themselves. Then runs of different numbers are of
+        different kinds.
+    options, trainer : str
+        Where to find the options of a training, a subclass of `experiments.training.options.TrainOptions`, and what trains, a
+        subclass of `experiments.training.trainer.Trainer`: as ``module:name``, since analysis imports no experiments.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    parameters: ClassVar[type]
+    accuracies: ClassVar[tuple[str, ...]]
+    answers: ClassVar[tuple[str, ...]]
+    epochs_matter: ClassVar[bool] = True
+    options: ClassVar[str]
+    trainer: ClassVar[str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of metrics.csv.
+
+        ``samples`` is the number of samples that were scored; ``seconds`` is the wall time of learning in a row of the split
+        ``train``, else that of the answers.
+        """
+        return ("epoch", "split", *self.accuracies, "loss", "samples", "seconds")
+
+    @abstractmethod
+    def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
+        """Functions that draw the figures of a run, by the name of the file. The accuracy is drawn for every system."""
+
+    def circuit(self, parameters: Any) -> Circuit | None:
+        """The gated circuit that learns, or None if the network is none."""
+        return None
+
+    def layout(self, parameters: Any) -> Layout | None:
+        """What a recording of a network may hold, or None if the network has no spikes."""
+        return None
+
+    def counts(self, run: Run) -> list[Counts]:
+        """The operations of training and inference of a run, as far as its recording tells.
+
+        Raises
+        ------
+        RunError
+            If the network has no spikes, the run has no recording, or the recording is of another network.
+        """
+        raise RunError(f"{run.path} holds a run of {self.title}, which has no spikes to count; leave it out.")
+
+    def measured(self, parameters: Any) -> Mapping[str, Measured]:
+        """What was published of a network of these sizes on the chip, by mode (``training``, ``inference``)."""
+        return {}

@@ -1,0 +1,120 @@
+"""What systems share whose networks are gated circuits: their scores, and the trainer of the two circuits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from brianprop.analysis.systems.gated import GatedSystem
+from brianprop.experiments.data import encoding
+from brianprop.experiments.training.circuit import CircuitTrainer, circuit_memory
+from brianprop.experiments.training.trainer import Learned, recording_of
+from brianprop.models.model import Stimuli, Weights
+from brianprop.models.nbp.circuit import matrices, weights_of
+from brianprop.models.nbp.model import GatedModel, GatedResult
+from brianprop.models.simulation.simulator import Progress
+
+__all__ = ["GatedTrainer", "scores"]
+
+
+def scores(result: GatedResult, labels: np.ndarray) -> dict[str, float]:
+    """Accuracies and loss of the answers to samples.
+
+    Parameters
+    ----------
+    result : GatedResult
+        Answers to n samples.
+    labels : int array of shape (n,)
+        Class indices.
+
+    Returns
+    -------
+    dict with
+        ``accuracy_exact``, the share of samples whose output spikes equal the one-hot target;
+        ``accuracy_spikes``, where the answer is the argmax of the binary spikes, or class 0 if none fired;
+        ``accuracy_membrane``, where it is the argmax of the drive; and
+        ``loss``, the mean squared error between spikes and target (Renner et al. 2024, Figure 3).
+    """
+    target = encoding.one_hot(labels, result.spikes.shape[1]).astype(bool)
+    return {
+        "accuracy_exact": float(np.mean(np.all(result.spikes == target, axis=1))),
+        "accuracy_spikes": float(np.mean(np.argmax(result.spikes, axis=1) == labels)),
+        "accuracy_membrane": float(np.mean(np.argmax(result.drive, axis=1) == labels)),
+        "loss": float(np.mean(result.spikes != target)),
+    }
+
+
+class GatedTrainer(CircuitTrainer[GatedModel, GatedResult]):
+    """Trains a gated circuit whose sources are ``input`` and, where it learns, ``target``.
+
+    Attributes
+    ----------
+    gated : GatedSystem
+        Gives the circuits for parameters, which are `models.nbp.parameters.Rules` with the sizes.
+    """
+
+    gated: ClassVar[GatedSystem]
+    grey = False
+    headline = ("accuracy_spikes", "accuracy_membrane")
+    raster_samples = 48
+
+    scores = staticmethod(scores)
+
+    @classmethod
+    def memory(cls, parameters: Any, settings: dict, n_samples: int, learns: bool) -> int:
+        circuit = cls.gated.circuit(parameters) if learns else cls.gated.inference_circuit(parameters)
+        synapses = sum(circuit.synapse_count(projection) for projection in circuit.projections if projection.matrix)
+        recorded = 0 if not learns else n_samples if settings.get("record_spikes") else cls.raster_samples
+        # on MNIST, a sample makes about one spike for three neurons of nBP
+        spikes = recorded * sum(population.size for population in circuit.neurons) // 3
+        return circuit_memory(settings, synapses, spikes, n_samples * circuit[circuit.readout].size)
+
+    @classmethod
+    def shared_code(cls, parameters: Sequence[Any]) -> list[Any]:
+        # code with noise also runs networks without, and double precision those that need only single: see GatedModel
+        structures = [GatedModel(cls.gated.circuit(network), network).structure() for network in parameters]
+        best: dict[str, tuple[tuple[bool, bool], Any]] = {}
+        keys = []
+        for network, structure in zip(parameters, structures, strict=True):
+            rank = structure.pop("noisy"), not structure.pop("single_precision")
+            keys.append(json.dumps(structure, sort_keys=True))
+            if keys[-1] not in best or rank > best[keys[-1]][0]:
+                best[keys[-1]] = rank, network
+        return [best[key][1] for key in keys]
+
+    @staticmethod
+    def as_loaded(model: GatedModel, weights: Weights) -> Weights:
+        return matrices(model.circuit, weights)
+
+    @staticmethod
+    def stimuli(model: GatedModel, images: np.ndarray, targets: np.ndarray) -> Stimuli:
+        values = {"input": images, "target": targets}
+        return model.stimuli({source.name: values[source.name] for source in model.circuit.sources if source.name in values})
+
+    def model(self, learns: bool) -> GatedModel:
+        circuit = self.gated.circuit if learns else self.gated.inference_circuit
+        code = self.code and GatedModel(circuit(self.code), self.code)
+        return GatedModel(circuit(self.parameters), self.parameters, self.settings["seed"], code)
+
+    def learn(self, weights: Weights, epoch: int, order: np.ndarray, n_recorded: int, progress: Progress) -> Learned:
+        result = self.run_learner(weights, epoch, order, n_recorded, progress)
+        circuit = self.model(learns=True).circuit
+        return Learned(
+            weights_of(circuit, result.matrices),
+            result.seconds,
+            scores(result, self.parts["train"].labels[order]),
+            recording_of(result.recorded, [(p.name, p.size) for p in circuit.populations], circuit.period, epoch),
+        )
+
+    def images(self, weights: Weights, epoch: int, first: int) -> dict[str, np.ndarray]:
+        result, test = self.answers(weights, "test", epoch, first), self.parts["test"]
+        return {
+            "images": test.images[:first],
+            "target": test.labels[:first],
+            "spikes": result.spikes.astype(np.uint8),
+            # without the drive of gate and bias: the sum of the weights alone
+            "drive": result.drive - self.parameters.theta / 2,
+        }
