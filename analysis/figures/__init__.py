@@ -10,6 +10,7 @@ accuracy.py        accuracy and loss over epochs
 weights.py         weights before and after training
 images.py          test images with the answers to them
 connectivity.py    the circuit: anatomical and functional connectivity
+arrows.py          arrows of the circuit's figures
 speed.py           figures and statistics of a benchmark
 output.py          the style, and how figures are written
 """

@@ -15,7 +15,7 @@ from brianprop.models.nbp.circuit import EDGES
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
+    from matplotlib.text import Text
 
 __all__ = ["arriving", "counts", "plot_anatomy", "plot_functional"]
 
@@ -180,19 +180,15 @@ def _draw_node(
     size: float,
     count: bool = False,
     filled: bool = False,
-) -> Patch:
-    """Draw a labelled box and return it, so that arrows can end at its edge.
-
-    Matplotlib measures the box when the label is drawn, which is after the arrows. These figures therefore need a layout
-    engine, which draws the figure once beforehand.
-    """
+) -> Text:
+    """Draw a label in a box and return it, so that arrows can end at its edge."""
     label = symbol(population.name)
     if count and population.size > 1:
         label += f"\n{population.size}"
     style = {"source": "square,pad=0.25", "gated": "round,pad=0.25,rounding_size=0.5", "gating": "round,pad=0.1"}
-    text = axes.annotate(
+    text = axes.text(
+        *place,
         label,
-        place,
         ha="center",
         va="center",
         fontsize=size,
@@ -207,22 +203,20 @@ def _draw_node(
         zorder=4,
     )
     text.set_in_layout(False)  # it lies within the axes, and to measure hundreds of boxes would take seconds
-    box = text.get_bbox_patch()
-    assert box is not None  # since `bbox` is given
-    return box
+    return text
 
 
 def _draw_arrow(axes: Axes, projection: Projection, nodes, places, number: int, light: bool) -> None:
     """Draw a projection; of parallel ones, the `number`-th bends more than those before it, so that none hides another."""
-    from matplotlib.patches import FancyArrowPatch
+    from brianprop.analysis.figures.arrows import Arrow
 
     _, colour, inhibits = FAMILIES.get(projection.kind, OTHER)
     rad = bend(projection.source, projection.target)
     rad += math.copysign(BEND_MORE * number, rad)
-    arrow = FancyArrowPatch(
+    arrow = Arrow(
         places[projection.source],
         places[projection.target],
-        patchB=nodes[projection.target],
+        nodes[projection.target],
         connectionstyle=f"arc3,rad={rad}",
         arrowstyle="|-|,widthA=0,widthB=2.5" if inhibits else "-|>,head_length=3.2,head_width=1.4",
         shrinkA=0,  # the source's box lies above the start
@@ -233,12 +227,12 @@ def _draw_arrow(axes: Axes, projection: Projection, nodes, places, number: int, 
         zorder=2 if light else 3,
     )
     arrow.set_in_layout(False)
-    axes.add_patch(arrow)
+    axes.add_artist(arrow)  # add_patch would measure it for the limits of the axes, which `_frame` sets
 
 
 def _frame(axes: Axes, places: dict[str, tuple[float, float]]) -> None:
     x, y = zip(*places.values(), strict=True)
-    axes.set(xlim=(min(x) - 1.15, max(x) + 1.15), ylim=(min(y) - 0.6, max(y) + 0.6))
+    axes.set(xlim=(min(x) - 1.15, max(x) + 1.15), ylim=(min(y) - 0.6, max(y) + 0.6), xticks=[], yticks=[])
     axes.set_axis_off()
 
 

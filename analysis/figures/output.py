@@ -100,8 +100,20 @@ def write_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> 
             except NothingToShowError as error:
                 print(f"{name}: left out, since {error}")
                 continue
+            _lay_out(figure)
             for kind, metadata in METADATA.items():
                 path = folder / f"{name}.{kind}"
                 atomic_write(path, partial(figure.savefig, format=kind, metadata=metadata))
                 written.append(path)
     return written
+
+
+def _lay_out(figure: Figure) -> None:
+    """Place everything once, at the resolution of the PNG. Otherwise each file would need a layout, and a drawing before it."""
+    from matplotlib import rcParams
+
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        figure.set_dpi(rcParams["savefig.dpi"])
+        engine.execute(figure)
+        figure.set_layout_engine(None)

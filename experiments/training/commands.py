@@ -22,7 +22,7 @@ from brianprop.models.errors import DataError, ParameterError, RunError
 from brianprop.models.memory import require_memory
 from brianprop.models.model import Weights
 from brianprop.models.parameters import LARGEST_INT
-from brianprop.models.simulation import require
+from brianprop.models.simulation import codegen_used, require
 
 if TYPE_CHECKING:
     from brianprop.experiments.training.lockstep import Member
@@ -101,6 +101,9 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, me
         One sentence that names the value, the place and the remedy.
     """
     data, parameters, weights = prepared(settings, message, member)
+    training = settings.training()
+    if "codegen" in training:
+        training["codegen"] = codegen_used(training["device"], training["codegen"])
     config = {
         "system": settings.system,
         "dataset": {
@@ -122,7 +125,7 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, me
             "epochs": settings.epochs,
             "seed": settings.seed,
             "shuffle": settings.shuffle,
-            **settings.training(),
+            **training,
             "init_weights": settings.init_weights and os.path.abspath(settings.init_weights),
         },
     }

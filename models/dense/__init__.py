@@ -27,8 +27,8 @@ The equations, rules and results stay the same; only the generated code changes:
   steps says how many steps follow.
 
 What the generated code relies on is checked. Refused with `DenseError` are other random functions in a pathway (``poisson``,
-``binomial``), equations of a group that may rest which depend on time or random numbers, and OpenMP. With a version of Brian2
-that is not in `SUPPORTED`, Brian2's own code is used, with a warning.
+``binomial``), equations of a group that may rest which depend on time or random numbers, and OpenMP. A minor version of Brian2
+that is not in `SUPPORTED` is used if dense code passes a test with it; otherwise Brian2's own code is used, with a warning.
 
 device.py           the Brian2 device ``dense_standalone``: all of this without ``codeobj_class`` (``import brianprop.dense``)
 events.py           what the templates of its pathways need to know
@@ -40,6 +40,8 @@ pathways.py         what the template of a pathway needs to know
 groups.py           what the templates of state updates and thresholds need to know
 random_numbers.py   calls that draw random numbers
 errors.py           `DenseError`
+versions.py         the versions of Brian2 with which dense code works
+selftest.py         whether dense code works with the installed version of Brian2
 templates/          templates of generated code, before those of Brian2
 runs.h, runs.cpp    rows of adjacent synapses, delays, sums, blocks of neurons
 events.h            stretches of synapses in the order of Brian2's queue, for the device
@@ -48,9 +50,10 @@ steps.h             how many time steps follow
 random.h            counter-based random numbers
 """
 
-from .codeobject import SUPPORTED, add_sources, dense_codeobj_class, dense_supported
+from .codeobject import add_sources, dense_codeobj_class
 from .errors import DenseError
 from .hints import any_order, may_rest, one_step_memory, only_where, silent_where_zero
+from .versions import SUPPORTED, dense_supported
 
 __all__ = [
     "SUPPORTED",

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import warnings
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 from . import events, groups, pathways, random_numbers
+from .versions import dense_supported
 
-__all__ = ["SUPPORTED", "add_sources", "dense_codeobj_class", "dense_supported"]
-
-#: Brian2 versions (major, minor) that dense code is tested with.
-SUPPORTED = ((2, 9), (2, 10), (2, 11))
+__all__ = ["add_sources", "codeobj_class", "dense_codeobj_class"]
 
 
 def add_sources(folder: str | Path) -> list[str]:
@@ -36,27 +31,14 @@ def add_sources(folder: str | Path) -> list[str]:
     return [file.name for file in here.glob("*.cpp")]
 
 
-@cache
-def dense_supported() -> bool:
-    """Whether dense code is tested with the installed version of Brian2; warns once where it is not."""
-    version = metadata.version("brian2")
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) in SUPPORTED:
-        return True
-    known = ", ".join(f"{major}.{minor}" for major, minor in SUPPORTED)
-    warnings.warn(
-        f"Dense code generation is tested with Brian2 {known}, not with {version}; Brian2's own code is used.", stacklevel=2
-    )
-    return False
-
-
 def headers() -> list[str]:
     """Names of the C++ headers that `add_sources` copies."""
     return [file.name for file in Path(__file__).parent.glob("*.h")]
 
 
 @cache
-def dense_class() -> type:
-    """The class of dense code objects. Its templates refuse what cannot be dense."""
+def codeobj_class():
+    """The class of code objects with dense templates, whether they work or not."""
     from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
     helpers = {
@@ -93,10 +75,10 @@ def dense_codeobj_class() -> type | None:
     Returns
     -------
     type or None
-        None, so that Brian2 generates its own code, in runtime mode, on other devices, and with a version of Brian2 that is not
-        in `SUPPORTED` (with a warning).
+        None, so that Brian2 generates its own code, in runtime mode, on other devices, and with a version of Brian2 with which
+        dense code does not work (with a warning), see `dense_supported`.
     """
     from brian2 import get_device
     from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
-    return dense_class() if type(get_device()) is CPPStandaloneDevice and dense_supported() else None
+    return codeobj_class() if type(get_device()) is CPPStandaloneDevice and dense_supported() else None

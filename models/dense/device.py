@@ -12,14 +12,15 @@ from brian2.synapses.synapses import SynapticPathway
 from brian2.units import second
 
 from . import codeobject, derive, events
+from .versions import dense_supported
 
 __all__ = ["DenseDeviceCodeObject", "DenseStandaloneDevice", "dense_standalone_device"]
 
 
-class DenseDeviceCodeObject(codeobject.dense_class()):
+class DenseDeviceCodeObject(codeobject.codeobj_class()):
     """Code objects of the device: their templates are looked for in ``device_templates``, ``templates`` and then in Brian2."""
 
-    templater = codeobject.dense_class().templater.derive(
+    templater = codeobject.codeobj_class().templater.derive(
         __package__,
         env_globals={"dense_deliveries": events.deliveries, "dense_independent": events.independent},
         templates_dir="device_templates",
@@ -48,7 +49,7 @@ class DenseStandaloneDevice(CPPStandaloneDevice):
 
     def code_object_class(self, codeobj_class=None, fallback_pref=None):
         """The class of code objects: ours, unless another one is asked for or dense code cannot be used at all."""
-        if codeobj_class is None and os.name == "posix" and codeobject.dense_supported():
+        if codeobj_class is None and os.name == "posix" and dense_supported():
             return DenseDeviceCodeObject
         return super().code_object_class(codeobj_class)
 

@@ -13,7 +13,18 @@ scratch.py     temporary folders that are removed when their process ends
 """
 
 from brianprop.models.simulation.builds import keep_sources
-from brianprop.models.simulation.devices import CODEGENS, DEVICES, build, is_built, require, simulator, sources
+from brianprop.models.simulation.devices import CODEGENS, DEVICES, build, codegen_used, is_built, require, simulator, sources
 from brianprop.models.simulation.simulator import Simulator
 
-__all__ = ["CODEGENS", "DEVICES", "Simulator", "build", "is_built", "keep_sources", "require", "simulator", "sources"]
+__all__ = [
+    "CODEGENS",
+    "DEVICES",
+    "Simulator",
+    "build",
+    "codegen_used",
+    "is_built",
+    "keep_sources",
+    "require",
+    "simulator",
+    "sources",
+]

@@ -80,7 +80,7 @@ def cached_build(model: Model, codegen: str, message: Message = lambda text: Non
                 if folder.exists() and not fault:
                     return folder
                 again = f" anew, since the one in the cache is damaged ({fault})" if fault else ""
-                message(f"Building the circuit {model.name}{again} (once per configuration) ...")
+                message(f"Building the circuit {model.name}{again} ({codegen} code, once per configuration) ...")
                 _compile(project, codegen, generated)
                 if folder.exists():
                     folder.rename(unfinished / "damaged")

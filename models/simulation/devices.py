@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from brianprop.models.cache import private_folder
 from brianprop.models.dense import dense_supported
 from brianprop.models.errors import ParameterError
 from brianprop.models.model import Model
@@ -15,7 +16,7 @@ from brianprop.models.simulation.runtime import RuntimeSimulator
 from brianprop.models.simulation.simulator import Simulator
 from brianprop.models.simulation.standalone import StandaloneSimulator
 
-__all__ = ["CODEGENS", "DEVICES", "build", "is_built", "require", "simulator", "sources"]
+__all__ = ["CODEGENS", "DEVICES", "build", "codegen_used", "is_built", "require", "simulator", "sources"]
 
 DEVICES = ("cpp_standalone", "cuda", "cython", "numpy")
 CODEGENS = ("dense", "stock")
@@ -128,6 +129,17 @@ def sources(
     return builds.sources(model, _templates(device, codegen), message)
 
 
+def codegen_used(device: str, codegen: str) -> str:
+    """The code that runs where `codegen` was asked for: ``dense`` or ``stock``; the latter where dense code does not work.
+
+    A GPU has templates of its own, whatever was asked for.
+    """
+    if device == "cuda":
+        return codegen
+    works = device == "cpp_standalone" and codegen == "dense" and dense_supported(lambda: private_folder("selftests"))
+    return "dense" if works else "stock"
+
+
 def _templates(device: str, codegen: str) -> str:
     """Which templates make the code of a compiled device: ``dense``, ``stock`` or ``cuda``."""
-    return CUDA if device == "cuda" else codegen if dense_supported() else "stock"
+    return CUDA if device == "cuda" else codegen_used(device, codegen)

@@ -3,7 +3,6 @@
 import ast
 import json
 import subprocess
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,13 @@ from conftest import DIGITS
 from scipy import stats
 
 from brianprop.models import dense
+from brianprop.models.dense import selftest
 from brianprop.models.nbp import oracle
 from brianprop.models.nbp.circuit import matrices, training_circuit
 from brianprop.models.nbp.layout import matrix_blocks
 from brianprop.models.nbp.model import GatedModel
 from brianprop.models.nbp.parameters import NBP, initial_weights
-from brianprop.models.simulation import simulator
+from brianprop.models.simulation import codegen_used, simulator
 from brianprop.models.simulation.compiler import compile_cpp, compiler
 from brianprop.models.simulation.generate import add_cpp_sources, brian2_device
 
@@ -57,14 +57,13 @@ def test_dense_stock_and_oracle_are_bit_equal_on_mnist(order, mnist):
         np.testing.assert_array_equal(theirs.matrices[pair], matrix)
 
 
-def run_menagerie(folder, codegen):
+def run_menagerie(device, folder):
     """A network that has nothing to do with backpropagation and uses every kind of pathway; its state after 60 steps."""
     import brian2 as b2
 
-    with brian2_device("cpp_standalone"):
-        device = b2.device
-        cls = dense.dense_codeobj_class() if codegen == "dense" else None
-        assert (cls is not None) == (codegen == "dense")
+    with brian2_device(device):
+        cls = dense.dense_codeobj_class()
+        assert (cls is not None) == (device == "cpp_standalone")
         rng = np.random.default_rng(3)
         b2.defaultclock.dt = 2.0**-10 * b2.second
         step = b2.defaultclock.dt
@@ -121,7 +120,8 @@ def run_menagerie(folder, codegen):
         monitors = [b2.SpikeMonitor(group, name=f"{name}_spikes") for name, group in groups.items()]
         network = b2.Network(*groups.values(), whole, sparse, one, low, *monitors)
         network.run(60 * step, namespace={})
-        build_and_run(device, folder)
+        if cls:
+            build_and_run(b2.device, folder)
         state = {f"{g.name}.{v}": np.array(getattr(g, v)) for g in groups.values() for v in ("v", "I", "trace", "hits")}
         state |= {"whole.w": np.array(whole.w)}
         for monitor in monitors:
@@ -132,12 +132,8 @@ def run_menagerie(folder, codegen):
 
 def test_any_network_can_use_it(tmp_path):
     # subgroups, on_post, writes to both ends, events of one's own, random connections in random order, delays of all sorts;
-    # all numbers are whole, so the order of a sum does not show
-    states = {}
-    for codegen in ("dense", "stock"):
-        (tmp_path / codegen).mkdir()
-        states[codegen] = run_menagerie(tmp_path / codegen, codegen)
-    ours, theirs = states["dense"], states["stock"]
+    # all numbers are whole, so the order of a sum does not show, and Brian2's runtime, which needs no compiler, gives the same
+    ours, theirs = run_menagerie("cpp_standalone", tmp_path), run_menagerie("numpy", None)
     assert len(ours["first_spikes.i"]) > 300 and len(ours["second_spikes.i"]) > 300
     assert np.ptp(ours["first.hits"]) > 0 and np.ptp(ours["second.hits"]) > 0
     assert set(ours) == set(theirs)
@@ -632,19 +628,71 @@ def test_runtime_mode_uses_brian2s_own_code():
         assert dense.dense_codeobj_class() is None
 
 
-def test_an_unknown_version_falls_back_with_a_warning(monkeypatch, digits):
-    monkeypatch.setattr(dense.codeobject.metadata, "version", lambda name: "3.1.4")
-    dense.dense_supported.cache_clear()
-    try:
-        with pytest.warns(UserWarning, match=r"not with 3\.1\.4; Brian2's own code is used"):
-            assert not dense.dense_supported()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+def test_the_self_test_passes_and_finds_what_differs(tmp_path):
+    def build(device, folder):
+        build_and_run(device, Path(folder))
+
+    with brian2_device("cpp_standalone"):
+        selftest.compare(str(tmp_path), build)
+        state = selftest.simulate()
+    assert len(state["spikes"]) > 500 and len(np.unique(state["w"])) > 10 and np.ptp(state["hits"]) > 0
+    assert len(state["ticks"]) == 10 * selftest.STEPS
+    for name, values in (("w", state["w"] + (np.arange(len(state["w"])) == 7)), ("draw", state["draw"] / 2)):
+        with pytest.raises(AssertionError, match="w differs from" if name == "w" else "not uniform"):
+            selftest.require_equal({**state, name: values}, dict(state))
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Pretend that a version of Brian2 is installed, with which the self-test ends in a certain way; counts the tests."""
+    tests = []
+
+    def version(number, fault=None):
+        monkeypatch.setattr(dense.versions.metadata, "version", lambda name: number)
+        monkeypatch.setattr(dense.versions, "_faults", {})  # as in a new process
+        monkeypatch.setattr(selftest, "fault", lambda: tests.append(number) or fault)
+
+    version.tests = tests
+    return version
+
+
+def test_an_unknown_minor_version_is_tested_once_and_used_if_it_passes(pretend, tmp_path):
+    for _ in range(2):
+        pretend("2.99.1")
+        assert dense.dense_supported(lambda: tmp_path) and dense.dense_supported(lambda: tmp_path)
+    assert pretend.tests == ["2.99.1"]
+    with brian2_device("cpp_standalone"):
+        assert dense.dense_codeobj_class() is not None
+
+
+def test_a_version_that_fails_gives_stock_code_and_one_sentence(pretend, monkeypatch, tmp_path):
+    monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path))
+    for _ in range(2):
+        pretend("2.98.0", "w differs from Brian2's own code")
+        with pytest.warns(UserWarning, match=r"Brian2 2\.98\.0 \(w differs.*\); Brian2's own code is used") as warned:
+            assert [codegen_used("cpp_standalone", "dense") for _ in range(3)] == ["stock"] * 3
             with brian2_device("cpp_standalone"):
                 assert dense.dense_codeobj_class() is None
-    finally:
-        monkeypatch.undo()
-        dense.dense_supported.cache_clear()
+        assert len(warned) == 1
+    assert pretend.tests == ["2.98.0"]
+    assert codegen_used("cpp_standalone", "stock") == codegen_used("numpy", "dense") == "stock"
+
+
+def test_another_major_version_is_not_tried(pretend):
+    pretend("3.1.4")
+    with pytest.warns(UserWarning, match=r"3\.1\.4 \(whose interfaces are unknown\)"):
+        assert not dense.dense_supported()
+    assert not pretend.tests
+
+
+@pytest.mark.slow
+def test_the_self_test_runs_in_a_process_of_its_own_as_any_script_would():
+    assert selftest.fault() is None
+
+
+def test_a_failing_self_test_says_why(monkeypatch):
+    monkeypatch.setattr(selftest, "__name__", "brianprop.models.no_such_module")
+    assert "no_such_module" in selftest.fault()
 
 
 def test_the_folder_imports_nothing_of_the_rest_of_the_project():

@@ -490,14 +490,6 @@ def test_many_groups_show_one_readout_of_the_test_images_each(tmp_path):
     assert figure.bbox.x0 <= legend.get_window_extent().x0 and legend.get_window_extent().x1 <= figure.bbox.x1
 
 
-def test_the_command_line_starts_without_the_heavy_libraries():
-    code = """
-import sys, brianprop.analysis.figures.draw, brianprop.experiments.cli.main, brianprop.experiments.cli.parser
-print([name for name in ('matplotlib', 'pandas', 'brian2', 'brianprop.analysis.energy.report') if name in sys.modules])
-"""
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
 @pytest.mark.parametrize("user", ["matplotlibrc", pytest.param("configuration", marks=pytest.mark.slow), "nonsense"])
 def test_figures_are_the_same_whatever_the_settings_of_the_user(tmp_path, user, plain_figures):
     run, expected = plain_figures
@@ -528,6 +520,7 @@ def draw_apart(run, folder, **variables):
 def plain_figures(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plain")
     run = ann_run(folder / "run").path
+    (run / "images.npz").unlink()  # the other figures have all kinds of artists
     return run, draw_apart(run, folder)
 
 

@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from brianprop.analysis.export import write
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.experiments.cli.main import main
 from brianprop.models.errors import BuildError
@@ -357,7 +358,10 @@ def assert_one_sentence_or_done(whole, tmp_path, capsys, system, damage, command
 
 @pytest.fixture
 def reading_alone(monkeypatch):
-    """Figures are made but not written, and nothing is simulated: what is checked is that a run is read with care."""
+    """Figures are made but not written, exports are written in this process, and nothing is simulated.
+
+    What is checked is that a run is read with care.
+    """
 
     def draw(figures, folder):
         for make in figures.values():
@@ -365,15 +369,22 @@ def reading_alone(monkeypatch):
                 make()
         return []
 
+    def write_here(run, to, path):
+        try:
+            write.write(run, to, path)
+        except Exception as error:  # as what ends the process that writes
+            raise OSError(f"the process that writes failed: {error}") from error
+
     def refuse(*_, **__):
         raise BuildError("A simulation would begin now.")
 
     for module in ("figures.draw", "figures.comparison", "energy.report"):
         monkeypatch.setattr(f"brianprop.analysis.{module}.write_figures", draw)
+    monkeypatch.setattr(write, "_write_apart", write_here)
     monkeypatch.setattr("brianprop.experiments.training.circuit.simulator", refuse)
 
 
-@pytest.mark.filterwarnings("ignore:.*is skipped for an earlier one")
+@pytest.mark.filterwarnings("ignore:.*is skipped for an earlier one", "ignore:.*does not end in '.nwb'")
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_one_sentence(whole, tmp_path, capsys, reading_alone, damage):
     """One command and system for each damage, others for the next one; see `test_every_damage_of_every_system`."""
@@ -384,7 +395,7 @@ def test_damage_is_one_sentence(whole, tmp_path, capsys, reading_alone, damage):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*is skipped for an earlier one")
+@pytest.mark.filterwarnings("ignore:.*is skipped for an earlier one", "ignore:.*does not end in '.nwb'")
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_damage_of_every_system(whole, tmp_path, capsys, reading_alone, system, damage):

@@ -44,6 +44,18 @@ def shell(line, *arguments, **options):
     return subprocess.run(["bash", "-c", line, "sh", *command], capture_output=True, text=True, env=variables, **options)
 
 
+#: Libraries that take long to import.
+HEAVY = {"brian2", "dask", "distributed", "matplotlib", "pandas", "pooch", "requests", "scipy", "sklearn", "sympy"}
+
+
+@pytest.mark.parametrize(("command", "needed"), [("--help", set()), ("info", set()), ("table", {"pandas"})])
+def test_a_command_loads_no_library_that_it_does_not_need(tmp_path, command, needed):
+    runs = [ann_run(tmp_path / "run").path] if command == "table" else []
+    done = shell('"$@"', command, *runs, env={"PYTHONPROFILEIMPORTTIME": "1"})  # lists the imports on standard error
+    assert done.returncode == 0 and done.stdout
+    assert HEAVY & {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()} == needed
+
+
 # ------------------------------------------------------------------------------------------------------------ streams
 
 

@@ -232,6 +232,7 @@ def test_two_hidden_layers_biases_and_other_rules_in_the_runtime(tmp_path):
     shapes = {name: array.shape for name, array in run.load_weights().items()}
     assert shapes == {"W1": (64, 7), "W2": (7, 5), "W3": (5, 10), "b1": (7,), "b2": (5,), "b3": (10,)}
     assert run.config["parameters"]["hidden"] == [7, 5]
+    assert run.config["training"]["codegen"] == "stock"  # the code that ran: the runtime has no dense code
     assert {"hidden1 plus", "hidden2 minus", "output plus"} <= set(run.load_spikes("raster").populations)
     # without images for validation, as many training images are scored as there are for the test
     assert [(row["split"], row["samples"]) for row in run.metrics()] == [("train", 4), ("test", 4)]
