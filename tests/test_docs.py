@@ -31,9 +31,16 @@ def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("section", ["A gated circuit as data", "Dense code in any Brian2 script"])
-def test_scripts_run_and_print_what_is_written(section, tmp_path):
-    text = sections(ROOT / "docs" / "circuits.md")[section]
+@pytest.mark.parametrize(
+    ("page", "section"),
+    [
+        ("circuits.md", "A gated circuit as data"),
+        ("circuits.md", "Dense code in any Brian2 script"),
+        ("brian2-device.md", "How to use it"),
+    ],
+)
+def test_scripts_run_and_print_what_is_written(page, section, tmp_path):
+    text = sections(ROOT / "docs" / page)[section]
     script, expected = "".join(blocks(text, "python")), "".join(blocks(text, "text"))
     assert script and expected
     (tmp_path / "script.py").write_text(script)
@@ -88,7 +95,7 @@ def help_of(*command: str) -> str:
 def commands(*above: str) -> dict[tuple[str, ...], set[str]]:
     """Every command that does something, with its options."""
     text = help_of(*above)
-    usage = re.search(r"\{([a-z,\s-]+)\}\s*$", text.partition("\n\n")[0])
+    usage = re.search(r"\{([a-z0-9,\s-]+)\}\s*$", text.partition("\n\n")[0])
     if usage is None:
         return {above: set(re.findall(r"--[a-z][a-z-]*", text))}
     return {name: found for word in usage[1].split(",") for name, found in commands(*above, word.strip()).items()}
@@ -102,7 +109,7 @@ def known() -> dict[tuple[str, ...], set[str]]:
 def test_every_command_is_described(known):
     assert ("train", "nbp") in known and ("info",) in known  # the commands are found at all
     page = (ROOT / "docs" / "command-line.md").read_text()
-    described = {tuple(words.split()) for words in re.findall(r"^##+ `brianprop ([a-z -]+)`$", page, flags=re.MULTILINE)}
+    described = {tuple(words.split()) for words in re.findall(r"^##+ `brianprop ([a-z0-9 -]+)`$", page, flags=re.MULTILINE)}
     assert set(known) <= described
     groups = {name[:length] for name in known for length in range(1, len(name))}
     assert described <= set(known) | groups
@@ -113,7 +120,7 @@ def test_every_option_that_is_named_exists(known):
     page = (ROOT / "docs" / "command-line.md").read_text()
     parts = re.split(r"^##+ (.+)$", page, flags=re.MULTILINE)
     for heading, text in zip(parts[1::2], parts[2::2], strict=True):
-        named = re.fullmatch(r"`brianprop ([a-z -]+)`", heading)
+        named = re.fullmatch(r"`brianprop ([a-z0-9 -]+)`", heading)
         options = [found for name, found in known.items() if named and name[: len(named[1].split())] == tuple(named[1].split())]
         allowed = set.intersection(*options) if options else set.union(*known.values())
         lines = [line for line in text.splitlines() if not line.startswith("    brianprop")]

@@ -30,6 +30,10 @@ What the generated code relies on is checked. Refused with `DenseError` are othe
 ``binomial``), equations of a group that may rest which depend on time or random numbers, and OpenMP. A minor version of Brian2
 that is not in `SUPPORTED` is used if dense code passes a test with it; otherwise Brian2's own code is used, with a warning.
 
+device.py           the Brian2 device ``dense_standalone``: all of this without ``codeobj_class`` (``import brianprop.dense``)
+events.py           what the templates of its pathways need to know
+derive.py           hints that the device finds by itself
+device_templates/   the templates of the device
 hints.py            promises about pathways and groups that allow faster code
 codeobject.py       the class for `codeobj_class`, and the C++ files that generated code needs
 pathways.py         what the template of a pathway needs to know
@@ -40,6 +44,7 @@ versions.py         the versions of Brian2 with which dense code works
 selftest.py         whether dense code works with the installed version of Brian2
 templates/          templates of generated code, before those of Brian2
 runs.h, runs.cpp    rows of adjacent synapses, delays, sums, blocks of neurons
+events.h            stretches of synapses in the order of Brian2's queue, for the device
 drives.h            packets of spikes that make no difference
 steps.h             how many time steps follow
 random.h            counter-based random numbers

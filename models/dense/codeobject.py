@@ -6,7 +6,7 @@ import shutil
 from functools import cache
 from pathlib import Path
 
-from . import groups, pathways, random_numbers
+from . import events, groups, pathways, random_numbers
 from .versions import dense_supported
 
 __all__ = ["add_sources", "codeobj_class", "dense_codeobj_class"]
@@ -31,6 +31,11 @@ def add_sources(folder: str | Path) -> list[str]:
     return [file.name for file in here.glob("*.cpp")]
 
 
+def headers() -> list[str]:
+    """Names of the C++ headers that `add_sources` copies."""
+    return [file.name for file in Path(__file__).parent.glob("*.h")]
+
+
 @cache
 def codeobj_class():
     """The class of code objects with dense templates, whether they work or not."""
@@ -53,6 +58,7 @@ def codeobj_class():
         "dense_condition": groups.condition,
         "dense_constants": groups.constant_arrays,
         "dense_first": groups.first_of_block,
+        "dense_independent": events.independent,
     }
 
     class DenseCodeObject(CPPStandaloneCodeObject):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import DenseError
+from .events import ACCESS
 from .groups import array_name, blocks_type, drives, identity, resting_group, woken_parts
 from .hints import ADDITION
 from .random_numbers import RANDOM_FUNCTIONS, draws, replace_draws
@@ -90,7 +91,7 @@ class Plan:
     delays, dt : str
         Array of the delays, and the time step [s].
     independent : bool
-        Whether no two synapses of a run write to the same element.
+        Whether no synapse of a run writes to an element that another one reads or writes.
     blocks, blocks_spiking : str or None
         C++ type of the blocks of neurons at the other end and at the spiking end, see `blocks_type`.
     wakes, wakes_spiking : list of int
@@ -259,6 +260,7 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
     ]
     written = re.findall(r"^\s*(\S+)\[(\w+)\] [-+*/]?= ", "\n".join(code), flags=re.MULTILINE)
     changed = {array for array, index in written if index == "_idx"}
+    accesses = set(ACCESS.findall("\n".join(code)))
     only_where = getattr(pathway, "only_where", None)
     target = pathway.target
     only_adds, constants = _sum(pathway, code, other_index), _constant_synaptic_arrays(pathway, code)
@@ -278,7 +280,10 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
         n_events=events.size - 1,
         delays=array_name(delays, access_data=False),
         dt=repr(float(pathway.source.clock.dt_)),
-        independent=all(index in ("_idx", other_index) for _, index in written),
+        independent=all(
+            index in ("_idx", other_index) and {found for name, found in accesses if name == array} == {index}
+            for array, index in written
+        ),
         blocks=blocks_type(target),
         wakes=woken_parts(target, {array for array, index in written if index == other_index}),
         blocks_spiking=blocks_type(pathway.source),

@@ -72,6 +72,7 @@ def run_menagerie(device, folder):
         dI/dt = -I / tau : 1
         dtrace/dt = -trace / tau : 1
         hits : 1
+        met : 1
         b : 1 (constant)
         tau : second (shared, constant)
         """
@@ -117,12 +118,15 @@ def run_menagerie(device, folder):
         low = b2.Synapses(first, first, "w : 1", on_pre={"low": "I_post += w"}, on_event={"low": "low"}, name="lows", **options)
         low.connect(condition="j < 40")
         low.w = 1
+        # each synapse reads what others of its own row write
+        chain = b2.Synapses(first, first, on_pre="met_post = clip(met_pre - met_post + 1, -9, 9)", name="chain", **options)
+        chain.connect()
         monitors = [b2.SpikeMonitor(group, name=f"{name}_spikes") for name, group in groups.items()]
-        network = b2.Network(*groups.values(), whole, sparse, one, low, *monitors)
+        network = b2.Network(*groups.values(), whole, sparse, one, low, chain, *monitors)
         network.run(60 * step, namespace={})
         if cls:
             build_and_run(b2.device, folder)
-        state = {f"{g.name}.{v}": np.array(getattr(g, v)) for g in groups.values() for v in ("v", "I", "trace", "hits")}
+        state = {f"{g.name}.{v}": np.array(getattr(g, v)) for g in groups.values() for v in ("v", "I", "trace", "hits", "met")}
         state |= {"whole.w": np.array(whole.w)}
         for monitor in monitors:
             order = np.lexsort((monitor.i, monitor.t_))

@@ -107,6 +107,9 @@
     {{dense_drives(owner)}}.refused = true;
     {% endif %}
     {% endif %}
+    {% if dense_independent(vector_code) %}
+    #pragma GCC ivdep
+    {% endif %}
     for(int _idx=0; _idx<_N; _idx++)
     {
         // vector code

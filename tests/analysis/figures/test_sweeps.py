@@ -22,7 +22,7 @@ from brianprop.experiments.sweeps.reading import read_sweep
 
 def made(path, axes, score, seeds=2, sample=None, objective="accuracy", left_out=()):
     """A sweep of ANNs whose accuracies are a function of the point's place and seed."""
-    described = read_sweep("ann", base={"epochs": 2}, axes=axes, seeds=seeds, sample=sample, objective=objective)
+    described = read_sweep("ann", base={"epochs": 2, "hidden": [5]}, axes=axes, seeds=seeds, sample=sample, objective=objective)
     directory = SweepDirectory.create(path, plan_of(described))
     for number, point in enumerate(directory.points):
         if number not in left_out:

@@ -1,0 +1,28 @@
+{# USES_VARIABLES { _n_sources, _n_targets, delay, _source_dt } #}
+{% extends 'common_group.cpp' %}
+
+{% block extra_headers %}
+{{ super() }}
+#include "events.h"
+namespace brianprop_pathways { struct {{owner.name}}; }
+{% endblock %}
+
+{% block maincode %}
+    {% set _eventspace = get_array_name(eventspace_variable) %}
+    brianprop::events<brianprop_pathways::{{owner.name}}>().push(
+        {{_eventspace}}, {{_eventspace}}[_num{{eventspace_variable.name}} - 1]);
+{% endblock %}
+
+{% block before_code %}
+    void _prepare_{{codeobj_name}}(double);
+    _prepare_{{codeobj_name}}({{_source_dt}});
+{% endblock %}
+
+{% block extra_functions_cpp %}
+void _prepare_{{codeobj_name}}(const double dt) {
+    using namespace brian;
+    brianprop::events<brianprop_pathways::{{owner.name}}>().prepare(
+        {{get_array_name(owner.synapse_sources, access_data=False)}}, {{get_array_name(owner.synapse_targets, access_data=False)}},
+        {{get_array_name(variables['delay'], access_data=False)}}, dt, {{owner.source.start}}, {{owner.source.stop}});
+}
+{% endblock %}
