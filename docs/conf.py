@@ -44,6 +44,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("figures.scrape",),
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
+    "capture_repr": (),
     "show_memory": False,
     "show_signature": False,
     "min_reported_time": 10**6,  # seconds of one machine say nothing about another

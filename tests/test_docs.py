@@ -84,6 +84,12 @@ def test_the_readme_works_on_a_package_index():
     assert sum(bool(OURS.match(link)) for link, _ in found) > 20
 
 
+def test_every_page_is_in_the_contents_of_the_site():
+    text = (ROOT / "docs" / "index.md").read_text()
+    listed = set("".join(blocks(text, r"\{toctree\}")).split())
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} <= listed
+
+
 def help_of(*command: str) -> str:
     """What ``brianprop COMMAND --help`` prints."""
     printed = io.StringIO()
