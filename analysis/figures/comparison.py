@@ -293,11 +293,11 @@ def plot_step(runs: Sequence[Run], split: str) -> Figure:
 def _activity(recording: Recording) -> dict[str, dict[str, float]]:
     """Mean spikes by label and mean updates by matrix. The output, which fires once in each step, is left out."""
     activity, layers = count(recording), layers_of(recording)
-    spikes = {words(layer): activity.spikes[layer].mean() for layer in layers[:-1]}
+    spikes = {words(layer): float(activity.spikes[layer].mean()) for layer in layers[:-1]}
     for layer in layers[1:]:
         title = f"{words(layer)} {'error' if layer == layers[-1] else 'gradient'}"
-        spikes[title] = sum(activity.spikes[name].mean() for name in signed_streams(layer))
-    return {"spikes": spikes, "updates": {name: updates.mean() for name, updates in activity.updates.items()}}
+        spikes[title] = sum(float(activity.spikes[name].mean()) for name in signed_streams(layer))
+    return {"spikes": spikes, "updates": {name: float(updates.mean()) for name, updates in activity.updates.items()}}
 
 
 def _symbol(name: str) -> str:

@@ -37,7 +37,7 @@ def plot_images(arrays: Mapping[str, np.ndarray], shape: Sequence[int], classes:
     matplotlib.figure.Figure
     """
     fires = np.asarray(arrays["spikes"], bool)
-    words = [", ".join(str(classes[index]) for index in np.flatnonzero(row)) or "none" for row in fires]
+    words = [", ".join(str(classes[int(index)]) for index in np.flatnonzero(row)) or "none" for row in fires]
     drive = np.asarray(arrays["drive"], float)
     return _plot(
         arrays, drive, fires, words, shape, classes, most, "drive (weight units)", ("output neuron fires", "silent"), 1

@@ -120,10 +120,10 @@ def places_of(circuit: Circuit, chain_start: float) -> dict[str, tuple[float, fl
 def bend(source: str, target: str) -> float:
     """Bend of the arrow between two populations, as between their counterparts in the circuit of one hidden layer."""
     one, other = _as_published(source), _as_published(target)
-    layers = _hidden_layer(source), _hidden_layer(target)
-    if None not in layers and layers[0] != layers[1]:
+    first, second = _hidden_layer(source), _hidden_layer(target)
+    if first is not None and second is not None and first != second:
         # the later of two hidden layers is to the earlier one what the output is
-        if layers[0] < layers[1]:
+        if first < second:
             other = other.replace("h", "o", 1)
         else:
             one = one.replace("h", "o", 1)

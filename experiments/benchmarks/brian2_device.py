@@ -16,13 +16,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, get_args
 
 import numpy as np
 
 from brianprop.analysis.figures.speed import Spread, ratio
 from brianprop.analysis.runs import as_json
-from brianprop.experiments.benchmarks.networks import NETWORKS
+from brianprop.experiments.benchmarks.networks import NETWORKS, NetworkName
 from brianprop.experiments.benchmarks.report import prepare, require_at_least
 from brianprop.experiments.environment import describe
 from brianprop.models.errors import ParameterError, RunError
@@ -43,7 +43,7 @@ class BenchmarkBrian2:
 
     out: Path
     """New folder for the tables."""
-    networks: tuple[Literal["cuba", "cobahh", "stdp", "brunel", "diehl-cook", "diehl-cook-one-delay"], ...] = tuple(NETWORKS)
+    networks: tuple[NetworkName, ...] = get_args(NetworkName)
     """Which networks."""
     size: float = 1.0
     """Share of the full size, in neurons and in time."""
@@ -66,7 +66,8 @@ def agree(stock: list[int], dense: list[int]) -> bool:
 
     if np.ptp(stock) == np.ptp(dense) == 0:
         return stock[0] == dense[0]
-    return bool(stats.ttest_ind(stock, dense, equal_var=False).pvalue > ERROR_RATE)
+    result: Any = stats.ttest_ind(stock, dense, equal_var=False)
+    return bool(result.pvalue > ERROR_RATE)
 
 
 def run(folder: Path, seed: int) -> tuple[np.ndarray, np.ndarray, float]:

@@ -5,6 +5,9 @@ The program takes the seed from the environment variable ``SEED`` and writes the
 ``results/cpu_seconds``.
 """
 
+# pyright: reportArgumentType=false
+# Brian2 takes more than its annotations say, such as quantities for times
+
 from __future__ import annotations
 
 import json
@@ -12,13 +15,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from brianprop.experiments.benchmarks.scaling import resized
 from brianprop.experiments.data import images as datasets
 
-__all__ = ["NETWORKS", "Example", "build"]
+__all__ = ["NETWORKS", "Example", "NetworkName", "build"]
+
+NetworkName = Literal["cuba", "cobahh", "stdp", "brunel", "diehl-cook", "diehl-cook-one-delay"]
 
 
 @dataclass(frozen=True)
@@ -241,7 +247,7 @@ def diehl_cook(size: float, one_delay: bool = False):
     return objects, 2 * size
 
 
-NETWORKS = {
+NETWORKS: dict[str, Example] = {
     "cuba": Example(cuba, False, "examples/CUBA.py"),
     "cobahh": Example(cobahh, False, "examples/COBAHH.py"),
     "stdp": Example(stdp, True, "examples/synapses/STDP.py"),

@@ -40,7 +40,7 @@ def statements(code: str) -> list[tuple[str, str, str]] | None:
     """Target, operator and expression of each statement; None where there is anything else."""
     lines = [line.partition("#")[0].strip() for line in re.split(r"[;\n]", code)]
     found = [STATEMENT.fullmatch(line) for line in lines if line]
-    return [match.groups() for match in found if match] if found and all(found) else None
+    return [(match[1], match[2], match[3]) for match in found if match] if found and all(found) else None
 
 
 def _clipped(expression: str) -> tuple[str, str, str] | None:
@@ -66,7 +66,9 @@ def _stays_within(synapses, name: str, bounds: tuple[str, str], objects: Iterabl
     from brian2.utils.stringtools import get_identifiers
 
     variable = synapses.variables.get(name)
-    if not isinstance(variable, ArrayVariable) or variable.scalar or variable.owner.name != synapses.name:
+    if not isinstance(variable, ArrayVariable) or variable.scalar:
+        return False
+    if variable.owner is None or variable.owner.name != synapses.name:
         return False
     for bound in get_identifiers(" ".join(bounds)):
         held = synapses.variables.get(bound)  # none: a constant of the script
@@ -125,7 +127,8 @@ def only_where_of(pathway, objects: Iterable) -> Derived | None:
                 continue
         except (ArithmeticError, LookupError, NotImplementedError, SyntaxError, TypeError, ValueError):
             continue  # what SymPy does not understand is not shown
-        clips = {(target, *_clipped(text)[1:]) for target, operator, text in code if not operator and _clipped(text)}
+        clipped = ((target, _clipped(text)) for target, operator, text in code if not operator)
+        clips = {(target, found[1], found[2]) for target, found in clipped if found}
         if all(_stays_within(synapses, target, (low, high), objects) for target, low, high in clips):
             return Derived(candidate, tuple(sorted(clips)))
     return None

@@ -170,7 +170,7 @@ def one_step_memory(group, update: str, threshold: str, read: slice = slice(0, 0
     call = f"one_step_memory({group.name}, {update!r}, {threshold!r})"
     if not named or not above or above[1] != named[1]:
         raise DenseError(f"{call}: write them like 'v = I + b' and 'v > theta'.")
-    memory = Memory(*named.groups(), above[2], read)
+    memory = Memory(named[1], named[2], named[3], above[2], read)
     if not getattr(group, "may_rest", False):
         raise DenseError(f"{call}: call may_rest({group.name}) first.")
     if {memory.state, memory.drive} not in group.rests:

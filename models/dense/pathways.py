@@ -214,7 +214,10 @@ def _copies(pathway, code: list[str], written: list[tuple[str, str]], indices: t
     watched = any(source is not None and source.name == synapses.name for source in sources)
     if len(summing) != 1 or watched or not all(hasattr(item, "eventspace_name") for item in synapses.contained_objects):
         return None
-    weights = synapses.variables[re.fullmatch(ADDITION, summing[0].code.strip())[3]]
+    addition = re.fullmatch(ADDITION, summing[0].code.strip())
+    if addition is None:
+        return None
+    weights = synapses.variables[addition[3]]
     ours = f"_ptr{array_name(weights)}"
     alike = None
     if all((array, index) == (ours, "_idx") for array, index in written) and pathway.prepost == summing[0].prepost:

@@ -4,6 +4,9 @@ The network is simulated by dense code and by Brian2's own runtime. It uses ever
 numbers are whole, so that both must give the same bits; random numbers are tested by their range and mean.
 """
 
+# pyright: reportArgumentType=false
+# Brian2 takes more than its annotations say, such as quantities for times
+
 from __future__ import annotations
 
 import os

@@ -16,6 +16,7 @@ have just learned. With random feedback, fixed matrices B^(l+1) stand in place o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from brianprop.models.nbp.schedule import sequential
 __all__ = ["Turn", "infer", "train_turn"]
 
 #: One array for each layer 0 .. L; None where a layer has none.
-PerLayer = list[np.ndarray | None]
+PerLayer = list[Any]
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,10 @@ def train_turn(
     box: PerLayer = [None] + [lower[layer] & ~upper[layer] for layer in range(1, last + 1)]
     t = target.astype(bool)
     # the local gradient of each layer, and the sign of what comes back to a hidden layer, each in two parts
+    pos: PerLayer
+    neg: PerLayer
+    back_pos: PerLayer
+    back_neg: PerLayer
     pos, neg, back_pos, back_neg = ([None] * (last + 1) for _ in range(4))
     if error == "box":
         pos[last], neg[last] = t & ~h[last] & lower[last], h[last] & ~t & box[last]
