@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +31,13 @@ def _data_folder() -> Path | None:
         if folder and (Path(folder) / "mnist").is_dir():
             return Path(folder)
     return None
+
+
+def pytest_configure():
+    """Tests that send signals hold also where these are ignored, as after ``nohup`` or in the background of a script."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
