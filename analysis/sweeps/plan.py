@@ -142,7 +142,9 @@ def misfit(config: Mapping[str, Any], system: str, settings: Mapping[str, Any], 
         if not isinstance(stored, dict):
             return f"its config.json has no table {part}"
         for name in sorted(settings.keys() & stored.keys() - set(LOCATIONS)):
-            if stored[name] != settings[name]:
+            # config.json names the code that ran, which is stock where dense code does not work
+            ran_stock = name == "codegen" and stored[name] == "stock"
+            if stored[name] != settings[name] and not ran_stock:
                 return f"its config.json has {name} = {reprlib.repr(stored[name])}, not {reprlib.repr(settings[name])}"
     stored = config.get("dataset")
     if not isinstance(stored, dict) or stored.get("sha256", data) != data:

@@ -403,7 +403,7 @@ def test_runs_without_what_is_counted_are_refused(tmp_path, training):
         account([other.path])
     run = composite_run(tmp_path / "steps")
     run.save_spikes(replace(run.load_spikes("raster"), period=5), "raster")
-    with pytest.raises(RunError, match="steps: The recording is not of a network"):
+    with pytest.raises(RunError, match="steps: The recording is not of the run's network"):
         account([run.path])
     nothing = replace(recording, **{name: [] for name in ("population", "neuron", "step", "epoch")})
     with pytest.raises(RunError, match="empty holds no recorded spikes"):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -160,7 +161,7 @@ def test_seeds_draw_other_feedback():
 def test_layers_are_an_axis_of_a_sweep(tmp_path):
     description = tmp_path / "layers.toml"
     description.write_text(
-        'system = "nbp"\nseeds = 1\n[set]\ndataset = "digits"\nepochs = 1\nsamples = 4\nvalidation = 2\ntest_samples = 2\n'
+        'system = "nbp"\nseeds = 1\n[base]\ndataset = "digits"\nepochs = 1\nsamples = 4\nvalidation = 2\ntest_samples = 2\n'
         'device = "numpy"\n[axes]\nfeedback = ["transpose", "random"]\n'
         'layers = { values = ["8", "8-6"], set = { hidden = [8, [8, 6]] } }\n'
     )
@@ -188,16 +189,16 @@ def test_replicas_end_as_they_would_alone(tmp_path):
 
 def test_runs_of_one_hidden_layer_from_before_are_read(tmp_path):
     run = train(TrainNBP(tmp_path / "run", hidden=(5,), **SMALL | {"samples": 4, "epochs": 1}), silent)
-    file = run.path / "config.json"
-    config = json.loads(file.read_text())
+    config = json.loads((run.path / "config.json").read_text())
     assert config["parameters"].pop("hidden") == [5]
-    for older in ({"n_hid": 5}, {"hidden": 5}):
-        file.write_text(json.dumps(config | {"parameters": {**config["parameters"], **older}}))
-        read = Run.open(run.path)
+    for name in ("n_hid", "hidden"):
+        path = shutil.copytree(run.path, tmp_path / name)
+        (path / "config.json").write_text(json.dumps(config | {"parameters": {**config["parameters"], name: 5}}))
+        read = Run.open(path)
         assert read.parameters() == run.parameters() and read.config["parameters"]["hidden"] == [5]
         assert set(read.load_weights()) == {"W1", "W2"}
-        resume(run.path, 2, silent)
-        assert Run.open(run.path).finished
+        resume(path, 2, silent)
+        assert Run.open(path).finished
 
 
 @pytest.mark.parametrize("hidden", [(0,), (4, 0), (4, -1)])
