@@ -100,6 +100,7 @@ np.savez(sys.argv[3], within=within.w[:], beyond=beyond.w[:], y=group.v[:])
 """
 
 
+@pytest.mark.slow
 def test_a_derived_hint_changes_no_result(tmp_path):
     results = {}
     for device in ("cpp_standalone", "dense_standalone"):

@@ -174,6 +174,7 @@ print({type(item).__name__ for item in device.code_objects.values()}, max(group.
 """
 
 
+@pytest.mark.slow
 def test_with_threads_brian2s_own_code_runs(tmp_path):
     assert run_script(OPENMP, tmp_path).splitlines()[-1] == "{'CPPStandaloneCodeObject'} True"
 
@@ -198,6 +199,7 @@ print(counts)
 """
 
 
+@pytest.mark.slow
 def test_the_device_starts_anew_like_brian2s(tmp_path):
     ours = run_script(REINIT, tmp_path / "ours")
     assert ours == run_script(REINIT.replace("dense_standalone", "cpp_standalone"), tmp_path / "stock")

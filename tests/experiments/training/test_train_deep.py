@@ -124,7 +124,7 @@ def test_initial_weights_from_a_file(deep, tmp_path, capsys):
 @pytest.mark.parametrize(
     "rules",
     [
-        {"weight_noise": 60.0, "feedback": "random"},
+        pytest.param({"weight_noise": 60.0, "feedback": "random"}, marks=pytest.mark.slow),
         pytest.param({"theta_spread": 0.1}, marks=pytest.mark.slow),
         pytest.param({"eta_plus": 4, "error": "margin", "h_lower": -0.5, "h_upper": 1.5}, marks=pytest.mark.slow),
     ],
@@ -178,6 +178,7 @@ def test_layers_are_an_axis_of_a_sweep(tmp_path):
     assert [directory.damage(key) for key in directory.keys] == [None] * 4
 
 
+@pytest.mark.slow
 def test_replicas_end_as_they_would_alone(tmp_path):
     options = {"hidden": (14, 12), "rules": Rules(feedback="random"), **SMALL}
     together = TrainNBP(tmp_path / "together", replicas=2, **options | {"device": "cpp_standalone"})
