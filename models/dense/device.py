@@ -22,7 +22,7 @@ class DenseDeviceCodeObject(codeobject.codeobj_class()):
 
     templater = codeobject.codeobj_class().templater.derive(
         __package__,
-        env_globals={"dense_deliveries": events.deliveries, "dense_independent": events.independent},
+        env_globals={"dense_deliveries": events.deliveries},
         templates_dir="device_templates",
     )
 

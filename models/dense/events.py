@@ -13,7 +13,7 @@ from typing import Any
 from .groups import array_name, blocks_type, woken_parts
 from .random_numbers import code_lines
 
-__all__ = ["Deliveries", "Memo", "deliveries", "independent", "is_stateful"]
+__all__ = ["Deliveries", "Memo", "apart", "deliveries", "independent", "is_stateful"]
 
 #: Functions in generated code that read their arguments and nothing else.
 PURE = {
@@ -133,6 +133,11 @@ def independent(code: str | Sequence[str], own: Sequence[str] = ("_idx",)) -> bo
     text = "\n".join(code_lines(code))
     if calls(text) - PURE or text.count("[") != len(ACCESS.findall(text)):
         return False
+    return apart(text, own)
+
+
+def apart(text: str, own: Sequence[str]) -> bool:
+    """Whether no iteration of a loop writes to an element that another one reads or writes; see `independent`."""
     accessed: dict[str, set[str]] = {}
     for array, index in ACCESS.findall(text):
         accessed.setdefault(array, set()).add(index)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import DenseError
-from .events import ACCESS
+from .events import WRITE, apart
 from .groups import array_name, blocks_type, drives, identity, resting_group, woken_parts
 from .hints import ADDITION
 from .random_numbers import RANDOM_FUNCTIONS, draws, replace_draws
@@ -261,9 +261,8 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
     code = [
         re.sub(r"\b_clip\(", "brianprop::clip(", line) for line in lines if not re.search(r"\b_(pre|post)synaptic_idx = ", line)
     ]
-    written = re.findall(r"^\s*(\S+)\[(\w+)\] [-+*/]?= ", "\n".join(code), flags=re.MULTILINE)
+    written = WRITE.findall("\n".join(code))
     changed = {array for array, index in written if index == "_idx"}
-    accesses = set(ACCESS.findall("\n".join(code)))
     only_where = getattr(pathway, "only_where", None)
     target = pathway.target
     only_adds, constants = _sum(pathway, code, other_index), _constant_synaptic_arrays(pathway, code)
@@ -283,10 +282,7 @@ def plan(pathway, vector_code: str | Sequence[str]) -> Plan:
         n_events=events.size - 1,
         delays=array_name(delays, access_data=False),
         dt=repr(float(pathway.source.clock.dt_)),
-        independent=all(
-            index in ("_idx", other_index) and {found for name, found in accesses if name == array} == {index}
-            for array, index in written
-        ),
+        independent=apart("\n".join(code), ("_idx", other_index)),
         blocks=blocks_type(target),
         wakes=woken_parts(target, {array for array, index in written if index == other_index}),
         blocks_spiking=blocks_type(pathway.source),
