@@ -5,7 +5,6 @@ report.py     the tables and the figure, written to files
 chip.py       the chip Loihi: cores, mesh, and what was measured on it
 constants.py  energy and time of single operations
 counts.py     what is counted, and the arithmetic of counts
-recorded.py   the recording of a run that is counted
 gated.py      the operations of a gated circuit such as nBP
 ssnn_bp.py    the operations of SSNN-BP
 cost.py       from operations to energy and latency

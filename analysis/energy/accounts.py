@@ -44,11 +44,25 @@ class Account:
 
 
 def _counts_of(run: Run) -> list[Counts]:
-    """The operations of training and inference of one run, see `analysis.systems.system.System.counts`."""
+    """The operations of training and inference of one run, as far as its recording tells.
+
+    Raises
+    ------
+    RunError
+        If the network has no spikes, or the run no recording, or one that cannot be counted.
+    """
+    system, parameters = SYSTEMS[run.system], run.parameters()
+    if system.layout(parameters) is None:
+        raise RunError(f"{run.path} holds a run of the {system.title}, which has no spikes; leave it out.")
+    recording = run.load_spikes() or run.load_spikes("raster")
+    if recording is None:
+        raise RunError(
+            f"{run.path} holds no recorded spikes (spikes.npz or raster.npz); give a run that has them, or train again."
+        )
     try:
-        return SYSTEMS[run.system].counts(run)
+        return system.counts(parameters, recording)
     except RunError as error:
-        raise error if str(run.path) in str(error) else RunError(f"{run.path}: {error}") from error
+        raise RunError(f"{run.path}: {error}") from error
 
 
 def account(run_paths: Sequence[Path], constants: Constants | None = None, cores: int = CORES) -> list[Account]:

@@ -20,7 +20,7 @@ __all__ = ["fields", "images", "initial_and_final_weights", "recording"]
 def recording(run: Run) -> Recording:
     """The spikes of the first samples of an early epoch, else all recorded spikes."""
     found = run.load_spikes("raster") or run.load_spikes()
-    if found is None or not len(found.step):
+    if found is None:
         raise NothingToShowError(f"{run.path} holds no spikes (raster.npz or spikes.npz)")
     return found
 

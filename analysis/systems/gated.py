@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
 
 __all__ = ["GatedSystem"]
@@ -60,12 +61,10 @@ class GatedSystem(System):
             "images": lambda: plot_images(images(run), dataset["image_shape"], dataset["classes"]),
         }
 
-    def counts(self, run: Run) -> list[Counts]:
+    def counts(self, parameters: Any, recording: Recording) -> list[Counts]:
         from brianprop.analysis.energy.gated import as_inference, count
-        from brianprop.analysis.energy.recorded import recording_to_count
 
-        recording = recording_to_count(run)
-        training, inference = self.circuit(run.parameters()), self.inference_circuit(run.parameters())
+        training, inference = self.circuit(parameters), self.inference_circuit(parameters)
         if recording.populations == tuple(population.name for population in inference.populations):
             return [count(recording, inference)]
         forward = f"phases 0 to {inference.period - 1} of recorded training turns"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
 
 __all__ = ["SSNNSystem"]
@@ -58,9 +59,7 @@ class SSNNSystem(System):
             "images": counts,
         }
 
-    def counts(self, run: Run) -> list[Counts]:
-        from brianprop.analysis.energy.recorded import recording_to_count
+    def counts(self, parameters: SSNN, recording: Recording) -> list[Counts]:
         from brianprop.analysis.energy.ssnn_bp import count_ssnn_bp
 
-        recording, parameters = recording_to_count(run), run.parameters()
         return [count_ssnn_bp(recording, parameters, learns) for learns in (True, False)]

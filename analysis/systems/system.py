@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from brianprop.analysis.energy.chip import Measured
     from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
     from brianprop.models.circuit import Circuit
 
@@ -37,7 +38,7 @@ class Layout:
 
 
 class System(ABC):
-    """A kind of network. There is one object of each system, in `analysis.systems.SYSTEMS`.
+    """A kind of network. A system holds no state; `analysis.systems.SYSTEMS` has it by its name.
 
     Attributes
     ----------
@@ -89,15 +90,15 @@ class System(ABC):
         """What a recording of a network may hold, or None if the network has no spikes."""
         return None
 
-    def counts(self, run: Run) -> list[Counts]:
-        """The operations of training and inference of a run, as far as its recording tells.
+    def counts(self, parameters: Any, recording: Recording) -> list[Counts]:
+        """The operations of training and inference, as far as a recording of the network tells.
 
         Raises
         ------
         RunError
-            If the network has no spikes, the run has no recording, or the recording is of another network.
+            If the operations of this system are not counted, or the recording holds no sample.
         """
-        raise RunError(f"{run.path} holds a run of {self.title}, which has no spikes to count; leave it out.")
+        raise RunError(f"The operations of the {self.title} are not counted; leave it out.")
 
     def measured(self, parameters: Any) -> Mapping[str, Measured]:
         """What was published of a network of these sizes on the chip, by mode (``training``, ``inference``)."""
