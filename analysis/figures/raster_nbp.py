@@ -253,12 +253,14 @@ def _legend(circuit: Circuit) -> list[Artist]:
     from matplotlib.patches import Patch
 
     errors = zip(ERROR_MARKS, _error_titles(circuit), strict=True)
-    *others, last = map(str, circuit.reinforced)
-    phases = f"{', '.join(others)} and {last}" if others else last
-    return [
+    handles: list[Artist] = [
         Line2D([], [], color="0.2", linewidth=3, label="spike"),
         Line2D([], [], color="C0", linewidth=3, label="potentiation"),
         Line2D([], [], color="C1", linewidth=3, label="depression"),
         *(Line2D([], [], linestyle="", marker=marker, color=colour, label=title) for (marker, colour), (title, _) in errors),
-        Patch(facecolor="C5", alpha=0.3, label=f"reinforced ($r$ = 1, phase{'s' if others else ''} {phases})"),
     ]
+    if circuit.reinforced:
+        *others, last = map(str, circuit.reinforced)
+        phases = f"phases {', '.join(others)} and {last}" if others else f"phase {last}"
+        handles.append(Patch(facecolor="C5", alpha=0.3, label=f"reinforced ($r$ = 1, {phases})"))
+    return handles

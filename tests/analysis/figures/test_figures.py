@@ -295,6 +295,13 @@ def test_the_raster_shows_each_spike_once_in_its_colour(small):
     assert sorted(drawn) == sorted((float(step), colour) for step, colour in expected)
 
 
+def test_the_raster_of_a_circuit_that_does_not_learn_names_no_reinforced_phase():
+    circuit = inference_circuit(PARAMETERS)
+    figure = plot_raster(random_recording(circuit, turns=3), circuit)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "spike" in labels and not any("reinforced" in label for label in labels)
+
+
 def test_accuracy_of_one_epoch_is_visible_and_several_runs_have_a_mean(tmp_path):
     one = make_run(tmp_path / "one", epochs=1).metrics_frame()
     axes = plot_accuracy({"nBP": [one]}).axes[0]
