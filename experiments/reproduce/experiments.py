@@ -104,25 +104,15 @@ def _nbp(dataset: str, rules: Rules, epochs: int, **settings) -> Callable[[int],
     return lambda seed: {f"seed{seed}": TrainNBP(NO_PATH, dataset=dataset, epochs=epochs, seed=seed, rules=rules, **settings)}
 
 
-def _depths(dataset: str, rules: Rules, epochs: int, wide: int, **settings) -> Callable[[int], Mapping[str, TrainOptions]]:
-    """One, two and three hidden layers of 400 neurons, and a single one of `wide` neurons with as many weights as three."""
-    shapes = {"1": (400,), "2": (400, 400), "3": (400, 400, 400), "wide": (wide,)}
+def _shapes(
+    prefix: str, shapes: Mapping[str, tuple[int, ...]], dataset: str, rules: Rules, epochs: int, **settings
+) -> Callable[[int], Mapping[str, TrainOptions]]:
+    """Networks with other hidden layers, by their names."""
     return lambda seed: {
-        f"hidden-{name}-seed{seed}": TrainNBP(
+        f"{prefix}-{name}-seed{seed}": TrainNBP(
             NO_PATH, dataset=dataset, epochs=epochs, seed=seed, rules=rules, hidden=hidden, **settings
         )
         for name, hidden in shapes.items()
-    }
-
-
-def _feedback(dataset: str, rules: Rules, epochs: int, **settings) -> Callable[[int], Mapping[str, TrainOptions]]:
-    """One, two and three hidden layers of 400 neurons with fixed random feedback."""
-    random = replace(rules, feedback="random")
-    return lambda seed: {
-        f"random-{n}-seed{seed}": TrainNBP(
-            NO_PATH, dataset=dataset, epochs=epochs, seed=seed, rules=random, hidden=(400,) * n, **settings
-        )
-        for n in (1, 2, 3)
     }
 
 
@@ -165,22 +155,34 @@ def _beside(dataset: str, rate: float, **rules) -> Callable[[int], Mapping[str, 
 MNIST_LEVELS = {"crop": 0, "binarise": (0.25, 0.75), "jitter": 1}
 FASHION_LEVELS = {"binarise": (0.125, 0.3, 0.5, 0.7, 0.875)}
 
-#: Settings in which depth and random feedback are compared: name, words, inputs, data set, rules, epochs, width of the single
-#: layer that has as many weights as three hidden layers of 400, and other options.
-DEPTHS: tuple[tuple[str, str, str, str, Rules, int, int, dict], ...] = (
-    ("mnist", "as published", "MNIST, 400 inputs", "mnist", Rules(), 60, 1180, {}),
-    ("mnist-beyond", "beyond the paper", "MNIST, 1568 inputs", "mnist", BEYOND, 40, 603, MNIST_LEVELS),
-    (
-        "fashion-mnist-beyond",
-        "beyond the paper",
-        "Fashion-MNIST, 3920 inputs",
-        "fashion-mnist",
-        BEYOND,
-        20,
-        481,
-        FASHION_LEVELS,
-    ),
-)
+
+def _depth_and_feedback(
+    name: str, settings: str, inputs: str, dataset: str, rules: Rules, epochs: int, wide: int, **options
+) -> tuple[Experiment, Experiment]:
+    """The same settings with one, two and three hidden layers, with transposed and with random feedback.
+
+    Beside them stands a single layer of `wide` neurons, with as many weights as three layers.
+    """
+    deep = {str(n): (400,) * n for n in (1, 2, 3)}
+    layers = f"{inputs}; 1, 2 and 3 hidden layers of 400"
+    return (
+        Experiment(
+            f"nbp-depth-{name}",
+            NBP_PAPER,
+            f"accuracy against the number of hidden layers, {settings}",
+            f"{layers}, and one of {wide}",
+            60,
+            _shapes("hidden", deep | {"wide": (wide,)}, dataset, rules, epochs, **options),
+        ),
+        Experiment(
+            f"nbp-feedback-{name}",
+            NBP_PAPER,
+            f"fixed random weights in place of the transposes, {settings}",
+            layers,
+            45,
+            _shapes("random", deep, dataset, replace(rules, feedback="random"), epochs, **options),
+        ),
+    )
 
 
 #: All experiments by name, in the order of the papers.
@@ -221,32 +223,19 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 20,
                 _nbp("fashion-mnist", BEYOND, 20, **FASHION_LEVELS),
             ),
-            *(
-                Experiment(
-                    f"nbp-{what}-{name}",
-                    NBP_PAPER,
-                    f"{shows}, {settings}",
-                    f"{title}; 1, 2 and 3 hidden layers of 400{more}",
-                    minutes,
-                    runs,
-                )
-                for name, settings, title, dataset, rules, epochs, wide, options in DEPTHS
-                for what, shows, more, minutes, runs in (
-                    (
-                        "depth",
-                        "accuracy against the number of hidden layers",
-                        f", and one of {wide}",
-                        60,
-                        _depths(dataset, rules, epochs, wide, **options),
-                    ),
-                    (
-                        "feedback",
-                        "fixed random weights in place of the transposes",
-                        "",
-                        45,
-                        _feedback(dataset, rules, epochs, **options),
-                    ),
-                )
+            *_depth_and_feedback("mnist", "as published", "MNIST, 400 inputs", "mnist", Rules(), 60, 1180),
+            *_depth_and_feedback(
+                "mnist-beyond", "beyond the paper", "MNIST, 1568 inputs", "mnist", BEYOND, 40, 603, **MNIST_LEVELS
+            ),
+            *_depth_and_feedback(
+                "fashion-mnist-beyond",
+                "beyond the paper",
+                "Fashion-MNIST, 3920 inputs",
+                "fashion-mnist",
+                BEYOND,
+                20,
+                481,
+                **FASHION_LEVELS,
             ),
             Experiment(
                 "ssnn-mnist",
