@@ -11,7 +11,18 @@ from brianprop.models.circuit import Circuit, Projection
 from brianprop.models.errors import ParameterError
 from brianprop.models.nbp.parameters import Rules
 
-__all__ = ["GATES", "Block", "FixedSynapses", "Matrices", "fixed_synapses", "matrix_blocks", "neuron_arrays", "noisy", "pack", "unpack"]
+__all__ = [
+    "GATES",
+    "Block",
+    "FixedSynapses",
+    "Matrices",
+    "fixed_synapses",
+    "matrix_blocks",
+    "neuron_arrays",
+    "noisy",
+    "pack",
+    "unpack",
+]
 
 #: Name of the Synapses object of the gates, where these may come late or not at all.
 GATES = "gates"
@@ -155,8 +166,8 @@ def fixed_synapses(circuit: Circuit, codegen: str, gates_jitter: bool) -> dict[s
         if gates_jitter and source.role == "gating" and target.role == "gated":
             if projection.delay:
                 raise ParameterError(
-                    f"Projection {source.name} -> {target.name} ({projection.kind}) has a delay of {projection.delay}, but gates "
-                    "that may come late have none; set gate_late and gate_missing to 0, or give it another gating neuron."
+                    f"Projection {source.name} -> {target.name} ({projection.kind}) has a delay of {projection.delay}, but "
+                    "gates that may come late have none; set gate_late and gate_missing to 0, or give it another gating neuron."
                 )
             name = GATES
         parts[name].append(

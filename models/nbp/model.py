@@ -147,8 +147,8 @@ class GatedModel(Model):
     def single_precision(self, codegen: str) -> bool:
         """Whether float32 holds every state and every sum exactly, in any order.
 
-        It does in the Loihi setting, where all numbers are whole or half, as long as they stay below 2^23. Noise on the drive is
-        rounded to single precision.
+        It does in the Loihi setting, where all numbers are whole or half, as long as they stay below 2^23. Noise on the drive
+        is rounded to single precision.
         """
         if self.code:
             return self.code.single_precision(codegen)

@@ -112,11 +112,22 @@ class Rules(Checked):
             self._require(name, getattr(self, name) > 0, "greater than 0")
         for name in ("theta", "bias", "silence"):
             self._require(name, abs(getattr(self, name)) <= LARGEST_DRIVE, f"at most {LARGEST_DRIVE:g} in magnitude")
-        for name in ("weight_noise", "theta_spread", "refractory", "eta_plus", "eta_minus", "w_init_max", "h_dead", "w_init_gain"):
+        for name in (
+            "weight_noise",
+            "theta_spread",
+            "refractory",
+            "eta_plus",
+            "eta_minus",
+            "w_init_max",
+            "h_dead",
+            "w_init_gain",
+        ):
             self._require(name, getattr(self, name) >= 0, "at least 0")
         for name in ("fail_forward", "fail_backward", "lesioned", "gate_late", "gate_missing"):
             self._require(name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
-        self._require("gate_missing", self.gate_late + self.gate_missing <= 1, f"at most 1 - gate_late = {1 - self.gate_late:g}")
+        self._require(
+            "gate_missing", self.gate_late + self.gate_missing <= 1, f"at most 1 - gate_late = {1 - self.gate_late:g}"
+        )
         self._require("bias", self.bias < 0, "negative, since it holds layers closed")
         self._require("silence", self.silence < 0, "negative, since it cancels leaks")
         for name in ("tau_m", "tau_s"):

@@ -170,8 +170,21 @@ def test_noise_and_thresholds_of_single_populations():
     assert plain["neurons.theta"][:3].std() > 0 and np.all(changed["neurons.theta"] == rules.theta)
     assert not plain["neurons.weight_noise"].any()
     np.testing.assert_array_equal(changed["neurons.weight_noise"], [7, 7, 7, 0, 0, 0, 0])
-    with pytest.raises(ParameterError, match="Population x: noise -1.0"):
+    with pytest.raises(ParameterError, match=r"Population x: noise -1\.0"):
         Population("x", 3, noise=-1.0)
+
+
+def test_scattered_thresholds_in_single_precision_give_what_double_precision_gives(digits):
+    images, targets, _ = digits
+    parameters = NBP(**DIGITS, theta_spread=0.1, lesioned=0.02)
+    weights = restless_weights(parameters)
+    _, double = run(parameters, weights, images[:25], targets[:25], device="numpy")
+    _, single = run(parameters, weights, images[:25], targets[:25])
+    np.testing.assert_array_equal(single.drive, double.drive)
+    for pair, matrix in double.matrices.items():
+        np.testing.assert_array_equal(single.matrices[pair], matrix)
+    for one, other in zip(single.recorded, double.recorded, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_steps_fall_over_the_training(digits):
