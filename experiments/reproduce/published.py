@@ -94,7 +94,7 @@ def _summary(runs: str, epoch: str | None, split: str):
     frames = [Run.open(path).metrics_frame() for path in sorted(PUBLISHED.glob(runs))]
     if not frames:
         raise ParameterError(f"No published run is called {runs}; see results/published.")
-    last = min(int(frame["epoch"].max()) for frame in frames)
+    last = min(int(frame.epoch.max()) for frame in frames)
     return tables.summary(frames, [int(epoch) if epoch and epoch.isdigit() else last], split)
 
 
