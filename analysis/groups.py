@@ -10,7 +10,7 @@ from pathlib import Path
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.values import INFINITE, as_json, joined
 from brianprop.analysis.systems import SYSTEMS
-from brianprop.models.errors import RunError
+from brianprop.models.errors import RunError, reason
 
 __all__ = ["Group", "group_runs", "open_runs", "settings_of"]
 
@@ -88,7 +88,7 @@ def open_runs(run_paths: Sequence[Path], purpose: str) -> list[Run]:
         try:
             state = run.path.stat()
         except OSError as error:
-            raise RunError(f"The run directory {run.path} cannot be read ({error.strerror}); leave it out.") from error
+            raise RunError(f"The run directory {run.path} cannot be read ({reason(error)}); leave it out.") from error
         other = folders.setdefault((state.st_dev, state.st_ino), run)
         if other is not run:
             raise RunError(f"{other.path} and {run.path} are one directory, which counts once; leave one of them out.")

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from brianprop.models.errors import BuildError, DataError
+from brianprop.models.errors import BuildError, DataError, reason
 
 __all__ = ["cache_root", "exclusive", "folder_of", "private_folder"]
 
@@ -71,7 +71,7 @@ def private_folder(name: str) -> Path:
                 folder.chmod(state.st_mode & 0o755)
     except OSError as error:
         raise BuildError(
-            f"Cannot write the cache {error.filename or root} ({error.strerror}); free space or set $BRIANPROP_CACHE to "
+            f"Cannot write the cache {error.filename or root} ({reason(error)}); free space or set $BRIANPROP_CACHE to "
             "another folder."
         ) from error
     return folder
@@ -146,7 +146,7 @@ def _temporary() -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         state = folder.lstat()
     except OSError as error:
-        raise DataError(f"The cache {folder} cannot be made ({error.strerror}); set BRIANPROP_CACHE to a folder.") from error
+        raise DataError(f"The cache {folder} cannot be made ({reason(error)}); set BRIANPROP_CACHE to a folder.") from error
     if state.st_uid != os.getuid() or state.st_mode & 0o022:
         raise DataError(f"The cache {folder} can be written by others; set BRIANPROP_CACHE to a folder of your own.")
     return folder

@@ -1,6 +1,11 @@
 """Errors that the user can correct: each message names the value, where it came from, and the remedy."""
 
-__all__ = ["BrianpropError", "BuildError", "DataError", "ParameterError", "RunError"]
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["BrianpropError", "BuildError", "DataError", "ParameterError", "RunError", "did_you_mean", "reason"]
 
 
 class BrianpropError(Exception):
@@ -21,3 +26,14 @@ class BuildError(BrianpropError):
 
 class RunError(BrianpropError):
     """A run directory is missing, exists already, or cannot be written."""
+
+
+def did_you_mean(value: object, choices: Iterable[str]) -> str:
+    """The end of a message about an unknown name: `` Did you mean mnist?``, or nothing where no choice is similar."""
+    close = difflib.get_close_matches(str(value), list(choices), n=1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, in words: those of the system, of the error itself, or else its type."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

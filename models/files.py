@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from brianprop.models.errors import RunError
+from brianprop.models.errors import RunError, reason
 
 __all__ = ["atomic_write", "cannot_write", "is_temporary", "sync_folder", "write_text"]
 
@@ -27,7 +27,7 @@ CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 def cannot_write(path: Path, error: OSError) -> RunError:
     """The error for a file that cannot be written, with its remedy."""
     remedy = REMEDIES.get(error.errno or 0, "choose another path")
-    return RunError(f"Cannot write {path}: {error.strerror or error}; {remedy}.")
+    return RunError(f"Cannot write {path}: {reason(error)}; {remedy}.")
 
 
 def is_temporary(name: str) -> bool:

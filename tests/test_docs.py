@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from brianprop.experiments.cli.commands.sweeps import SWEEP_COMMANDS
 from brianprop.experiments.cli.main import main
+from brianprop.experiments.sweeps import COMMANDS as SWEEP_COMMANDS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, fields
 
 from brianprop.analysis.toml_files import read_toml
-from brianprop.models.errors import DataError, ParameterError
+from brianprop.models.errors import DataError, ParameterError, did_you_mean, reason
 from brianprop.models.parameters import Checked
 
 __all__ = ["Constants", "read_constants"]
@@ -69,7 +69,7 @@ def read_constants(path: str | os.PathLike) -> Constants:
     try:
         values = read_toml(path)
     except OSError as error:
-        raise DataError(f"The constants {path} cannot be read ({error.strerror}); choose another --constants.") from error
+        raise DataError(f"The constants {path} cannot be read ({reason(error)}); choose another --constants.") from error
     except ValueError as error:
         raise DataError(
             f"The constants {path} are no TOML ({error}); write lines such as 'update_energy = 120e-12'."
@@ -77,7 +77,10 @@ def read_constants(path: str | os.PathLike) -> Constants:
     known = [item.name for item in fields(Constants)]
     for name in values:
         if name not in known:
-            raise DataError(f"The constants {path} name {name!r}, which is unknown; use some of {', '.join(known)}.")
+            raise DataError(
+                f"The constants {path} name {name!r}, which is unknown; use some of {', '.join(known)}."
+                f"{did_you_mean(name, known)}"
+            )
     try:
         return Constants(**values)
     except ParameterError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from brianprop.models.errors import RunError
+from brianprop.models.errors import RunError, reason
 from brianprop.models.files import atomic_write
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"Cannot make the folder {folder}: {error.strerror}; choose another --out.") from error
+        raise RunError(f"Cannot make the folder {folder}: {reason(error)}; choose another --out.") from error
 
 
 def _matplotlib_style() -> ModuleType:

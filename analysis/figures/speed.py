@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brianprop.analysis.figures.output import write_figures
-from brianprop.models.errors import RunError
+from brianprop.analysis.runs.json_files import load_json
+from brianprop.models.errors import RunError, reason
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,10 +94,10 @@ def draw(folder: Path) -> list[Path]:
     """
     folder = Path(folder)
     try:
-        measured = json.loads((folder / "benchmark.json").read_text())
+        measured = load_json(folder / "benchmark.json")
     except (OSError, ValueError) as error:
         raise RunError(
-            f"{folder / 'benchmark.json'} cannot be read ({error}); make it by 'brianprop benchmark nbp --out DIR'."
+            f"{folder / 'benchmark.json'} cannot be read ({reason(error)}); make it by 'brianprop benchmark nbp --out DIR'."
         ) from error
     figures = {"speed": lambda: plot_speed(measured["speed"], measured.get("chip", {}))}
     if measured.get("scaling"):

@@ -17,7 +17,7 @@ from brianprop.analysis.runs.older import upgrade_hidden
 from brianprop.analysis.runs.vacancy import require_vacant
 from brianprop.analysis.runs.values import from_json
 from brianprop.analysis.systems import SYSTEMS
-from brianprop.models.errors import ParameterError, RunError
+from brianprop.models.errors import ParameterError, RunError, reason
 from brianprop.models.files import cannot_write, write_text
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class RunDirectory:
         try:
             is_folder, is_run = path.is_dir(), (path / "config.json").is_file()
         except OSError as error:
-            raise RunError(f"{path} cannot be read ({error.strerror}); give a run directory that you may read.") from error
+            raise RunError(f"{path} cannot be read ({reason(error)}); give a run directory that you may read.") from error
         if not is_folder:
             raise RunError(f"There is no run directory {path}; give the folder that 'brianprop train --out' made.")
         if not is_run:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from brianprop.models.errors import RunError
+from brianprop.models.errors import RunError, reason
 
 __all__ = ["RESTORE", "Section", "load_json", "read_json"]
 
@@ -48,9 +48,13 @@ class Section(dict):
 
 
 def load_json(path: Path) -> Any:
-    """The value in a JSON file. Raises OSError, or ValueError with a few words where the file holds no JSON."""
+    """The value in a JSON file. Raises OSError, or ValueError in words of ours where the file holds no JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON from line {error.lineno}, column {error.colno} on") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("it is no text in UTF-8") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
@@ -68,7 +72,7 @@ def read_json(path: Path) -> dict:
             raise ValueError(f"it has {path.stat().st_size} bytes")
         value = load_json(path)
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} is damaged ({error}); {RESTORE}.") from error
+        raise RunError(f"{path} is damaged ({reason(error)}); {RESTORE}.") from error
     if not isinstance(value, dict):
         raise RunError(f"{path} holds no JSON object; {RESTORE}.")
     return value

@@ -120,9 +120,11 @@ class SweepDirectory(PointStore):
                 kept = {entry["key"] for entry in plan["points"]}
                 lost = [point for point in old.points if point.key not in kept]
                 if lost:
+                    point = lost[0]
+                    of_system = plan["points"] if old.plan["system"] == plan["system"] else []
                     raise RunError(
-                        f"{store.path} holds another sweep, with a point {lost[0].words} that this one has not; choose another "
-                        f"--out, or use 'brianprop sweep resume {store.path}' to go on with that one."
+                        f"{store.path} holds another sweep: {point.difference(old._data[point.key], of_system)}; choose "
+                        f"another --out, or use 'brianprop sweep resume {store.path}' to go on with that one."
                     )
                 identity = old.plan["id"]
             plan = {"format": FORMAT, "id": identity, **plan}

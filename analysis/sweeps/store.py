@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from brianprop.analysis.sweeps.plan import read_json
-from brianprop.models.errors import RunError
+from brianprop.models.errors import RunError, reason
 from brianprop.models.files import cannot_write, write_text
 
 __all__ = ["FORMAT", "PointStore", "has_links"]
@@ -152,7 +152,7 @@ class PointStore:
             try:
                 actual = _checksum(folder / name)
             except OSError as error:
-                return f"{name} cannot be read ({error.strerror})"
+                return f"{name} cannot be read ({reason(error)})"
             if actual != checksum:
                 return f"{name} has changed"
         self._undamaged[key] = states

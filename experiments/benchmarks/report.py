@@ -12,7 +12,7 @@ from typing import Any
 
 from brianprop.analysis.figures.speed import CHIP, Spread, draw, ratio
 from brianprop.experiments.data import images as datasets
-from brianprop.models.errors import ParameterError, RunError
+from brianprop.models.errors import ParameterError, RunError, reason
 from brianprop.models.files import write_text
 
 __all__ = [
@@ -46,7 +46,7 @@ def prepare(out: Path) -> None:
             raise RunError(f"{out} exists already; choose another --out.")
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"Cannot make the folder {out}: {error.strerror}; choose another --out.") from error
+        raise RunError(f"Cannot make the folder {out}: {reason(error)}; choose another --out.") from error
 
 
 def default_dataset(data_dir: Path | None, message: Callable[[str], None]) -> str:

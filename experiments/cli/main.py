@@ -10,9 +10,10 @@ import re
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from brianprop.experiments.cli import process
-from brianprop.models.errors import BrianpropError, ParameterError
+from brianprop.models.errors import BrianpropError, ParameterError, reason
 
 __all__ = ["main"]
 
@@ -47,23 +48,31 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
+    command = None
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         arguments = [_expanded(argument) for argument in arguments]
         from brianprop.experiments.cli.parser import parse
 
-        parse(arguments)()
+        command = parse(arguments)
+        command()
     except BaseException as error:
         if (number := process.signal_behind(error)) is not None:
             process.end()
             what = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
-            print(f"brianprop: {what}; go on with 'brianprop resume RUN' or 'brianprop sweep resume DIR'.", file=sys.stderr)
+            print(f"brianprop: {what}; {_next(command)}.", file=sys.stderr)
             return 128 + number
         if debug or not isinstance(error, (BrianpropError, OSError, MemoryError)):
             raise
         print(f"brianprop: {_sentence(error)}", file=sys.stderr)
         return 2
     return 0
+
+
+def _next(command: Any) -> str:
+    """What to do after a command was ended by a signal."""
+    words = getattr(command, "going_on", lambda: None)()
+    return f"go on with '{words}'" if words else "run it again"
 
 
 def _expanded(argument: str) -> str:
@@ -92,9 +101,7 @@ def _sentence(error: Exception) -> str:
         return "The memory is used up; take fewer samples or a smaller network, or free memory."
     if isinstance(error, OSError):
         what = error.filename or "a file or connection"
-        return (
-            f"Cannot use {what} ({error.strerror or error}); check that it is there, permitted, and on a disk with free space."
-        )
+        return f"Cannot use {what} ({reason(error)}); check that it is there, permitted, and on a disk with free space."
     return " ".join(str(error).split("\n"))
 
 

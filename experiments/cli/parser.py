@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any, Union
 
 import tyro
 
-from brianprop.experiments.cli.commands.benchmarks import Benchmark
+from brianprop.analysis.systems import SYSTEMS
+from brianprop.experiments.cli import options
+from brianprop.experiments.cli.commands.benchmarks import BENCHMARKS, Benchmark
 from brianprop.experiments.cli.commands.export import Export
 from brianprop.experiments.cli.commands.figures import Compare, Energy, Figures, Table
 from brianprop.experiments.cli.commands.info import Info
 from brianprop.experiments.cli.commands.reproduce import Reproduce
-from brianprop.experiments.cli.commands.sweeps import SWEEP_COMMANDS, Sweep
+from brianprop.experiments.cli.commands.sweeps import Sweep
 from brianprop.experiments.cli.commands.training import Evaluate, Resume, Train
+from brianprop.experiments.sweeps import COMMANDS as SWEEP_COMMANDS
+from brianprop.models.errors import ParameterError, did_you_mean
 
-__all__ = ["parse"]
+__all__ = ["COMMANDS", "parse"]
 
 #: All commands, in the order in which help lists them. A new one has a line here.
-Command = (
-    Annotated[Train, tyro.conf.subcommand("train")]
-    | Annotated[Resume, tyro.conf.subcommand("resume")]
-    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-    | Annotated[Figures, tyro.conf.subcommand("figures")]
-    | Annotated[Compare, tyro.conf.subcommand("compare")]
-    | Annotated[Table, tyro.conf.subcommand("table")]
-    | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
-    | Annotated[Export, tyro.conf.subcommand("export")]
-    | Annotated[Sweep, tyro.conf.subcommand("sweep")]
-    | Annotated[Energy, tyro.conf.subcommand("energy")]
-    | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
-    | Annotated[Info, tyro.conf.subcommand("info")]
+COMMANDS: dict[str, type] = {
+    "train": Train,
+    "resume": Resume,
+    "evaluate": Evaluate,
+    "figures": Figures,
+    "compare": Compare,
+    "table": Table,
+    "reproduce": Reproduce,
+    "export": Export,
+    "sweep": Sweep,
+    "energy": Energy,
+    "benchmark": Benchmark,
+    "info": Info,
+}
+
+#: What may follow a command that has commands of its own. Any other word after ``sweep`` is the source of a sweep to run.
+BELOW = {"train": tuple(SYSTEMS), "benchmark": tuple(BENCHMARKS)}
+
+DESCRIPTION = (
+    "Backpropagation written as spiking circuits in Brian2. 'brianprop COMMAND --help' lists the options of a command. With "
+    "any command, --debug gives tracebacks. --version shows the version."
 )
 
 
@@ -42,16 +55,39 @@ def parse(arguments: Sequence[str]) -> Callable[[], None]:
     SystemExit
         When help is asked for, or an option is unknown or cannot be read. The message has then been printed.
     ParameterError
-        When a value is out of its range.
+        When a command is unknown, or a value is out of its range.
     """
     words = list(arguments)
+    if words == ["--version"]:
+        return _version
+    _require_command("brianprop", words[:1], tuple(COMMANDS))
+    _require_command(" ".join(["brianprop", *words[:1]]), words[1:2], BELOW.get(" ".join(words[:1]), ()))
     # 'sweep SOURCE' is short for 'sweep run SOURCE'
     if words[:1] == ["sweep"] and words[1:] and words[1] not in (*SWEEP_COMMANDS, "--help", "-h"):
         words.insert(1, "run")
-    return tyro.cli(
-        Command,
-        prog="brianprop",
-        description="Backpropagation written as spiking circuits in Brian2. Add --debug for tracebacks.",
-        args=words,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
-    )
+    helping = not {"--help", "-h"}.isdisjoint(words)
+    any_command: Any = Union[tuple(Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
+    with options.wrapped() if helping else contextlib.nullcontext():
+        return tyro.cli(
+            any_command,
+            prog="brianprop",
+            description=DESCRIPTION,
+            args=words,
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+            registry=options.registry(helping),
+        )
+
+
+def _require_command(above: str, word: Sequence[str], commands: Sequence[str]) -> None:
+    """Raise ParameterError where a word stands in the place of a command and is none."""
+    for name in word:
+        if commands and not name.startswith("-") and name not in commands:
+            raise ParameterError(
+                f"There is no command '{above} {name}'; use one of {', '.join(commands)}.{did_you_mean(name, commands)}"
+            )
+
+
+def _version() -> None:
+    from importlib import metadata
+
+    print(f"brianprop {metadata.version('brianprop')}")

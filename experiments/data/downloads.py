@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from brianprop.models.cache import cache_root, exclusive, folder_of
-from brianprop.models.errors import DataError
+from brianprop.models.errors import DataError, reason
 
 __all__ = ["INNER", "data_folder", "download", "download_folder", "exists", "locate", "names_in", "retrieve"]
 
@@ -99,7 +99,7 @@ def exists(path: Path) -> bool:
         path.stat()
     except PermissionError as error:
         raise DataError(
-            f"{path} cannot be read ({error.strerror}); change the permissions of its folder or name another folder."
+            f"{path} cannot be read ({reason(error)}); change the permissions of its folder or name another folder."
         ) from error
     except OSError:
         return False
@@ -111,9 +111,7 @@ def names_in(folder: Path) -> list[str]:
     try:
         return sorted(os.listdir(folder))
     except PermissionError as error:
-        raise DataError(
-            f"{folder} cannot be read ({error.strerror}); change its permissions or name another folder."
-        ) from error
+        raise DataError(f"{folder} cannot be read ({reason(error)}); change its permissions or name another folder.") from error
     except OSError:
         return []
 
@@ -174,9 +172,9 @@ def download(
             problem = _try_mirrors(mirrors, missing, fetch)
     except OSError as error:
         # pooch raises a PermissionError of its own, with a text of several lines and without strerror
-        reason = error.strerror or "no permission to write"
+        why = error.strerror or "no permission to write"
         raise DataError(
-            f"Data set {name} cannot be downloaded into {folder} ({reason}); make room there, or set "
+            f"Data set {name} cannot be downloaded into {folder} ({why}); make room there, or set "
             "BRIANPROP_CACHE to a folder that can be written."
         ) from error
     if missing:

@@ -22,7 +22,7 @@ from typing import overload
 
 import numpy as np
 
-from brianprop.models.errors import DataError, ParameterError
+from brianprop.models.errors import DataError, ParameterError, reason
 
 __all__ = ["Events", "Recordings", "bin_events", "read"]
 
@@ -152,7 +152,7 @@ def read(source: str | os.PathLike | bytes, width: int, height: int, name: str |
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise DataError(f"File {name} cannot be read ({error.strerror}); make it readable or replace it.") from error
+            raise DataError(f"File {name} cannot be read ({reason(error)}); make it readable or replace it.") from error
     if excess := len(content) % RECORD:
         raise DataError(
             f"File {name} is truncated: its last event, at byte {len(content) - excess}, has {excess} bytes and not {RECORD}; "

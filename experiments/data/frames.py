@@ -19,7 +19,7 @@ from brianprop.experiments.data.dataset import Dataset
 from brianprop.experiments.data.emulator import EMULATED, Camera, emulate_all
 from brianprop.experiments.data.events import Recordings, bin_events
 from brianprop.models.cache import cache_root
-from brianprop.models.errors import RunError
+from brianprop.models.errors import RunError, reason
 from brianprop.models.files import atomic_write
 from brianprop.models.ssnn_bp.parameters import pack, unpack
 
@@ -117,7 +117,7 @@ def _keep(path: Path, frames: np.ndarray) -> None:
         atomic_write(path, lambda file: np.savez(file, frames=frames))
     except (OSError, RunError) as error:
         cause = error.__cause__ or error
-        _say_not_kept(path.parent, cause.strerror if isinstance(cause, OSError) else str(cause))
+        _say_not_kept(path.parent, reason(cause))
 
 
 @functools.cache

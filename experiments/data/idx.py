@@ -19,7 +19,7 @@ import numpy as np
 from brianprop.experiments.data import payloads
 from brianprop.experiments.data.dataset import Dataset, Part
 from brianprop.experiments.data.downloads import INNER, exists
-from brianprop.models.errors import DataError
+from brianprop.models.errors import DataError, reason
 
 __all__ = ["FILES", "file_in", "holding", "inside", "is_complete", "read", "read_folder"]
 
@@ -168,7 +168,7 @@ def read(path: Path, dimensions: int, sha256: str | None) -> np.ndarray:
             return _array(payload, path, dimensions)
         payload = _payload(path, dimensions, state.st_size)
     except OSError as error:
-        raise DataError(f"File {path} cannot be read ({error.strerror}); make it readable or replace it.") from error
+        raise DataError(f"File {path} cannot be read ({reason(error)}); make it readable or replace it.") from error
     array = _array(payload, path, dimensions)
     if sha256:
         actual = hashlib.sha256(payload).hexdigest()

@@ -11,7 +11,7 @@ from brianprop.experiments.data.emnist import PARTS, SUBSETS
 from brianprop.experiments.data.idx import inside, is_complete, read_folder
 from brianprop.experiments.data.mnist import FASHION_MNIST, MNIST
 from brianprop.models.cache import folder_of
-from brianprop.models.errors import DataError
+from brianprop.models.errors import DataError, did_you_mean
 
 __all__ = ["CHECKED", "NAMES", "default_crop", "find", "known", "load"]
 
@@ -54,7 +54,7 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     if not (exists(folder) and folder.is_dir()):
         raise DataError(
             f"Data set {name!r} is neither one of {', '.join(NAMES)} nor a folder; name one of these, or a "
-            "folder that holds the four IDX files."
+            f"folder that holds the four IDX files.{did_you_mean(name, BY_NAME)}"
         )
     return read_folder(name, inside(folder))
 

@@ -21,7 +21,7 @@ import numpy as np
 from brianprop.experiments.data.dataset import Dataset, Part
 from brianprop.experiments.data.downloads import download, download_folder, exists, locate, names_in, retrieve
 from brianprop.experiments.data.events import Events, Recordings, read
-from brianprop.models.errors import DataError
+from brianprop.models.errors import DataError, reason
 
 __all__ = ["NAME", "SIDE", "find", "load"]
 
@@ -138,7 +138,7 @@ def _folder(path: Path) -> tuple[list[str], Callable[[str], Events]]:
         try:
             _require_small(file.stat().st_size, str(file))
         except OSError as error:
-            raise DataError(f"File {file} cannot be read ({error.strerror}); make it readable or replace it.") from error
+            raise DataError(f"File {file} cannot be read ({reason(error)}); make it readable or replace it.") from error
         return read(file, SIDE, SIDE)
 
     return names, get

@@ -20,7 +20,7 @@ from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.reproduce.experiments import EXPERIMENTS, Experiment
 from brianprop.experiments.training.commands import resume, stored_levels, train
 from brianprop.experiments.training.options import Message, TrainOptions
-from brianprop.models.errors import ParameterError, RunError
+from brianprop.models.errors import ParameterError, RunError, did_you_mean
 from brianprop.models.files import write_text
 
 if TYPE_CHECKING:
@@ -106,7 +106,10 @@ def _chosen(names: Sequence[str]) -> list[Experiment]:
         return list(EXPERIMENTS.values())
     for name in names:
         if name not in EXPERIMENTS:
-            raise ParameterError(f"The experiment {name!r} is unknown; use some of {', '.join(EXPERIMENTS)}, or all.")
+            raise ParameterError(
+                f"The experiment {name!r} is unknown; use some of {', '.join(EXPERIMENTS)}, or all."
+                f"{did_you_mean(name, EXPERIMENTS)}"
+            )
     return [EXPERIMENTS[name] for name in names]
 
 

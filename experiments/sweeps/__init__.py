@@ -13,3 +13,8 @@ cluster.py      connections to workers, on this machine or elsewhere
 queues.py       workers in the jobs of a queue such as Slurm
 presets/        sweeps that come with the package
 """
+
+__all__ = ["COMMANDS"]
+
+#: The commands below ``brianprop sweep``. Any other word after it is the source of a sweep to run.
+COMMANDS = ("run", "resume", "status", "table", "figures", "presets")

@@ -15,7 +15,7 @@ from brianprop.experiments.training.data import data_options, dataset_name, load
 from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.experiments.training.systems import trainer_of
 from brianprop.experiments.training.values import as_values
-from brianprop.models.errors import DataError, ParameterError
+from brianprop.models.errors import DataError, ParameterError, reason
 
 __all__ = ["plan_of"]
 
@@ -98,4 +98,4 @@ def _file_digest(settings: TrainOptions) -> str | None:
     try:
         return hashlib.sha256(Path(settings.init_weights).read_bytes()).hexdigest()
     except OSError as error:
-        raise DataError(f"--init-weights {settings.init_weights} cannot be read ({error.strerror}); give another.") from error
+        raise DataError(f"--init-weights {settings.init_weights} cannot be read ({reason(error)}); give another.") from error

@@ -47,6 +47,7 @@ import numpy as np
 from brianprop.analysis.sweeps.plan import SAMPLE, SEED
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.analysis.toml_files import read_toml
+from brianprop.experiments.sweeps import COMMANDS
 from brianprop.experiments.sweeps.description import MAX_POINTS, Axis, Method, Sample, Scale, Sweep, numbers_of
 from brianprop.experiments.training.options import TrainOptions
 from brianprop.experiments.training.systems import options_of
@@ -60,7 +61,7 @@ from brianprop.experiments.training.values import (
     require_one_of,
     require_option,
 )
-from brianprop.models.errors import ParameterError
+from brianprop.models.errors import ParameterError, did_you_mean
 
 __all__ = ["preset_names", "read_sweep"]
 
@@ -147,7 +148,7 @@ def _read(source: str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ParameterError(
             f"There is no sweep {source}; give a TOML file, a preset ({', '.join(preset_names())}) or a system "
-            f"({', '.join(SYSTEMS)})."
+            f"({', '.join(SYSTEMS)}).{did_you_mean(source, (*preset_names(), *SYSTEMS, *COMMANDS))}"
         ) from error
     except (OSError, ValueError) as error:
         raise ParameterError(f"{source} cannot be read as TOML ({error}); mend the file.") from error

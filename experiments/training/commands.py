@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brianprop.analysis.runs import Run, as_json, require_vacant
+from brianprop.analysis.runs.json_files import RESTORE
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.dataset import Part
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from brianprop.experiments.training.lockstep import Member
 
 __all__ = ["evaluate", "prepared", "resume", "stored_levels", "train"]
+
+#: Options for data that lie elsewhere than in the training.
+ELSEWHERE = "--data-dir and --dataset where they lie elsewhere now"
 
 
 def prepared(
@@ -184,6 +188,8 @@ def evaluate(
     message: Message = print,
     device: str | None = None,
     replicas: int = 1,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
 ) -> dict[str, Any]:
     """Answer to a whole split with the final weights of a run, or with those of an epoch, without learning.
 
@@ -198,6 +204,8 @@ def evaluate(
         Where to simulate (default: where the run was trained).
     replicas : int
         Number of copies of the network in one simulation; each answers to a part of the images.
+    dataset, data_dir : optional
+        Where the data lie now (default: where they lay in the training). They must be those of the run.
 
     Returns
     -------
@@ -214,7 +222,7 @@ def evaluate(
     run = Run.open(path)
     weights = run.load_weights() if epoch is None else run.load_checkpoint(epoch)[1]
     parameters = run.parameters()
-    part = _load_again(run, message).parts[split]
+    part = _load_again(run, message, None, dataset, data_dir).parts[split]
     if not len(part.labels):
         raise ParameterError(f"The run {path} has no {split} images; choose another --split.")
     epoch = run.config["training"]["epochs"] if epoch is None else epoch
@@ -282,29 +290,55 @@ def _require_begun(run: Run) -> None:
         )
 
 
-def _load_again(run: Run, message: Message = print, member: Member | None = None) -> Data:
-    """Load the data of a run again. Raises DataError where they differ from those that it was trained with."""
-    stored = run.config["dataset"]
-    data = _load(
-        member,
-        name=stored["name"],
-        data_dir=stored["data_dir"] and Path(stored["data_dir"]),
-        grey=trainer_of(run.system).grey,
-        steps=stored.get("steps"),
-        events=trainer_of(run.system).events,
-        message=message,
-        binarise=_levels_of(stored["binarise"]),
-        **{name: stored[name] for name in ("samples", "validation", "test_samples", "crop")},
-    )
+def _load_again(
+    run: Run,
+    message: Message = print,
+    member: Member | None = None,
+    dataset: str | None = None,
+    data_dir: Path | None = None,
+) -> Data:
+    """Load the data of a run again. Raises DataError where they differ from those that it was trained with.
+
+    Parameters
+    ----------
+    run, message, member
+        See `resume`.
+    dataset, data_dir : optional
+        Where the data lie now; see `experiments.data.images.load`.
+    """
+    stored, file = run.config["dataset"], run.path / "config.json"
+    if data_dir is None:
+        data_dir = stored["data_dir"] and Path(stored["data_dir"])
+    try:
+        data = _load(
+            member,
+            name=dataset or stored["name"],
+            data_dir=data_dir,
+            grey=trainer_of(run.system).grey,
+            steps=stored.get("steps"),
+            events=trainer_of(run.system).events,
+            message=message,
+            binarise=_levels_of(stored["binarise"]),
+            **{name: stored[name] for name in ("samples", "validation", "test_samples", "crop")},
+        )
+    except ParameterError as error:
+        # the remedies of the error name options of a training
+        raise RunError(f"{file} does not fit its data: {str(error).rpartition(';')[0]}; {RESTORE}.") from error
+    except DataError as error:
+        if dataset is not None or data_dir is not None:
+            raise
+        raise DataError(
+            f"The data that {file} names cannot be loaded: {error} 'brianprop evaluate' takes {ELSEWHERE}."
+        ) from error
     parameters = run.parameters()
     if (data.n_in, len(data.classes)) != (parameters.n_in, parameters.n_out):
         raise RunError(
-            f"{run.path / 'config.json'} names {parameters.n_in} inputs and {parameters.n_out} outputs, but the data have "
-            f"{data.n_in} pixels and {len(data.classes)} classes; restore it from a copy or train again with another --out."
+            f"{file} names {parameters.n_in} inputs and {parameters.n_out} outputs, but the data have "
+            f"{data.n_in} pixels and {len(data.classes)} classes; {RESTORE}."
         )
     if data.digest != stored["sha256"]:
         raise DataError(
-            f"The data set {stored['name']} found in {data.origin} differs from that of the run {run.path} "
-            f"({stored['origin']}); restore the files or train anew."
+            f"The data set {dataset or stored['name']} found in {data.origin} differs from that of the run {run.path} "
+            f"({stored['origin']}); restore the files, train anew, or let 'brianprop predict' answer to other images."
         )
     return data

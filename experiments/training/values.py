@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from brianprop.analysis.runs.values import INFINITE, as_json
 from brianprop.experiments.training.options import TrainOptions
-from brianprop.models.errors import ParameterError
+from brianprop.models.errors import ParameterError, did_you_mean
 
 __all__ = [
     "as_values",
@@ -97,7 +97,7 @@ def require_option(kind: type[TrainOptions], name: str, names: Mapping[str, Any]
         return
     if name == SEED:
         raise ParameterError("The seed is set by the seeds of the sweep; write seeds = N or a list (--seeds).")
-    raise ParameterError(f"{kind.system} has no option {name!r}; use some of {', '.join(names)}.")
+    raise ParameterError(f"{kind.system} has no option {name!r}; use some of {', '.join(names)}.{did_you_mean(name, names)}")
 
 
 def option_value(name: str, value: Any, hint: Any) -> Any:
@@ -156,11 +156,11 @@ def is_whole(value: Any, least: int) -> bool:
 def require_one_of(what: str, value: Any, choices: Collection[str]) -> None:
     """Raise ParameterError unless `value` is one of `choices`; `what` begins the message."""
     if not isinstance(value, str) or value not in choices:
-        raise ParameterError(f"{what} is {brief(value)}; use one of {', '.join(choices)}.")
+        raise ParameterError(f"{what} is {brief(value)}; use one of {', '.join(choices)}.{did_you_mean(value, choices)}")
 
 
 def require_known(where: str, content: Mapping[str, Any], known: Collection[str]) -> None:
     """Raise ParameterError where a table has a key that is not one of `known`; `where` begins the message."""
     for name in content:
         if name not in known:
-            raise ParameterError(f"{where}: {name!r} is unknown; use some of {', '.join(known)}.")
+            raise ParameterError(f"{where}: {name!r} is unknown; use some of {', '.join(known)}.{did_you_mean(name, known)}")

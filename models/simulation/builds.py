@@ -22,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 
 from brianprop.models.cache import exclusive, private_folder
-from brianprop.models.errors import BuildError
+from brianprop.models.errors import BuildError, reason
 from brianprop.models.files import atomic_write, sync_folder
 from brianprop.models.model import Model
 from brianprop.models.simulation import cuda
@@ -88,8 +88,7 @@ def cached_build(model: Model, codegen: str, message: Message = lambda text: Non
                 sync_folder(builds)
     except OSError as error:
         raise BuildError(
-            f"Cannot write the build cache {builds} ({error.strerror or error}); free space or set "
-            "$BRIANPROP_CACHE to another folder."
+            f"Cannot write the build cache {builds} ({reason(error)}); free space or set $BRIANPROP_CACHE to another folder."
         ) from error
     return folder
 
@@ -246,7 +245,7 @@ def _fault(folder: Path) -> str | None:
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
     except OSError as error:
-        return f"{Path(error.filename or folder).name}: {error.strerror}"
+        return f"{Path(error.filename or folder).name}: {reason(error)}"
     _verified[folder] = state
     return None
 
@@ -314,7 +313,7 @@ def keep_sources(name: str, archive: bytes) -> None:
         atomic_write(path, lambda file: file.write(archive))
     except OSError as error:
         raise BuildError(
-            f"Cannot write the build cache {path.parent} ({error.strerror}); free space or set $BRIANPROP_CACHE to another "
+            f"Cannot write the build cache {path.parent} ({reason(error)}); free space or set $BRIANPROP_CACHE to another "
             "folder."
         ) from error
 

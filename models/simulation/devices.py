@@ -7,7 +7,7 @@ from pathlib import Path
 
 from brianprop.models.cache import private_folder
 from brianprop.models.dense import dense_supported
-from brianprop.models.errors import ParameterError
+from brianprop.models.errors import ParameterError, did_you_mean
 from brianprop.models.model import Model
 from brianprop.models.simulation import builds, cuda
 from brianprop.models.simulation.compiler import compiler
@@ -54,9 +54,11 @@ def simulator(
         When there is no compiler or no GPU, or the generated code does not compile.
     """
     if device not in DEVICES:
-        raise ParameterError(f"Device {device!r} is unknown; use one of {', '.join(DEVICES)}.")
+        raise ParameterError(f"Device {device!r} is unknown; use one of {', '.join(DEVICES)}.{did_you_mean(device, DEVICES)}")
     if codegen not in CODEGENS:
-        raise ParameterError(f"Code generation {codegen!r} is unknown; use one of {', '.join(CODEGENS)}.")
+        raise ParameterError(
+            f"Code generation {codegen!r} is unknown; use one of {', '.join(CODEGENS)}.{did_you_mean(codegen, CODEGENS)}"
+        )
     require(device)
     if device in COMPILED:
         return StandaloneSimulator(model, _templates(device, codegen), message)

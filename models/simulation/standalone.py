@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brianprop.models.errors import RunError
+from brianprop.models.errors import RunError, reason
 from brianprop.models.model import Model
 from brianprop.models.simulation.builds import cached_build, read_manifest
 from brianprop.models.simulation.generate import CUDA
@@ -69,7 +69,7 @@ class StandaloneSimulator(Simulator):
             return self.model.result(self._reader(results), n_turns, seconds)
         except OSError as error:
             raise RunError(
-                f"Cannot write to {error.filename or results or tempfile.gettempdir()} ({error.strerror or error}); free space "
+                f"Cannot write to {error.filename or results or tempfile.gettempdir()} ({reason(error)}); free space "
                 "or set $TMPDIR to another folder."
             ) from error
         except ValueError as error:

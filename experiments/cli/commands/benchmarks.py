@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Union
 
 import tyro
 
@@ -12,19 +12,22 @@ from brianprop.experiments.benchmarks.nbp import BenchmarkNBP
 from brianprop.experiments.benchmarks.replicas import BenchmarkReplicas
 from brianprop.experiments.benchmarks.ssnn_bp import BenchmarkSSNN
 
-__all__ = ["Benchmark"]
+__all__ = ["BENCHMARKS", "Benchmark"]
+
+#: The benchmarks by name.
+BENCHMARKS = {"nbp": BenchmarkNBP, "ssnn-bp": BenchmarkSSNN, "replicas": BenchmarkReplicas, "brian2": BenchmarkBrian2}
+
+if TYPE_CHECKING:
+    AnyBenchmark = object
+else:
+    AnyBenchmark = Union[tuple(Annotated[kind, tyro.conf.subcommand(name)] for name, kind in BENCHMARKS.items())]  # noqa: UP007
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """Measure the speed of a system against Brian2's own code and a hand-written kernel, or that of many networks at once."""
 
-    settings: (
-        Annotated[BenchmarkNBP, tyro.conf.subcommand("nbp")]
-        | Annotated[BenchmarkSSNN, tyro.conf.subcommand("ssnn-bp")]
-        | Annotated[BenchmarkReplicas, tyro.conf.subcommand("replicas")]
-        | Annotated[BenchmarkBrian2, tyro.conf.subcommand("brian2")]
-    )
+    settings: AnyBenchmark
 
     def __call__(self) -> None:
         from brianprop.experiments.benchmarks import brian2_device as benchmark_brian2

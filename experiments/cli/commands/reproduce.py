@@ -8,6 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from brianprop.models.errors import ParameterError
+
 __all__ = ["Reproduce"]
 
 
@@ -37,6 +39,8 @@ class Reproduce:
         if self.only_list:
             print(listing())
             return
+        if self.quick and self.smallest:
+            raise ParameterError("Options --quick and --smallest ask for two sizes; leave one of them away.")
         size = "smallest" if self.smallest else "quick" if self.quick else "full"
         for path in reproduce(self.names, self.out, size, self.seeds, self.data_dir):
             print(path)

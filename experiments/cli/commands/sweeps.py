@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,7 @@ from brianprop.models.errors import RunError
 if TYPE_CHECKING:
     from brianprop.analysis.sweeps.directory import SweepDirectory
 
-__all__ = ["SWEEP_COMMANDS", "Sweep"]
-
-#: The commands below ``sweep``. Any other word after it is the source of a sweep to run.
-SWEEP_COMMANDS = ("run", "resume", "status", "table", "figures", "presets")
+__all__ = ["Sweep"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class RunSweep:
     """Address of a Dask scheduler, tcp://HOST:PORT; or local, whatever the file says."""
     workers: int | None = None
     """Workers on this machine (default: one for each core)."""
-    shared_files: bool | None = None
+    shared_files: Annotated[bool | None, tyro.conf.FlagConversionOff] = None
     """Whether workers write into --out (default: they do where they see it)."""
     replicas: int = 1
     """Points that a worker trains in one simulation, such as many on a GPU."""
@@ -72,6 +70,10 @@ class RunSweep:
         )
         _end(sweep(described, self.out, self.scheduler, self.workers, self.shared_files, _say, self.replicas))
 
+    def going_on(self) -> str | None:
+        """The command that goes on after an interruption; None if there is nothing yet to go on with."""
+        return _resuming(self.out) if (self.out / "sweep.json").is_file() else None
+
 
 @dataclass(frozen=True)
 class ResumeSweep:
@@ -83,7 +85,7 @@ class ResumeSweep:
     """Address of a Dask scheduler, tcp://HOST:PORT; or local, whatever the file said."""
     workers: int | None = None
     """Workers on this machine (default: one for each core)."""
-    shared_files: bool | None = None
+    shared_files: Annotated[bool | None, tyro.conf.FlagConversionOff] = None
     """Whether workers write into the directory (default: they do where they see it)."""
     replicas: int = 1
     """Points that a worker trains in one simulation."""
@@ -95,6 +97,10 @@ class ResumeSweep:
 
         options = (self.scheduler, self.workers, self.shared_files, _say, self.replicas, self.trust_cluster)
         _end(resume_sweep(self.directory, *options))
+
+    def going_on(self) -> str:
+        """The command that goes on after an interruption."""
+        return _resuming(self.directory)
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,14 @@ class Sweep:
 
     def __call__(self) -> None:
         self.command()
+
+    def going_on(self) -> str | None:
+        """See `RunSweep.going_on`; None for commands that have nothing to go on with."""
+        return self.command.going_on() if isinstance(self.command, (RunSweep, ResumeSweep)) else None
+
+
+def _resuming(directory: Path) -> str:
+    return shlex.join(["brianprop", "sweep", "resume", str(directory)])
 
 
 def _say(line: str) -> None:

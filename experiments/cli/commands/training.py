@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Union
@@ -40,6 +41,14 @@ class Train:
         run = train(self.settings)
         print(f"Finished: {run.path} (draw its figures with 'brianprop figures {run.path}')")
 
+    def going_on(self) -> str | None:
+        """The command that goes on after an interruption; None if there is nothing yet to go on with."""
+        from brianprop.experiments.training.replicas import are_replicas
+
+        path = self.settings.out
+        begun = (path / "config.json").is_file() or are_replicas(path)
+        return shlex.join(["brianprop", "resume", str(path)]) if begun else None
+
 
 @dataclass(frozen=True)
 class Resume:
@@ -61,6 +70,10 @@ class Resume:
         else:
             raise ParameterError(f"{self.run} holds replicas, each a run of its own; leave --epochs away or resume each run.")
 
+    def going_on(self) -> str:
+        """The command that goes on after an interruption. The run has kept the new number of epochs."""
+        return shlex.join(["brianprop", "resume", str(self.run)])
+
 
 @dataclass(frozen=True)
 class Evaluate:
@@ -76,9 +89,14 @@ class Evaluate:
     """Where to simulate (default: where the run was trained)."""
     replicas: int = 1
     """Copies of the network in one simulation, each of which answers to a part of the images."""
+    dataset: str | None = None
+    """Where the data set lies now, such as a folder that was moved (default: as in the training). It must be the same data."""
+    data_dir: Path | None = None
+    """Where to look for a data set that is named (default: as in the training)."""
 
     def __call__(self) -> None:
         from brianprop.experiments.training.commands import evaluate
 
-        for name, value in evaluate(self.run, self.split, self.epoch, print, self.device, self.replicas).items():
+        where = {"dataset": self.dataset, "data_dir": self.data_dir}
+        for name, value in evaluate(self.run, self.split, self.epoch, print, self.device, self.replicas, **where).items():
             print(f"{name:18} {value:.6g}" if isinstance(value, float) else f"{name:18} {value}")

@@ -192,7 +192,8 @@ def test_a_sweep_can_be_extended_and_not_replaced(swept, tmp_path, capsys):
     path = tmp_path / "swept"
     shutil.copytree(swept.path, path)
     assert main([*words(axes=AXES | {"theta": [900]}), "--out", str(path)]) == 2
-    assert "holds another sweep, with a point eta_plus = 2, theta = 1024, seed = 0" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "holds another sweep: its point eta_plus = 2, theta = 1024, seed = 0 has theta = 1024, here 900; choose" in message
     larger, tasks = planned(path, axes=AXES | {"theta": [900, 1000, 1024]})
     assert len(larger.status().finished) == 4 and len(larger.status().waiting) == 2
     before = {entry: time for entry, time in times(larger).items()}
