@@ -10,7 +10,10 @@ accuracy.py        accuracy and loss over epochs
 weights.py         weights before and after training
 images.py          test images with the answers to them
 connectivity.py    the circuit: anatomical and functional connectivity
-arrows.py          arrows of the circuit's figures
+diagram.py         boxes and the arrows between them, which those two consist of
+places.py          where the populations of nBP stand, and their symbols
+selection.py       what of a recording a raster shows
+captions.py        captions of the turns of a raster
 speed.py           figures and statistics of a benchmark
 output.py          the style, and how figures are written
 """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from brianprop.analysis.figures import accuracy
 from brianprop.analysis.figures.output import NothingToShowError, write_figures
+from brianprop.analysis.figures.selection import Selection
 from brianprop.analysis.groups import group_runs, open_runs
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.systems import SYSTEMS
@@ -34,7 +35,9 @@ def circuit_of(run: Run) -> Circuit:
     return circuit
 
 
-def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
+def draw(
+    run_paths: Sequence[Path], out: Path | None = None, selection: Selection | None = None, raster_only: bool = False
+) -> list[Path]:
     """Write every figure for which the runs hold the data. A line on standard output names each figure that is left out.
 
     Parameters
@@ -44,6 +47,10 @@ def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
         seed have separate lines; they may be of several systems.
     out : path-like, optional
         Folder for the figures, by default ``figures`` in the first run directory.
+    selection : Selection, optional
+        Populations, turns and phases that the raster shows; by default all populations, and turns with errors.
+    raster_only : bool
+        Whether to draw nothing but the raster.
 
     Returns
     -------
@@ -53,10 +60,15 @@ def draw(run_paths: Sequence[Path], out: Path | None = None) -> list[Path]:
     Raises
     ------
     RunError
-        If a run cannot be read or a file cannot be written.
+        If a run cannot be read, a raster is asked for of a network without spikes, or a file cannot be written.
+    ParameterError
+        If the selection names what was not recorded.
     """
     runs = open_runs(run_paths, "draw")
-    figures = {"accuracy": lambda: _accuracy(runs), **SYSTEMS[runs[0].system].figures(runs[0])}
+    system = SYSTEMS[runs[0].system]
+    figures = {} if raster_only else {"accuracy": lambda: _accuracy(runs), **system.figures(runs[0])}
+    if raster_only or selection is not None:
+        figures["raster"] = lambda: system.raster(runs[0], selection or Selection())
     return write_figures(figures, runs[0].path / "figures" if out is None else Path(out))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brianprop.analysis.figures.output import NothingToShowError
+from brianprop.analysis.figures.selection import Selection
 from brianprop.analysis.runs.recording import Recording
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.values import INFINITE
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["fields", "images", "initial_and_final_weights", "recording"]
 
 
-def recording(run: Run) -> Recording:
-    """The spikes of the first samples of an early epoch, else all recorded spikes."""
-    found = run.load_spikes("raster") or run.load_spikes()
+def recording(run: Run, selection: Selection) -> Recording:
+    """The spikes of the first samples of an early epoch; all recorded spikes if those lack the selected turns."""
+    found = run.load_spikes("raster")
+    if found is None or (selection.turns is not None and (selection.turns.stop or 0) > found.n_samples):
+        found = run.load_spikes() or found
     if found is None:
         raise NothingToShowError(f"{run.path} holds no spikes (raster.npz or spikes.npz)")
     return found

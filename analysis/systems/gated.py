@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.figures.selection import Selection
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
 
@@ -48,18 +49,27 @@ class GatedSystem(System):
         return Layout(sizes, (circuit.period, self.inference_circuit(parameters).period))
 
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
-        from brianprop.analysis.figures import connectivity, raster_nbp
+        from brianprop.analysis.figures.connectivity import plot_anatomy, plot_functional
         from brianprop.analysis.figures.images import plot_images
-        from brianprop.analysis.figures.sources import images, initial_and_final_weights, recording
+        from brianprop.analysis.figures.selection import Selection
+        from brianprop.analysis.figures.sources import images, initial_and_final_weights
         from brianprop.analysis.figures.weights import plot_weights
 
         circuit, dataset, values = self.circuit(run.parameters()), run.config["dataset"], run.config["parameters"]
         return {
-            "raster": lambda: raster_nbp.plot_raster(recording(run), circuit),
-            "functional": lambda: connectivity.plot_functional(circuit),
+            "raster": lambda: self.raster(run, Selection()),
+            "functional": lambda: plot_functional(circuit),
+            "anatomy": lambda: plot_anatomy(circuit, f"{self.title}, the circuit that learns"),
             "weights": lambda: plot_weights(*initial_and_final_weights(run), bound=values["w_max"], step=values["w_step"]),
             "images": lambda: plot_images(images(run), dataset["image_shape"], dataset["classes"]),
         }
+
+    def raster(self, run: Run, selection: Selection) -> Figure:
+        from brianprop.analysis.figures.raster_nbp import plot_raster
+        from brianprop.analysis.figures.sources import recording
+
+        classes = run.config["dataset"]["classes"]
+        return plot_raster(recording(run, selection), self.circuit(run.parameters()), classes=classes, selection=selection)
 
     def counts(self, parameters: Any, recording: Recording) -> list[Counts]:
         from brianprop.analysis.energy.gated import as_inference, count

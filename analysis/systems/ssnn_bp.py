@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.figures.selection import Selection
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
 
@@ -42,8 +43,8 @@ class SSNNSystem(System):
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
         from brianprop.analysis.activity import answer
         from brianprop.analysis.figures.images import plot_answers
-        from brianprop.analysis.figures.raster_ssnn_bp import plot_raster
-        from brianprop.analysis.figures.sources import fields, images, recording
+        from brianprop.analysis.figures.selection import Selection
+        from brianprop.analysis.figures.sources import fields, images
 
         dataset = run.config["dataset"]
         label = f"spikes in {run.config['parameters']['steps']} steps"
@@ -54,10 +55,16 @@ class SSNNSystem(System):
             return plot_answers(arrays, arrays["counts"], winner, label, dataset["image_shape"], dataset["classes"])
 
         return {
-            "raster": lambda: plot_raster(recording(run), dataset["classes"]),
+            "raster": lambda: self.raster(run, Selection()),
             "weights": lambda: fields(run),
             "images": counts,
         }
+
+    def raster(self, run: Run, selection: Selection) -> Figure:
+        from brianprop.analysis.figures.raster_ssnn_bp import plot_raster
+        from brianprop.analysis.figures.sources import recording
+
+        return plot_raster(recording(run, selection), run.config["dataset"]["classes"], selection=selection)
 
     def counts(self, parameters: SSNN, recording: Recording) -> list[Counts]:
         from brianprop.analysis.energy.ssnn_bp import count_ssnn_bp

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from brianprop.analysis.energy.chip import Measured
     from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.figures.selection import Selection
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
     from brianprop.models.circuit import Circuit
@@ -81,6 +82,18 @@ class System(ABC):
     @abstractmethod
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
         """Functions that draw the figures of a run, by the name of the file. The accuracy is drawn for every system."""
+
+    def raster(self, run: Run, selection: Selection) -> Figure:
+        """Draw a chosen part of the recorded spikes.
+
+        Raises
+        ------
+        RunError
+            If the network has no spikes.
+        ParameterError
+            If the selection names what was not recorded.
+        """
+        raise RunError(f"{run.path} holds a run of the {self.title}, which has no spikes; leave --raster away.")
 
     def circuit(self, parameters: Any) -> Circuit | None:
         """The gated circuit that learns, or None if the network is none."""

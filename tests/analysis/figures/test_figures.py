@@ -10,18 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ann_run, composite_recording, composite_run
+from matplotlib.collections import LineCollection
 
 from brianprop.analysis.figures import raster_ssnn_bp
 from brianprop.analysis.figures.accuracy import plot_accuracy
 from brianprop.analysis.figures.connectivity import arriving, counts, plot_anatomy, plot_functional
+from brianprop.analysis.figures.diagram import Box, Diagram, spread
 from brianprop.analysis.figures.draw import circuit_of, draw
 from brianprop.analysis.figures.places import symbol
 from brianprop.analysis.figures.raster_nbp import find_events, plot_raster, select_samples
 from brianprop.analysis.figures.raster_ssnn_bp import targets
+from brianprop.analysis.figures.selection import Selection, span_of
 from brianprop.analysis.figures.weights import most_changed, plot_fields, plot_weights, share_at_bound
 from brianprop.analysis.runs import Recording, Run
 from brianprop.models.circuit import Circuit, Population, Projection
-from brianprop.models.errors import RunError
+from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 from brianprop.models.nbp.parameters import NBP, initial_weights
 
@@ -251,28 +254,99 @@ def test_symbols():
     assert symbol("kick") == "kick"
 
 
-@pytest.mark.parametrize("plot", [plot_anatomy, plot_functional])
-@pytest.mark.parametrize("make", [training_circuit, inference_circuit])
-def test_no_label_lies_on_another(plot, make):
+def labels_of(figure):
+    """The texts of a figure of a circuit and their extents in pixels, without panel titles."""
+    figure.draw_without_rendering()
+    return [(text.get_text(), text.get_window_extent()) for text in figure.axes[0].texts]
+
+
+def assert_apart(figure, *, least):
+    labels = labels_of(figure)
+    assert len(labels) >= least
+    for (one, first), (other, second) in itertools.combinations(labels, 2):
+        assert not first.overlaps(second), (one, other)
+    for name, box in labels:
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, name
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1, name
+
+
+@pytest.mark.parametrize("hidden", [(1000,), (1000, 60), (400, 400, 400)])
+def test_no_label_lies_on_another(hidden):
     from matplotlib.style import context
 
     from brianprop.analysis.figures.output import STYLE
 
+    parameters = NBP(n_in=3136, hidden=hidden, n_out=47)
     with context(STYLE):
-        figure = plot(make(NBP(n_in=3136, hidden=(1000,), n_out=26)))
-        figure.draw_without_rendering()
-        for axes in figure.axes:
-            boxes = {text.get_text(): text.get_bbox_patch().get_window_extent() for text in axes.texts}
-            assert len(boxes) >= 8
-            for (one, first), (other, second) in itertools.combinations(boxes.items(), 2):
-                assert not first.overlaps(second), (one, other)
-            for name, box in boxes.items():
-                assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, name
+        for make in (training_circuit, inference_circuit):
+            circuit = make(parameters)
+            assert_apart(plot_anatomy(circuit), least=len(circuit.populations))
+            # in each phase all layers, and at least one of the chain
+            assert_apart(plot_functional(circuit), least=circuit.period * (len(circuit.populations) - circuit.period))
+
+
+@pytest.mark.parametrize("n_hidden", [1, 3])
+def test_figures_of_a_circuit_fit_on_a_page(n_hidden):
+    circuit = training_circuit(NBP(hidden=(400,) * n_hidden))
+    for figure, height in ((plot_anatomy(circuit), 6), (plot_functional(circuit), 10.1)):
+        assert figure.get_figwidth() <= 7.25 and figure.get_figheight() <= height
+
+
+@pytest.mark.parametrize("n_hidden", [1, 2, 3])
+def test_no_arrow_of_the_anatomy_runs_behind_a_box(n_hidden):
+    """The strong arrows, that is, all but those from the gating chain to the layers."""
+    from matplotlib.style import context
+
+    from brianprop.analysis.figures.output import STYLE
+
+    circuit = training_circuit(NBP(hidden=(400,) * n_hidden))
+    with context(STYLE):
+        figure = plot_anatomy(circuit)
+        boxes = [box for _, box in labels_of(figure)[: len(circuit.populations)]]
+        (shafts,) = [lines for lines in figure.axes[0].collections if isinstance(lines, LineCollection) and lines.zorder == 3]
+        curves = [figure.axes[0].transData.transform(segment) for segment in shafts.get_segments() if len(segment) > 4]
+        strong = [p for p in circuit.projections if circuit[p.source].role != "gating" or p.kind == "chain"]
+        assert len(curves) == len(strong)
+        for curve, projection in zip(curves, strong, strict=True):
+            inside = [box for box in boxes if np.all((curve > box.min) & (curve < box.max), axis=1).any()]
+            assert not inside, projection
+
+
+def test_parallel_arrows_and_those_back_do_not_hide_each_other():
+    circuit = training_circuit(NBP(hidden=(400, 400)))
+    figure = plot_anatomy(circuit)
+    (shafts,) = [lines for lines in figure.axes[0].collections if isinstance(lines, LineCollection) and lines.zorder == 3]
+    curves = [segment for segment in shafts.get_segments() if len(segment) > 4]
+    middles = np.array([curve[len(curve) // 2] for curve in curves])
+    distances = np.linalg.norm(middles[:, np.newaxis] - middles, axis=-1)[np.triu_indices(len(middles), 1)]
+    assert distances.min() > 0.01  # inches
+
+
+def test_bends_lead_around_boxes_where_they_can():
+    start, stop, between = Box(0.5, 1.0, 0.2, 0.2), Box(3.5, 1.0, 0.2, 0.2), Box(2.0, 0.9, 0.3, 0.3)
+    corners = [Box(0.5, 3.0, 0.1, 0.1), Box(3.5, -1.0, 0.1, 0.1)]
+    diagram = Diagram(4, 3)
+    diagram.arrows(
+        [(start, stop, "C0", False, False)] * 2 + [(stop, start, "C0", False, False)], [start, stop, between, *corners]
+    )
+    curves = diagram.axes.collections[0].get_segments()
+    for curve in curves:
+        assert not between.holds(curve).any()
+        # from edge to edge; the head takes the rest
+        assert not start.holds(curve).any() and not stop.holds(curve).any()
+    heights = sorted(float(curve[len(curve) // 2, 1]) for curve in curves)
+    assert np.diff(heights).min() > 0.1
+
+
+def test_intervals_that_overlap_are_moved_apart():
+    assert spread([1.0, 1.1], [0.4, 0.4], 0.0, 2.0) == pytest.approx([1.0, 1.4])
+    assert spread([1.8, 1.9], [0.4, 0.4], 0.0, 2.0) == pytest.approx([1.4, 1.8])
+    assert spread([0.0, 1.0], [0.4, 0.4], 0.0, 2.0) == pytest.approx([0.2, 1.0])
 
 
 def test_unknown_populations_and_kinds_are_drawn_too(small):
     figure = plot_anatomy(small)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["a\n2", "b\n3", "c\n2", "$g_{0}$"]
+    assert {text.get_text() for text in figure.axes[0].texts} >= {"a\n2", "b\n3", "c\n2", "$g_{0}$"}
 
 
 # single figures
@@ -293,6 +367,101 @@ def test_the_raster_shows_each_spike_once_in_its_colour(small):
     spike, potentiated, depressed = (list(to_rgb(colour)) for colour in ("0.2", "C0", "C1"))
     expected = [(1, spike), (1, potentiated), (2, spike), (2, depressed), (4, spike)]
     assert sorted(drawn) == sorted((float(step), colour) for step, colour in expected)
+
+
+def segments_of(figure):
+    """Middle of each mark of a spike, by the label of its strip."""
+    axes = figure.axes[0]
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    middles = np.array([tick for tick in axes.get_yticks()])
+    found = {label: [] for label in labels}
+    for collection in axes.collections:
+        if collection.get_rasterized():
+            for segment in collection.get_segments():
+                x, y = np.mean(segment, axis=0)
+                found[labels[int(np.argmin(np.abs(middles - y)))]].append(round(float(x)))
+    return found
+
+
+def test_the_raster_shows_the_selected_part_and_no_more():
+    circuit = training_circuit(PARAMETERS)
+    spikes = [(1, 12 * turn + phase, "h", 3) for turn in range(6) for phase in (1, 2, 5, 6, 7)]
+    spikes += [(1, 12 * turn + 5, "d1", 0) for turn in range(6)] + [(1, 12 * turn + 3, "o", 1) for turn in range(6)]
+    chosen = Selection(["d1", "h"], slice(2, 4), range(2, 7))
+    figure = plot_raster(record(circuit, spikes), circuit, classes=["A", "B", "C"], selection=chosen)
+    # five phases of two turns: columns 0 to 9
+    assert segments_of(figure) == {"$d^1$": [3, 8], "$h$": [0, 3, 4, 5, 8, 9]}
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["2", "3", "4", "5", "6"] * 2
+    captions = [text.get_text().split("\n") for text in axes.texts]
+    assert [caption[:3] for caption in captions] == [
+        ["turn 2", "target none", "output B"],
+        ["turn 3", "target none", "output B"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (Selection(populations=["h", "hh"]), "Population 'hh'.*d1"),
+        (Selection(turns=slice(2, 9)), "turns 2:9.*has 3, from 0 to 2"),
+        (Selection(turns=slice(3, None)), "turns 3:3"),
+        (Selection(phases=range(5, 13)), "phases 5:13.*has 12"),
+        (Selection(phases=range(2, 8, 2)), "phases 2:8:2"),
+        (Selection(populations=()), "No population"),
+    ],
+)
+def test_a_selection_that_was_not_recorded_is_refused(selection, message):
+    circuit = training_circuit(PARAMETERS)
+    recording = record(circuit, [(1, step, "g1", 0) for step in (0, 12, 24)])
+    with pytest.raises(ParameterError, match=message):
+        plot_raster(recording, circuit, selection=selection)
+
+
+def test_spans_of_the_command_line():
+    spans = ("21:24", "21", "21:", ":5", None)
+    assert [span_of(text, "turns") for text in spans] == [slice(21, 24), slice(21, 22), slice(21, None), slice(0, 5), None]
+    for text in ("a", "1:b", "1:2:3", ""):
+        with pytest.raises(ParameterError, match="Option --turns"):
+            span_of(text, "turns")
+
+
+@pytest.mark.parametrize(("n_out", "n_turns"), [(10, 6), (47, 6), (26, 30)])
+def test_captions_of_the_raster_do_not_collide(n_out, n_turns):
+    """Outputs in which many neurons fire, and errors of both types."""
+    from matplotlib.style import context
+
+    from brianprop.analysis.figures.output import STYLE
+
+    circuit = training_circuit(replace(PARAMETERS, n_out=n_out))
+    spikes = [(1, 12 * turn + 3, "o", neuron) for turn in range(n_turns) for neuron in range(n_out)]
+    spikes += [(1, 12 * turn + 4, name, 0) for turn in range(n_turns) for name in ("d2_pos", "d2_neg")]
+    classes = [f"class {number}" for number in range(n_out)]
+    with context(STYLE):
+        chosen = Selection(turns=range(n_turns))
+        figure = plot_raster(record(circuit, spikes), circuit, classes=classes, selection=chosen)
+        figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text()]
+        assert len(boxes) >= 6
+        assert all(not one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+        assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
+
+
+def test_marks_of_errors_do_not_overlap():
+    circuit = training_circuit(replace(PARAMETERS, n_out=10))
+    figure = plot_raster(record(circuit, [(1, 4, "d2_neg", neuron) for neuron in range(10)]), circuit, n_samples=1)
+    (marks,) = [line for line in figure.axes[0].lines if line.get_marker() == "v"]
+    # one unit of the ordinate is an inch
+    assert marks.get_markersize() <= 72 * np.diff(marks.get_ydata()).min() + 1e-9
+
+
+@pytest.mark.parametrize("n_hidden", [1, 3])
+def test_the_raster_fits_on_a_page(n_hidden):
+    circuit = training_circuit(NBP(hidden=(400,) * n_hidden))
+    figure = plot_raster(record(circuit, [(1, 4, "o", 0)]), circuit)
+    assert figure.get_figheight() <= 10
+    strips = np.diff(figure.axes[0].get_yticks()).min()
+    assert figure.axes[0].get_yticklabels()[0].get_fontsize() <= 72 * strips
 
 
 def test_the_raster_of_a_circuit_that_does_not_learn_names_no_reinforced_phase():
@@ -347,31 +516,12 @@ def test_draw_writes_every_figure_twice(drawn):
     assert sorted(path.name for path in (run.path / "figures").iterdir()) == sorted(path.name for path in written)
 
 
-def test_arrows_end_at_the_boxes_in_the_file(drawn):
-    """Measured boxes are those of the file's resolution: drawing once more with all of them known changes nothing."""
-    from matplotlib import rcParams
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.style import context
-
-    from brianprop.analysis.figures.output import STYLE
-
-    run, _ = drawn
-    with context(STYLE):
-        figure = plot_anatomy(training_circuit(PARAMETERS))
-        figure.dpi = rcParams["savefig.dpi"]
-        canvas = FigureCanvasAgg(figure)
-        figure.draw_without_rendering()
-        canvas.draw()
-        expected = np.asarray(canvas.buffer_rgba())[..., :3] / 255
-    np.testing.assert_allclose(pixels(run.path / "figures" / "anatomy.png"), expected, atol=0.02)
-
-
 def test_draw_leaves_out_what_is_missing(tmp_path, capsys, monkeypatch):
     run = make_run(tmp_path / "run", epochs=1)
     # the circuit alone decides these two, and they are drawn elsewhere
     for name in ("plot_functional", "plot_anatomy"):
         monkeypatch.setattr(
-            f"brianprop.analysis.figures.connectivity.{name}", lambda circuit: plot_weights({}, {"W1": np.eye(3)}, 1)
+            f"brianprop.analysis.figures.connectivity.{name}", lambda *_: plot_weights({}, {"W1": np.eye(3)}, 1)
         )
     written = draw([run.path, make_run(tmp_path / "other", seed=1).path], tmp_path / "deep" / "out")
     assert {path.name for path in written if path.suffix == ".png"} == {
@@ -436,15 +586,28 @@ def test_the_raster_of_turns_shows_each_spike_in_its_strip():
         [(float(np.mean(part[:, 0])), float(part[0, 1])) for part in axes.collections[0].get_segments()]
         for axes in (source, hidden, output)
     ]
-    # turns 1 and 2: steps 3 to 8
-    assert drawn == [[], [], [(3, 0), (4, 1), (5, 1), (6, 1), (7, 0), (8, 1)]]
+    # turns 1 and 2: steps 3 to 8, counted from the first of them
+    assert [text.get_text() for text in gradient.get_xticklabels()] == ["3", "6"]
+    assert [text.get_text() for text in output.get_yticklabels()] == ["A", "B"]
+    assert drawn == [[], [], [(0, 0), (1, 1), (2, 1), (3, 1), (4, 0), (5, 1)]]
     plus, minus = ((line.get_xdata().tolist(), line.get_ydata().tolist()) for line in error.lines[:2])
-    assert (plus, minus) == (([3, 7], [1, 1]), ([3, 7], [0, 0]))
+    assert (plus, minus) == (([0, 4], [1, 1]), ([0, 4], [0, 0]))
     assert all(len(line.get_xdata()) == 0 for line in gradient.lines[:2])
     # the target's band spans both turns
     bands = [path.get_extents() for collection in output.collections[1:] for path in collection.get_paths()]
-    assert [(band.x0, band.x1, band.y0, band.y1) for band in bands] == [(2.5, 5.5, 0.5, 1.5), (5.5, 8.5, 0.5, 1.5)]
-    assert source.texts[0].get_text() == "target B: 2 of 3\n2 error, 0 gradient\n0 updates"
+    assert [(band.x0, band.x1, band.y0, band.y1) for band in bands] == [(-0.5, 2.5, 0.5, 1.5), (2.5, 5.5, 0.5, 1.5)]
+    assert source.texts[0].get_text() == "turn 1, target B\nwins 2 of 3 steps\n2 error, 0 gradient\n0 updates"
+
+
+def test_the_raster_of_turns_shows_the_selected_part():
+    chosen = Selection(["output"], slice(1, 3), slice(1, 3))
+    output, error = raster_ssnn_bp.plot_raster(presented((1, 0), (2, 1), turns=4), ["A", "B"], selection=chosen).axes
+    drawn = [(float(np.mean(part[:, 0])), float(part[0, 1])) for part in output.collections[0].get_segments()]
+    # steps 1 and 2 of turns 1 and 2
+    assert drawn == [(0, 1), (1, 1), (2, 0), (3, 1)]
+    assert [line.get_xdata().tolist() for line in error.lines[:2]] == [[2], [2]]
+    with pytest.raises(ParameterError, match="hidden1"):
+        raster_ssnn_bp.plot_raster(presented((1, 0)), ["A", "B"], selection=Selection(["hidden"]))
 
 
 def test_receptive_fields_are_of_the_neurons_that_changed_most():
