@@ -45,11 +45,10 @@ def images(run: Run) -> dict[str, np.ndarray]:
 
 
 def fields(run: Run) -> Figure:
-    """Weights of the first layer as images, before and after training."""
-    from brianprop.analysis.figures.weights import plot_fields
+    """Histograms of real-valued weights and receptive fields, before and after training."""
+    from brianprop.analysis.figures.weights import plot_weights
 
-    initial, final = initial_and_final_weights(run)
-    if not initial:
-        raise NothingToShowError(f"{run.path} holds no initial weights (checkpoint of epoch 0)")
     bound = run.config["parameters"].get("w_max")  # the ANN has none
-    return plot_fields(initial, final, run.config["dataset"]["image_shape"], None if bound == INFINITE else bound)
+    return plot_weights(
+        *initial_and_final_weights(run), run.config["dataset"]["image_shape"], None if bound == INFINITE else bound
+    )

@@ -42,6 +42,7 @@ class SSNNSystem(System):
 
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
         from brianprop.analysis.activity import answer
+        from brianprop.analysis.figures.classes import class_names
         from brianprop.analysis.figures.images import plot_answers
         from brianprop.analysis.figures.selection import Selection
         from brianprop.analysis.figures.sources import fields, images
@@ -52,7 +53,7 @@ class SSNNSystem(System):
         def counts() -> Figure:
             arrays = images(run)
             winner = answer(arrays["counts"], arrays["membrane"])
-            return plot_answers(arrays, arrays["counts"], winner, label, dataset["image_shape"], dataset["classes"])
+            return plot_answers(arrays, arrays["counts"], winner, label, dataset["image_shape"], class_names(dataset))
 
         return {
             "raster": lambda: self.raster(run, Selection()),
@@ -61,10 +62,11 @@ class SSNNSystem(System):
         }
 
     def raster(self, run: Run, selection: Selection) -> Figure:
+        from brianprop.analysis.figures.classes import class_names
         from brianprop.analysis.figures.raster_ssnn_bp import plot_raster
         from brianprop.analysis.figures.sources import recording
 
-        return plot_raster(recording(run, selection), run.config["dataset"]["classes"], selection=selection)
+        return plot_raster(recording(run, selection), class_names(run.config["dataset"]), selection=selection)
 
     def counts(self, parameters: SSNN, recording: Recording) -> list[Counts]:
         from brianprop.analysis.energy.ssnn_bp import count_ssnn_bp

@@ -13,15 +13,17 @@ from conftest import ann_run, composite_recording, composite_run
 from matplotlib.collections import LineCollection
 
 from brianprop.analysis.figures import raster_ssnn_bp
-from brianprop.analysis.figures.accuracy import plot_accuracy
+from brianprop.analysis.figures.accuracy import plot_accuracy, smooth
+from brianprop.analysis.figures.classes import class_names
 from brianprop.analysis.figures.connectivity import arriving, counts, plot_anatomy, plot_functional
 from brianprop.analysis.figures.diagram import Box, Diagram, spread
 from brianprop.analysis.figures.draw import circuit_of, draw
+from brianprop.analysis.figures.images import plot_images
 from brianprop.analysis.figures.places import symbol
 from brianprop.analysis.figures.raster_nbp import find_events, plot_raster, select_samples
 from brianprop.analysis.figures.raster_ssnn_bp import targets
 from brianprop.analysis.figures.selection import Selection, span_of
-from brianprop.analysis.figures.weights import most_changed, plot_fields, plot_weights, share_at_bound
+from brianprop.analysis.figures.weights import histogram_edges, most_changed, plot_weights, receptive_fields, share_at_bound
 from brianprop.analysis.runs import Recording, Run
 from brianprop.models.circuit import Circuit, Population, Projection
 from brianprop.models.errors import ParameterError, RunError
@@ -473,28 +475,60 @@ def test_the_raster_of_a_circuit_that_does_not_learn_names_no_reinforced_phase()
 
 def test_accuracy_of_one_epoch_is_visible_and_several_runs_have_a_mean(tmp_path):
     one = make_run(tmp_path / "one", epochs=1).metrics_frame()
-    axes = plot_accuracy({"nBP": [one]}).axes[0]
-    assert len(axes.lines) == 6
-    assert all(line.get_marker() not in ("", "None") for line in axes.lines)
+    figure = plot_accuracy({"nBP": [one]})
+    assert [axes.get_title() for axes in figure.axes] == ["exact", "membrane", "spikes", ""]
+    for axes in figure.axes:
+        assert len(axes.lines) == 3
+        assert all(line.get_marker() not in ("", "None") for line in axes.lines)
     frames = [make_run(tmp_path / str(seed), epochs=2 + seed, seed=seed).metrics_frame() for seed in (1, 2)]
-    lines = plot_accuracy({"nBP": frames}).axes[0].lines
-    assert len(lines) == 18
-    runs, mean = [line.get_ydata() for line in lines[:2]], lines[2].get_ydata()
-    np.testing.assert_allclose(mean, (runs[0][:3] + runs[1][:3]) / 2)
-    test = frames[0][frames[0]["split"] == "test"]
-    np.testing.assert_allclose(runs[0], 100 * test["accuracy_membrane"])
+    for axes, column in zip(plot_accuracy({"nBP": frames}).axes, ("exact", "membrane", "spikes"), strict=False):
+        assert len(axes.lines) == 9
+        runs, mean = [line.get_ydata() for line in axes.lines[:2]], axes.lines[2].get_ydata()
+        np.testing.assert_allclose(mean, (runs[0][:3] + runs[1][:3]) / 2)
+        test = frames[0][frames[0]["split"] == "test"]
+        np.testing.assert_allclose(runs[0], 100 * test[f"accuracy_{column}"])
 
 
-@pytest.mark.parametrize(("bound", "step"), [(254, 2), (254, 1), (7, 1), (1000, 8)])
-def test_histograms_hold_every_weight(bound, step):
+def test_a_smooth_line_is_the_mean_over_the_epochs_around():
+    values = np.array([0.0, 4.0, 2.0, 6.0, 8.0, 1.0])
+    expected = [0, np.mean(values[:3]), np.mean(values[:5]), np.mean(values[1:]), np.mean(values[3:]), 1]
+    np.testing.assert_allclose(smooth(values, 5), expected)
+    np.testing.assert_array_equal(smooth(values, 1), values)
+
+
+@pytest.mark.parametrize(("epochs", "n_runs", "says"), [(200, 1, ["mean over 17 epochs", "each epoch"]), (5, 1, [])])
+def test_many_epochs_are_smoothed_beside_the_raw_ones_and_the_legend_says_so(epochs, n_runs, says):
+    import pandas
+
+    accuracy = np.random.default_rng(0).random(epochs)
+    frame = pandas.DataFrame({"epoch": np.arange(1, epochs + 1), "split": "test", "accuracy": accuracy, "loss": accuracy})
+    figure = plot_accuracy({"ANN": [frame] * n_runs})
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["test", *says]
+    *raw, thick = figure.axes[0].lines
+    np.testing.assert_allclose(thick.get_ydata(), 100 * smooth(accuracy, 17 if says else 1))
+    assert [line.get_ydata().tolist() for line in raw] == ([(100 * accuracy).tolist()] if says else [])
+
+
+def test_the_legend_of_twelve_runs_names_mean_and_runs(tmp_path):
+    frames = [make_run(tmp_path / str(seed), epochs=1, seed=seed).metrics_frame() for seed in range(12)]
+    figure = plot_accuracy({"nBP": frames})
+    assert [text.get_text() for text in figure.legends[0].get_texts()][-2:] == ["mean of 12 runs", "one run"]
+
+
+@pytest.mark.parametrize(("bound", "step"), [(254, 2), (254, 1), (7, 1), (1000, 8), (1001, 1), (12, 4)])
+def test_histograms_hold_every_weight_and_end_at_the_bound(bound, step):
     values = np.arange(-bound, bound + 1, step)
     assert share_at_bound(values, bound) == pytest.approx(2 / len(values))
-    axes = plot_weights({}, {"W1": values}, bound, step).axes[0]
+    edges = histogram_edges(bound, step)
+    assert (edges[0], edges[-1]) == (-bound - step / 2, bound + step / 2)
+    # all edges lie in the middle between two values of the grid
+    np.testing.assert_allclose((edges / step + 0.5) % 1, 0, atol=1e-9)
+    axes = plot_weights({}, {"W1": values}, bound=bound, step=step).axes[0]
     outline = axes.patches[0].get_path().vertices
-    edges, heights = outline[::2, 0], outline[1::2, 1]
-    assert edges.min() < -bound and edges.max() > bound
     # an outline visits each bin's height between two of its edges
-    assert heights[: len(edges) - 1].sum() == pytest.approx(1.0)
+    heights = outline[1::2, 1][: len(edges) - 1]
+    # each value occurs once, so that its share is the same in every bin
+    np.testing.assert_allclose(heights, 1 / len(values))
 
 
 # all figures
@@ -520,9 +554,7 @@ def test_draw_leaves_out_what_is_missing(tmp_path, capsys, monkeypatch):
     run = make_run(tmp_path / "run", epochs=1)
     # the circuit alone decides these two, and they are drawn elsewhere
     for name in ("plot_functional", "plot_anatomy"):
-        monkeypatch.setattr(
-            f"brianprop.analysis.figures.connectivity.{name}", lambda *_: plot_weights({}, {"W1": np.eye(3)}, 1)
-        )
+        monkeypatch.setattr(f"brianprop.analysis.figures.connectivity.{name}", lambda *_: plot_weights({}, {"W1": np.eye(3)}))
     written = draw([run.path, make_run(tmp_path / "other", seed=1).path], tmp_path / "deep" / "out")
     assert {path.name for path in written if path.suffix == ".png"} == {
         "accuracy.png",
@@ -612,15 +644,55 @@ def test_the_raster_of_turns_shows_the_selected_part():
 
 def test_receptive_fields_are_of_the_neurons_that_changed_most():
     rng = np.random.default_rng(0)
-    initial = {"W1": rng.normal(size=(12, 5)), "W2": rng.normal(size=(5, 3))}
+    initial = {"W1": rng.normal(size=(12, 5)), "W2": rng.normal(size=(5, 3)), "b1": rng.normal(size=5)}
     final = {name: weights.copy() for name, weights in initial.items()}
     final["W1"][:, 3] += 2
     final["W1"][:, 1] -= 1
     assert most_changed(initial["W1"], final["W1"], 2).tolist() == [3, 1]
-    figure = plot_fields(initial, final, (3, 4), bound=5.0)
+    figure = plot_weights(initial, final, (3, 4), bound=5.0)
     images = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     np.testing.assert_array_equal(images[0], initial["W1"][:, 3].reshape(3, 4))
     np.testing.assert_array_equal(images[5], final["W1"][:, 3].reshape(3, 4))
+    # initial weights may be missing
+    figure = plot_weights({}, final, (3, 4))
+    assert sum(bool(axes.images) for axes in figure.axes) == 5
+    assert [text.get_text() for text in figure.subfigs[0].legends[0].get_texts()] == ["final"]
+
+
+def test_receptive_fields_sum_the_grey_levels():
+    weights = np.arange(24.0).reshape(24, 1)  # three levels of 8 pixels
+    (field,) = receptive_fields(weights, (2, 4))
+    np.testing.assert_array_equal(field, (weights[:8] + weights[8:16] + weights[16:]).reshape(2, 4))
+
+
+@pytest.mark.parametrize("n_out", [10, 26, 47])
+def test_images_name_classes_and_show_the_threshold_and_the_target(n_out):
+    rng = np.random.default_rng(0)
+    drive = rng.normal(0, 400, (2, n_out))
+    arrays = {"images": rng.integers(0, 2, (2, 16)), "target": np.array([0, n_out - 1]), "drive": drive, "spikes": drive > 512}
+    names = class_names({"name": "emnist-balanced-subset", "classes": list(range(n_out))})
+    figure = plot_images(arrays, (4, 4), names, threshold=512.0)
+    pictures, bars = figure.axes[:2], figure.axes[2:]
+    assert [axes.get_title().split("\n")[0] for axes in pictures] == ["target 0", f"target {names[-1]}"]
+    for number, axes in enumerate(bars):
+        labels = [text.get_text() for text in axes.get_yticklabels()]
+        assert len(labels) == 10 and len(set(labels)) == 10
+        # the target and the classes with the largest drives
+        wanted = {int(arrays["target"][number]), *np.argsort(-drive[number])[:9].tolist()}
+        assert {names.index(label) for label in labels} <= wanted | {int(np.argsort(-drive[number])[9])}
+        marker = next(line for line in axes.lines if line.get_marker() == ">")
+        assert labels[int(marker.get_ydata()[0])] == names[int(arrays["target"][number])] and not marker.get_clip_on()
+        assert any(np.all(np.asarray(line.get_xdata()) == 512.0) for line in axes.lines)
+        for label, bar in zip(labels, axes.patches, strict=True):
+            assert bar.get_width() == pytest.approx(drive[number, names.index(label)])
+
+
+def test_names_of_classes():
+    assert class_names({"name": "emnist-letters", "classes": [1, 2, 26]}) == ["A", "B", "Z"]
+    assert class_names({"name": "emnist-balanced", "classes": list(range(47))})[35:39] == ["Z", "a", "b", "d"]
+    assert class_names({"name": "fashion-mnist", "classes": [0, 9]}) == ["T-shirt", "ankle boot"]
+    assert class_names({"name": "emulated-mnist", "classes": [0, 7]}) == ["0", "7"]
+    assert class_names({"name": "/my/folder", "classes": ["x", 3]}) == ["x", "3"]
 
 
 def test_draw_writes_the_figures_of_composite_neurons_and_of_the_ann(tmp_path):
@@ -640,8 +712,8 @@ def test_systems_stand_side_by_side_with_labels(tmp_path):
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words[:3] == ["SSNN-BP: rates", "SSNN-BP: spikes", "ANN"]
     left, right = figure.axes
-    # three splits: of two runs and their mean by both readouts, and one of the ANN
-    assert len(left.lines) == 3 * (2 * 3 + 1)
+    # of two runs and their mean by both readouts, and one of the ANN, all of the test images
+    assert len(left.lines) == 2 * 3 + 1 and left.get_ylabel() == "test accuracy (%)"
     np.testing.assert_allclose(left.lines[-1].get_ydata(), 25)
     assert right.get_ylabel() == "cross-entropy (nat)"
     mixed = plot_accuracy({"nBP": [make_run(tmp_path / "nbp").metrics_frame()], "ANN": frames[2:]})
