@@ -5,7 +5,7 @@ In the manner of Renner et al. 2024 (doi 10.1038/s41467-024-53827-9), Figures 4 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from brianprop.models.nbp.circuit import EDGES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Map", "arriving", "counts", "plot_anatomy", "plot_functional"]
+__all__ = ["Map", "anatomy_map", "arriving", "counts", "legend", "plot_anatomy", "plot_functional"]
 
 #: Width of a figure: two columns of a journal [inches]. Very deep circuits take more.
 WIDTH = 7.2
@@ -172,24 +172,54 @@ def plot_anatomy(circuit: Circuit, title: str | None = None) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    handles = _legend(circuit, counted=True)
+    total = counts(circuit)[-1]
+    numbers = [f"{total[unit]:,} {unit}" for unit in ("neurons", "projections", "synapses")]
+    title = f"{circuit.name if title is None else title}: {', '.join(numbers)}"
+    handles = legend(circuit, counted=True)
+    # the arrows from the gating chain to the layers are many
+    chain = [population.name for population in circuit.populations if population.role == "gating"]
+    return anatomy_map(circuit, title, handles, lambda one: one.source not in chain or one.kind == "chain").figure
+
+
+def anatomy_map(
+    circuit: Circuit,
+    title: str,
+    handles: list,
+    strong: Callable[[Projection], bool],
+    spikes: Mapping[str, int] | None = None,
+) -> Diagram:
+    """Draw all populations and all projections.
+
+    Parameters
+    ----------
+    circuit : Circuit
+    title : str
+    handles : list of Artist
+        Entries of the legend.
+    strong : callable
+        Whether the arrow of a projection is drawn strong.
+    spikes : mapping of str to int, optional
+        Number of spikes of each population. Those with spikes are filled and have this number in place of their size.
+    """
     below = LEGEND_LINE * -(-len(handles) // 3) + 0.05
     wide = _extent(places_of(circuit))[2]
     width = max(WIDTH, LEAST_UNIT * wide + 2 * MARGIN)
     size = _letters((width - 2 * MARGIN) / wide, 4.0, 8.5, 8.0)
     diagram = Diagram(width, HEIGHT + below)
     where = Map.of(circuit, (MARGIN, below + 0.2), width - 2 * MARGIN, HEIGHT - 0.65, size, counted=True)
-    arrows = [
-        (*_arrow(projection, where), circuit[projection.source].role == "gating" and projection.kind != "chain")
-        for projection in circuit.projections
-    ]
+    arrows = [(*_arrow(projection, where), not strong(projection)) for projection in circuit.projections]
     diagram.arrows(arrows, list(where.boxes.values()))
-    diagram.boxes([where.drawn(name, circuit, "white") for name in where.boxes])
-    total = counts(circuit)[-1]
-    numbers = [f"{total[unit]:,} {unit}" for unit in ("neurons", "projections", "synapses")]
-    diagram.text(width / 2, below + HEIGHT - 0.12, f"{circuit.name if title is None else title}: {', '.join(numbers)}", 8)
+    if spikes is not None:
+        labels = {}
+        for name, label in where.labels.items():
+            first, line, _ = label.partition("\n")
+            labels[name] = f"{first}\n{spikes[name]}" if line and spikes[name] else first
+        where = replace(where, labels=labels)
+    fires = spikes or {}
+    diagram.boxes([where.drawn(name, circuit, "0.25" if fires.get(name) else "white") for name in where.boxes])
+    diagram.text(width / 2, below + HEIGHT - 0.12, title, 8)
     diagram.figure.legend(handles=handles, loc="lower center", ncols=3, fontsize=LETTERS)
-    return diagram.figure
+    return diagram
 
 
 def plot_functional(circuit: Circuit) -> Figure:
@@ -209,7 +239,7 @@ def plot_functional(circuit: Circuit) -> Figure:
     from matplotlib.patches import Patch
 
     handles = [
-        *_legend(circuit, counted=False),
+        *legend(circuit, counted=False),
         Line2D([], [], color="0.3", linewidth=0.5, alpha=0.6, label="target is closed"),
         Patch(facecolor="0.25", label="may fire"),
     ]
@@ -288,7 +318,7 @@ def _arrow(projection: Projection, where: Map) -> tuple[Box, Box, str, bool]:
     return start, stop, colour, inhibits
 
 
-def _legend(circuit: Circuit, counted: bool) -> list:
+def legend(circuit: Circuit, counted: bool) -> list:
     """An entry for each family of arrows, with its numbers of projections and synapses if `counted`."""
     from matplotlib.lines import Line2D
 

@@ -145,21 +145,24 @@ class Diagram:
         from matplotlib.collections import LineCollection, PolyCollection
         from matplotlib.colors import to_rgba
 
-        taken: dict[tuple, list[float]] = {}
         obstacles = _Obstacles.of(around, idle)
+        taken: dict[tuple, list[float]] = {}
+        bent = []
+        for start, stop, *look in arrows:
+            # the bend of an arrow in the opposite direction is the same curve with the other sign
+            forward = (start.x, start.y) < (stop.x, stop.y)
+            used = taken.setdefault((start.x, start.y, stop.x, stop.y) if forward else (stop.x, stop.y, start.x, start.y), [])
+            sign = 1 if forward else -1
+            bend = _bend(start, stop, obstacles, [sign * one for one in used])
+            used.append(sign * bend)
+            bent.append((start, stop, bend, *look))
         for light in (True, False):
             lines, line_colours, heads, head_colours = [], [], [], []
             scale = (LIGHT if light else 1.0) / POINTS
             alpha, width = (0.35, 0.5) if light else (0.95, 1.0)
-            for start, stop, colour, inhibits, is_light in arrows:
+            for start, stop, bend, colour, inhibits, is_light in bent:
                 if is_light != light:
                     continue
-                # the bend of an arrow in the opposite direction is the same curve with the other sign
-                forward = (start.x, start.y) < (stop.x, stop.y)
-                used = taken.setdefault((start, stop) if forward else (stop, start), [])
-                sign = 1 if forward else -1
-                bend = _bend(start, stop, obstacles, [sign * one for one in used])
-                used.append(sign * bend)
                 curve = _cut(_curve(start, stop, bend, 201), start, stop)
                 tip, back = curve[-1], curve[max(len(curve) - 1 - _steps(curve, HEAD_LENGTH * scale), 0)]
                 along = (tip - back) / max(float(np.linalg.norm(tip - back)), 1e-9)

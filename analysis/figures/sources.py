@@ -15,7 +15,7 @@ from brianprop.analysis.runs.values import INFINITE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["fields", "images", "initial_and_final_weights", "recording"]
+__all__ = ["fields", "images", "initial_and_final_weights", "predictions", "recording"]
 
 
 def recording(run: Run, selection: Selection) -> Recording:
@@ -41,6 +41,16 @@ def images(run: Run) -> dict[str, np.ndarray]:
     arrays = run.load_images()
     if arrays is None or not len(arrays["images"]):
         raise NothingToShowError(f"{run.path} holds no test images (images.npz)")
+    return arrays
+
+
+def predictions(run: Run) -> dict[str, np.ndarray]:
+    """The answers to all test images, and the targets."""
+    arrays = run.load_predictions()
+    if arrays is None:
+        raise NothingToShowError(
+            f"{run.path} holds no answers to all test images (predictions.npz); 'brianprop evaluate {run.path}' adds them"
+        )
     return arrays
 
 

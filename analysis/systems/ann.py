@@ -27,6 +27,7 @@ class ANNSystem(System):
     parameters = ANN
     accuracies = ("accuracy",)
     answers = ("rates",)
+    readouts = ("rates",)
     options = "brianprop.experiments.training.ann:TrainANN"
     trainer = "brianprop.experiments.training.ann:ANNTrainer"
 

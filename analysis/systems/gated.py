@@ -33,6 +33,7 @@ class GatedSystem(System):
 
     accuracies = ("accuracy_exact", "accuracy_spikes", "accuracy_membrane")
     answers = ("spikes", "drive")
+    readouts = ("spikes", "membrane")
     epochs_matter = False
 
     @abstractmethod

@@ -32,6 +32,7 @@ class SSNNSystem(System):
     parameters = SSNN
     accuracies = ("accuracy_spikes", "accuracy_rates")
     answers = ("counts", "membrane", "rates")
+    readouts = ("spikes", "rates")
     options = "brianprop.experiments.training.ssnn_bp:TrainSSNN"
     trainer = "brianprop.experiments.training.ssnn_bp:SSNNTrainer"
 

@@ -53,6 +53,8 @@ class System(ABC):
         Columns of the accuracies in metrics.csv.
     answers : tuple of str
         Arrays of images.npz besides ``images`` (k, n_in) uint8 and ``target`` (k,), the index of the class; all (k, n_out).
+    readouts : tuple of str
+        Ways to read the answer of the network, arrays of predictions.npz; figures show the last one in detail.
     epochs_matter : bool
         Whether the number of epochs of a training changes the epochs themselves. Then runs of different numbers are of
         different kinds.
@@ -66,6 +68,7 @@ class System(ABC):
     parameters: ClassVar[type]
     accuracies: ClassVar[tuple[str, ...]]
     answers: ClassVar[tuple[str, ...]]
+    readouts: ClassVar[tuple[str, ...]]
     epochs_matter: ClassVar[bool] = True
     options: ClassVar[str]
     trainer: ClassVar[str]
@@ -81,7 +84,10 @@ class System(ABC):
 
     @abstractmethod
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
-        """Functions that draw the figures of a run, by the name of the file. The accuracy is drawn for every system."""
+        """Functions that draw the figures of a run, by the name of the file.
+
+        The accuracy and the confusion matrix are drawn for every system.
+        """
 
     def raster(self, run: Run, selection: Selection) -> Figure:
         """Draw a chosen part of the recorded spikes.

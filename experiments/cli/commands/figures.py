@@ -23,6 +23,8 @@ class Figures:
     """Folder for the figures (default: figures in the first run directory)."""
     raster: bool = False
     """Draw nothing but the raster."""
+    film: bool = False
+    """Draw a film of one turn through the circuit of nBP, phase by phase (film.gif), and nothing else but what is asked for."""
     populations: tuple[str, ...] = ()
     """Populations of the raster, from top to bottom, such as h o d1 (default: all). Of SSNN-BP, layers such as hidden1."""
     turns: str | None = None
@@ -36,7 +38,8 @@ class Figures:
 
         selection = Selection(self.populations or None, span_of(self.turns, "turns"), span_of(self.phases, "phases"))
         chosen = None if selection == Selection() else selection
-        for path in draw(list(self.runs), self.out, chosen, self.raster):
+        only = [name for name, wanted in (("raster", self.raster), ("film", self.film)) if wanted]
+        for path in draw(list(self.runs), self.out, chosen, only):
             print(path)
 
 

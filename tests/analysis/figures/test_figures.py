@@ -31,7 +31,7 @@ from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 from brianprop.models.nbp.parameters import NBP, initial_weights
 
 PARAMETERS = NBP(n_in=16, hidden=(6,), n_out=3)
-NAMES = ["raster", "accuracy", "functional", "anatomy", "weights", "images"]
+NAMES = ["raster", "accuracy", "confusion", "functional", "anatomy", "weights", "images"]
 
 
 def record(circuit, spikes):
@@ -113,6 +113,7 @@ def complete(run):
     rng = np.random.default_rng(1)
     run.save_weights(run.load_checkpoint()[1])
     run.save_spikes(random_recording(training_circuit(PARAMETERS), turns=7), "raster")
+    run.save_predictions({"target": np.arange(9) % 3, "spikes": np.arange(9) % 3, "membrane": np.arange(9) // 3})
     run.save_images(
         {
             "images": rng.integers(0, 2, (6, 16), dtype=np.uint8),
@@ -564,9 +565,10 @@ def test_draw_leaves_out_what_is_missing(tmp_path, capsys, monkeypatch):
     }
     assert {path.parent for path in written} == {tmp_path / "deep" / "out"}
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("raster: left out, since") and "raster.npz" in lines[0]
-    assert lines[1].startswith("images: left out, since") and "images.npz" in lines[1]
+    assert len(lines) == 3
+    assert lines[0].startswith("confusion: left out, since") and f"'brianprop evaluate {run.path}' adds them" in lines[0]
+    assert lines[1].startswith("raster: left out, since") and "raster.npz" in lines[1]
+    assert lines[2].startswith("images: left out, since") and "images.npz" in lines[2]
 
 
 def test_draw_names_what_is_wrong(tmp_path):
@@ -697,7 +699,10 @@ def test_names_of_classes():
 
 def test_draw_writes_the_figures_of_composite_neurons_and_of_the_ann(tmp_path):
     composite, ann = composite_run(tmp_path / "composite"), ann_run(tmp_path / "ann")
-    for run, names in ((composite, ["raster", "accuracy", "weights", "images"]), (ann, ["accuracy", "weights", "images"])):
+    for run, names in (
+        (composite, ["raster", "accuracy", "confusion", "weights", "images"]),
+        (ann, ["accuracy", "confusion", "weights", "images"]),
+    ):
         written = draw([run.path])
         names_of_files = [f"{name}.{suffix}" for name in names for suffix in ("png", "pdf")]
         assert sorted(path.name for path in written) == sorted(names_of_files)
