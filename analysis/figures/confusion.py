@@ -87,7 +87,7 @@ def plot_confusion(
     figure = Figure(figsize=(WIDTH, height + MARGIN), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1.0], sharey=True)
     size = min(7.0, 72 * min(height, MATRIX) / number / 1.1)
-    _draw_matrix(left, counts[shown], names, size)
+    _draw_matrix(figure, left, counts[shown], names, size)
     for (colour, marker), (name, of_readout) in zip(MARKS, counts.items(), strict=False):
         shares = PERCENT * accuracy_by_class(of_readout)
         overall = PERCENT * np.trace(of_readout) / max(of_readout.sum(), 1)
@@ -104,7 +104,7 @@ def plot_confusion(
     return figure
 
 
-def _draw_matrix(axes: Axes, counts: np.ndarray, names: Sequence[str], size: float) -> None:
+def _draw_matrix(figure: Figure, axes: Axes, counts: np.ndarray, names: Sequence[str], size: float) -> None:
     """Draw the share of each answer among the samples of a class; errors are small, so that the scale is of the square root."""
     from matplotlib.colors import PowerNorm
 
@@ -123,6 +123,4 @@ def _draw_matrix(axes: Axes, counts: np.ndarray, names: Sequence[str], size: flo
     axes.set(xlabel="answer", ylabel="target")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.get_figure().colorbar(
-        image, ax=axes, shrink=0.7, label="share of the target's images (%)", ticks=[0, 1, 5, 20, 50, 100]
-    )
+    figure.colorbar(image, ax=axes, shrink=0.7, label="share of the target's images (%)", ticks=[0, 1, 5, 20, 50, 100])

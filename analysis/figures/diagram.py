@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -131,8 +131,8 @@ class Diagram:
 
     def text(self, x: float, y: float, label: str, size: float, **options) -> None:
         """Write text around a place [inches]."""
-        options = {"ha": "center", "va": "center_baseline" if "\n" not in label else "center"} | options
-        self.axes.text(x, y, label, fontsize=size, linespacing=1.05, zorder=5, **options)
+        look: dict[str, Any] = {"ha": "center", "va": "center_baseline" if "\n" not in label else "center"} | options
+        self.axes.text(x, y, label, fontsize=size, linespacing=1.05, zorder=5, **look)
 
     def arrows(
         self, arrows: Iterable[tuple[Box, Box, str, bool, bool]], around: Sequence[Box], idle: Sequence[Box] = ()

@@ -118,7 +118,7 @@ def _draw_histogram(axes: Axes, matrices: Mapping[str, np.ndarray | None], bound
         per_bin = np.ones(len(edges) - 1)
     for name, one in values.items():
         shares = np.histogram(one, edges)[0] / one.size / per_bin
-        axes.hist(edges[:-1], edges, weights=shares, **LOOKS[name])
+        axes.hist(edges[:-1], edges.tolist(), weights=shares, **LOOKS[name])
     if bound is not None:
         for side in (-bound, bound):
             axes.axvline(side, color="C1", linestyle="--", linewidth=0.8)

@@ -59,7 +59,9 @@ def plot_parallel(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     all_ticks = [*(axis.ticks for axis in axes), apart(ends, CLOSEST)]
     for number, ticks in enumerate(all_ticks):
         panel.axvline(number, color="0.3", linewidth=0.6)
-        panel.scatter([number] * len(ticks), [share for _, share in ticks], 16, "0.3", "_", linewidths=0.6, zorder=3)
+        panel.scatter(
+            [number] * len(ticks), [share for _, share in ticks], s=16, color="0.3", marker="_", linewidths=0.6, zorder=3
+        )
         for value, share in ticks:
             # on white, since lines cross behind
             panel.annotate(
