@@ -55,9 +55,6 @@ class System(ABC):
         Arrays of images.npz besides ``images`` (k, n_in) uint8 and ``target`` (k,), the index of the class; all (k, n_out).
     readouts : tuple of str
         Ways to read the answer of the network, arrays of predictions.npz; figures show the last one in detail.
-    epochs_matter : bool
-        Whether the number of epochs of a training changes the epochs themselves. Then runs of different numbers are of
-        different kinds.
     options, trainer : str
         Where to find the options of a training, a subclass of `experiments.training.options.TrainOptions`, and what trains, a
         subclass of `experiments.training.trainer.Trainer`: as ``module:name``, since analysis imports no experiments.
@@ -69,9 +66,15 @@ class System(ABC):
     accuracies: ClassVar[tuple[str, ...]]
     answers: ClassVar[tuple[str, ...]]
     readouts: ClassVar[tuple[str, ...]]
-    epochs_matter: ClassVar[bool] = True
     options: ClassVar[str]
     trainer: ClassVar[str]
+
+    def epochs_matter(self, settings: dict) -> bool:
+        """Whether the number of epochs of a training with these parameters changes the epochs themselves.
+
+        Then runs of different numbers are of different kinds.
+        """
+        return True
 
     @property
     def columns(self) -> tuple[str, ...]:
