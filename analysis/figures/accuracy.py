@@ -152,7 +152,10 @@ def _plot_several(groups: Mapping[str, Sequence[pandas.DataFrame]], split: str, 
             words = label if len(readouts_of[label]) == 1 else f"{label}: {READOUTS[column]}"
             handles.append(Line2D([], [], color=f"C{number}", label=words))
             number += 1
-    left.set_ylabel(f"{split} accuracy (%)")
+    # where the legend names no readout, the axis does
+    shown = {READOUTS[column] for columns in readouts_of.values() for column in columns}
+    one = all(len(columns) == 1 for columns in readouts_of.values()) and len(shown) == 1 and "accuracy" not in shown
+    left.set_ylabel(f"{split} accuracy, {shown.pop()} (%)" if one else f"{split} accuracy (%)")
     return figure, handles
 
 

@@ -730,6 +730,7 @@ def test_many_groups_show_one_readout_of_the_test_images_each(tmp_path):
     labels = [f"nBP with a rather long name and another setting = {number}" for number in range(4)]
     figure = plot_accuracy({label: [frame] for label, frame in zip(labels, frames, strict=True)})
     lines, legend = figure.axes[0].lines, figure.legends[0]
+    assert figure.axes[0].get_ylabel() == "test accuracy, spikes (%)"
     assert len(lines) == 4 and len({line.get_color() for line in lines}) == 4
     for line, frame in zip(lines, frames, strict=True):
         test = frame[frame["split"] == "test"]
