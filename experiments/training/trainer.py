@@ -173,6 +173,10 @@ class Trainer(ABC):
     def images(self, weights: Weights, epoch: int, first: int) -> dict[str, np.ndarray]:
         """The first test images with the answers to them, as `analysis.runs.run.Run.save_images` takes them."""
 
+    @abstractmethod
+    def predict(self, weights: Weights, split: str, epoch: int) -> dict[str, np.ndarray]:
+        """The classes answered to a split, by readout of the system, class indices (n,): the answers that `score` counts."""
+
     def noise_seed(self, epoch: int, purpose: str) -> int:
         """Seed of the noise of one pass of this run, see the function `noise_seed`."""
         return noise_seed(self.settings["seed"], epoch, purpose)
