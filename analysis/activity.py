@@ -9,7 +9,7 @@ import numpy as np
 
 from brianprop.analysis.runs.recording import Recording
 
-__all__ = ["Activity", "answer", "count", "layers_of", "signed_streams", "words"]
+__all__ = ["Activity", "answer", "count", "layers_of", "most_spikes", "signed_streams", "targets", "words"]
 
 #: Suffixes of the two streams of error or gradient spikes of a layer.
 SIGNS = ("plus", "minus")
@@ -63,6 +63,42 @@ def count(recording: Recording) -> Activity:
         errors = sum(recording.spikes_per_step(name) for name in signed_streams(post))
         updates[f"W{number}"] = (per_step[pre] * errors).sum(axis=1)
     return Activity({name: counts.sum(axis=1) for name, counts in per_step.items()}, updates)
+
+
+def targets(recording: Recording) -> np.ndarray:
+    """The target of every sample, derived from its spikes.
+
+    The target has an error spike of positive sign in each step in which another output wins. Without any such spike, it has won
+    all steps.
+
+    Parameters
+    ----------
+    recording : Recording
+        Of learning, in one epoch.
+
+    Returns
+    -------
+    int array of shape (n_samples,)
+    """
+    target = np.full(recording.n_samples, -1)
+    for name in ("output", "output plus"):  # the second one overrules the first
+        spikes = recording.of(name)
+        target[spikes.sample] = spikes.neuron
+    return target
+
+
+def most_spikes(recording: Recording) -> np.ndarray:
+    """The output with most spikes in each sample, the first of several; -1 where none fired. Int array of shape (n_samples,).
+
+    Parameters
+    ----------
+    recording : Recording
+        Of one epoch.
+    """
+    spikes, size = recording.of("output"), recording.size("output")
+    spikes = spikes.where(spikes.step >= 0)
+    counts = np.bincount(spikes.sample * size + spikes.neuron, minlength=recording.n_samples * size).reshape(-1, size)
+    return np.where(counts.any(axis=1), counts.argmax(axis=1), -1)
 
 
 def answer(counts: np.ndarray, membrane: np.ndarray) -> np.ndarray:

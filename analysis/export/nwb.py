@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from brianprop.analysis.systems import SYSTEMS
 __all__ = ["write_nwb"]
 
 
-def write_nwb(run: Run, title: str, trains: Trains, path: Path) -> None:
+def write_nwb(run: Run, title: str, trains: Trains, classes: Sequence[str], path: Path) -> None:
     """Write the spike trains of a run as units, with a trial for each sample."""
     from pynwb import NWBHDF5IO, NWBFile
     from pynwb.file import Subject
@@ -45,7 +46,13 @@ def write_nwb(run: Run, title: str, trains: Trains, path: Path) -> None:
     for (population, neuron), times in zip(trains.units, trains.times, strict=True):
         file.add_unit(spike_times=times, obs_intervals=[[0.0, trains.stop]], population=population, neuron=neuron)
     file.add_trial_column("training_epoch", "epoch of the training")
-    for (start, stop), epoch in zip(trains.samples, trains.training_epoch, strict=True):
-        file.add_trial(start_time=start, stop_time=stop, training_epoch=int(epoch))
+    file.add_trial_column("turn", "number of the sample in its epoch")
+    file.add_trial_column("label", "class of the sample")
+    file.add_trial_column("answer", "class that the network answered while it learned; none where no output neuron fired")
+    told = (trains.training_epoch, trains.turn, trains.target, trains.answer)
+    for (start, stop), epoch, turn, *known in zip(trains.samples, *told, strict=True):
+        label, answer = ("none" if number < 0 else classes[number] for number in known)
+        options = {"training_epoch": int(epoch), "turn": int(turn), "label": label, "answer": answer}
+        file.add_trial(start_time=start, stop_time=stop, **options)
     with NWBHDF5IO(str(path), "w") as io:
         io.write(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,10 @@ import numpy as np
 from brianprop.analysis.runs.recording import Recording
 
 __all__ = ["Trains", "spike_trains"]
+
+
+#: Gives the targets and the answers of the samples of a recording of one epoch.
+Read = Callable[[Recording], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,10 @@ class Trains:
         Spike times of each neuron in ascending order [s].
     samples : float array of shape (n_samples, 2)
         Beginning and end of every recorded sample [s].
-    training_epoch : int array of shape (n_samples,)
-        Epoch of the training to which the sample belongs.
+    training_epoch, turn : int array of shape (n_samples,)
+        Epoch of the training to which the sample belongs, and its number in this epoch.
+    target, answer : int array of shape (n_samples,)
+        Class indices; -1 where they are not known.
     stop : float
         End of the last sample [s].
     dt : float
@@ -36,11 +43,18 @@ class Trains:
     times: tuple[np.ndarray, ...]
     samples: np.ndarray
     training_epoch: np.ndarray
+    turn: np.ndarray
+    target: np.ndarray
+    answer: np.ndarray
     stop: float
     dt: float
 
 
-def spike_trains(recording: Recording, dt: float) -> Trains:
+def _unknown(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+    return (np.full(recording.n_samples, -1),) * 2
+
+
+def spike_trains(recording: Recording, dt: float, read: Read = _unknown) -> Trains:
     """Sort the spikes of a recording by neuron and time.
 
     Parameters
@@ -48,13 +62,18 @@ def spike_trains(recording: Recording, dt: float) -> Trains:
     recording : Recording
     dt : float
         Time step [s].
+    read : callable
+        Gives the targets and the answers of the recorded samples of one epoch, see `analysis.systems.system.System.turns`.
     """
     epochs = np.unique(recording.epoch)
     # an epoch begins with the steps of the lead-in, which are negative, and lasts for whole turns
     lead = -int(min(recording.step.min(initial=0), 0))
-    starts, sample_starts, training_epoch, end = [], [], [], 0
+    starts, sample_starts, training_epoch, turn, told, end = [], [], [], [], [], 0
     for epoch in epochs:
-        n_samples = recording.where(recording.epoch == epoch).n_samples
+        of_epoch = recording.where(recording.epoch == epoch)
+        n_samples = of_epoch.n_samples
+        told.append(read(of_epoch))
+        turn += range(n_samples)
         starts.append(end + lead)
         sample_starts += [starts[-1] + sample * recording.period for sample in range(n_samples)]
         training_epoch += [epoch] * n_samples
@@ -71,6 +90,8 @@ def spike_trains(recording: Recording, dt: float) -> Trains:
         tuple(times[start:end] for start, end in itertools.pairwise(ends)),
         np.stack([begins, begins + recording.period * dt], axis=1),
         np.array(training_epoch, int),
+        np.array(turn, int),
+        *(np.concatenate(columns).astype(int) for columns in zip(*told, strict=True)),
         end * dt,
         dt,
     )

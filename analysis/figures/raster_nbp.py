@@ -17,6 +17,7 @@ from brianprop.analysis.figures.diagram import text_size
 from brianprop.analysis.figures.places import error_populations, symbol
 from brianprop.analysis.figures.selection import Selection
 from brianprop.analysis.runs.recording import Recording
+from brianprop.analysis.systems.gated import TARGET
 from brianprop.models.circuit import Circuit, Population
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Events", "find_events", "plot_raster", "select_samples"]
-
-#: Population that holds the target while the output is read.
-TARGET = "t"
 
 #: Titles of the two types of error, in the legend and above a sample: as published, and with margins in the error layer.
 PUBLISHED_ERRORS = (("false negative", "false neg."), ("false positive", "false pos."))

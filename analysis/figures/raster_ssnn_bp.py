@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brianprop.analysis.activity import Activity, count, layers_of, signed_streams, words
+from brianprop.analysis.activity import Activity, count, layers_of, signed_streams, targets, words
 from brianprop.analysis.figures.captions import CAPTION, caption_height, fitted
 from brianprop.analysis.figures.selection import Selection
 from brianprop.analysis.runs.recording import Recording
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_raster", "select_samples", "targets"]
+__all__ = ["plot_raster", "select_samples"]
 
 #: Marker and colour of each sign.
 SIGN_MARKS = (("^", "C0"), ("v", "C1"))
@@ -43,28 +43,6 @@ POINTS = 72
 
 #: All that a recording holds.
 EVERYTHING = Selection()
-
-
-def targets(recording: Recording) -> np.ndarray:
-    """The target of every sample, derived from its spikes.
-
-    The target has an error spike of positive sign in each step in which another output wins. Without any such spike, it has won
-    all steps.
-
-    Parameters
-    ----------
-    recording : Recording
-        Of learning, in one epoch.
-
-    Returns
-    -------
-    int array of shape (n_samples,)
-    """
-    target = np.full(recording.n_samples, -1)
-    for name in ("output", "output plus"):  # the second one overrules the first
-        spikes = recording.of(name)
-        target[spikes.sample] = spikes.neuron
-    return target
 
 
 def select_samples(recording: Recording, n_samples: int) -> int:

@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from brianprop.analysis.systems.system import Layout, System
 from brianprop.models.circuit import Circuit
 
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
 
-__all__ = ["GatedSystem"]
+__all__ = ["TARGET", "GatedSystem"]
+
+#: Population that holds the target while the output is read.
+TARGET = "t"
 
 
 class GatedSystem(System):
@@ -50,6 +55,18 @@ class GatedSystem(System):
         circuit = self.circuit(parameters)
         sizes = {population.name: population.size for population in circuit.populations}
         return Layout(sizes, (circuit.period, self.inference_circuit(parameters).period))
+
+    def turns(self, parameters: Any, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+        circuit = self.circuit(parameters)
+        read = recording.where((recording.step >= 0) & (recording.phase == circuit.readout_phase))
+
+        def first(population: str) -> np.ndarray:
+            found, spikes = np.full(recording.n_samples, -1), read.of(population)
+            order = np.argsort(-spikes.neuron, kind="stable")  # the first neuron overrules the others
+            found[spikes.sample[order]] = spikes.neuron[order]
+            return found
+
+        return first(TARGET), first(circuit.readout)
 
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
         from brianprop.analysis.figures.classes import class_names

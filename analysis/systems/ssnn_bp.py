@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from brianprop.analysis.systems.system import Layout, System
 from brianprop.models.ssnn_bp.parameters import SSNN
 
@@ -40,6 +42,11 @@ class SSNNSystem(System):
         from brianprop.models.ssnn_bp.model import SSNNModel
 
         return Layout(dict(SSNNModel(parameters, learns=True).populations), (parameters.steps,))
+
+    def turns(self, parameters: SSNN, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+        from brianprop.analysis.activity import most_spikes, targets
+
+        return targets(recording), most_spikes(recording)
 
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
         from brianprop.analysis.activity import answer

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from brianprop.models.errors import RunError
 
 if TYPE_CHECKING:
@@ -111,6 +113,24 @@ class System(ABC):
     def layout(self, parameters: Any) -> Layout | None:
         """What a recording of a network may hold, or None if the network has no spikes."""
         return None
+
+    def turns(self, parameters: Any, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
+        """The target and the answer of each recorded sample, as its spikes tell them.
+
+        Parameters
+        ----------
+        parameters
+            Of the network.
+        recording : Recording
+            Of one epoch of learning.
+
+        Returns
+        -------
+        target, answer : int array of shape (n_samples,)
+            Class indices; -1 where the spikes do not tell.
+        """
+        unknown = np.full(recording.n_samples, -1)
+        return unknown, unknown
 
     def counts(self, parameters: Any, recording: Recording) -> list[Counts]:
         """The operations of training and inference, as far as a recording of the network tells.

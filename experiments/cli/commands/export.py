@@ -18,11 +18,14 @@ class Export:
     run: tyro.conf.Positional[Path]
     """Run directory; all spikes of spikes.npz are written (--record-spikes), or else those of raster.npz."""
     to: Literal["neo", "nwb"]
-    """A block of Neo in a file of NIX, or a file of Neurodata Without Borders."""
+    """A block of Neo, or a file of Neurodata Without Borders."""
     out: Path | None = None
-    """The file (default: spikes.nix or spikes.nwb in the run directory)."""
+    """The file (default: spikes.mat or spikes.nwb in the run directory). For Neo, .mat is read by NeoMatlabIO;
+    .nix by NixIO, whose files are large and slow."""
+    per_turn: bool = False
+    """In Neo, make a segment of each turn; otherwise one holds all, and epochs of Neo are the turns."""
 
     def __call__(self) -> None:
         from brianprop.analysis.export import export
 
-        print(export(self.run, self.to, self.out))
+        print(export(self.run, self.to, self.out, self.per_turn))
