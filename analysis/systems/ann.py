@@ -29,6 +29,7 @@ class ANNSystem(System):
     answers = ("rates",)
     options = "brianprop.experiments.training.ann:TrainANN"
     trainer = "brianprop.experiments.training.ann:ANNTrainer"
+    estimator = "brianprop.experiments.estimators.ann:ANNClassifier"
 
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
         from brianprop.analysis.figures.images import plot_answers

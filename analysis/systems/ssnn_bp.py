@@ -33,6 +33,7 @@ class SSNNSystem(System):
     answers = ("counts", "membrane", "rates")
     options = "brianprop.experiments.training.ssnn_bp:TrainSSNN"
     trainer = "brianprop.experiments.training.ssnn_bp:SSNNTrainer"
+    estimator = "brianprop.experiments.estimators.ssnn_bp:SSNNClassifier"
 
     def layout(self, parameters: SSNN) -> Layout:
         from brianprop.models.ssnn_bp.model import SSNNModel

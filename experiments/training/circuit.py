@@ -168,6 +168,10 @@ class CircuitTrainer(Trainer, Generic[M, R]):
         result = self.answers(weights, split, epoch, first)
         return self.scores(result, self.parts[split].labels[:first]), result.seconds
 
+    def close(self) -> None:
+        for made in self._simulators.values():
+            made.close()
+
     def _simulator(self, learns: bool) -> Any:
         # not a cached_property: up to Python 3.11 its lock is shared by all instances, and trainings in lockstep would deadlock
         if learns not in self._simulators:
