@@ -52,15 +52,15 @@ class Group:
 def settings_of(run: Run) -> dict:
     """The settings in which two runs of a system must agree to count as two seeds: parameters, data and number of epochs.
 
-    The number of epochs is left out where it does not change the epochs themselves, as in nBP. A parameter that a run does not
-    name, since the run is older than the parameter, has its default.
+    The number of epochs is left out where it does not change the epochs themselves, as in nBP with constant steps. A parameter
+    that a run does not name, since the run is older than the parameter, has its default.
     """
     data, training = run.config.get("dataset", {}), run.config.get("training", {})
     settings = as_json(SYSTEMS[run.system].parameters()) | run.config.get("parameters", {})
     settings["dataset"] = Path(data.get("name", "")).name
     settings |= {name: data.get(name) for name in DATA_SETTINGS}
     settings["jitter"] = training.get("jitter", 0)
-    if SYSTEMS[run.system].epochs_matter:
+    if SYSTEMS[run.system].epochs_matter(settings):
         settings["epochs"] = training.get("epochs")
     return settings
 

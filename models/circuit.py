@@ -53,8 +53,11 @@ class Population:
         Refractory period in time steps (Loihi's count: 2 means silent in the step after a spike).
     send_phase : int or None
         For a source, the phase of the turn in which it sends.
-    heterogeneous : bool
-        Whether threshold heterogeneity applies.
+    noise : float or None
+        S.d. of Gaussian noise on each transmission that reaches it by a synapse of a weight matrix, in units of weight; by
+        default that of the rules, ``weight_noise``.
+    theta_spread : float or None
+        S.d. of its thresholds, relative to theta; by default that of the rules for gated neurons, and 0 for gating ones.
     """
 
     name: str
@@ -63,7 +66,8 @@ class Population:
     bias: float = 0.0
     refractory: int = 0
     send_phase: int | None = None
-    heterogeneous: bool = False
+    noise: float | None = None
+    theta_spread: float | None = None
 
     def __post_init__(self):
         if self.role not in ROLES:
@@ -78,6 +82,12 @@ class Population:
             )
         if not _is_finite(self.bias):
             raise ParameterError(f"Population {self.name}: bias {self.bias!r} must be a finite number.")
+        for label in ("noise", "theta_spread"):
+            value = getattr(self, label)
+            if value is not None and (self.role == "source" or not _is_finite(value) or value < 0):
+                raise ParameterError(
+                    f"Population {self.name}: {label} {value!r} must be a finite number of at least 0, and sources have none."
+                )
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,6 @@ class GatedSystem(System):
 
     accuracies = ("accuracy_exact", "accuracy_spikes", "accuracy_membrane")
     answers = ("spikes", "drive")
-    epochs_matter = False
 
     @abstractmethod
     def circuit(self, parameters: Any) -> Circuit:
@@ -41,6 +40,9 @@ class GatedSystem(System):
     @abstractmethod
     def inference_circuit(self, parameters: Any) -> Circuit:
         """The circuit that answers."""
+
+    def epochs_matter(self, settings: dict) -> bool:
+        return bool(settings.get("annealed"))
 
     def layout(self, parameters: Any) -> Layout:
         circuit = self.circuit(parameters)

@@ -52,9 +52,6 @@ class System(ABC):
         Columns of the accuracies in metrics.csv.
     answers : tuple of str
         Arrays of images.npz besides ``images`` (k, n_in) uint8 and ``target`` (k,), the index of the class; all (k, n_out).
-    epochs_matter : bool
-        Whether the number of epochs of a training changes the epochs themselves. Then runs of different numbers are of
-        different kinds.
     options, trainer : str
         Where to find the options of a training, a subclass of `experiments.training.options.TrainOptions`, and what trains, a
         subclass of `experiments.training.trainer.Trainer`: as ``module:name``, since analysis imports no experiments.
@@ -67,10 +64,16 @@ class System(ABC):
     parameters: ClassVar[type]
     accuracies: ClassVar[tuple[str, ...]]
     answers: ClassVar[tuple[str, ...]]
-    epochs_matter: ClassVar[bool] = True
     options: ClassVar[str]
     trainer: ClassVar[str]
     estimator: ClassVar[str | None] = None
+
+    def epochs_matter(self, settings: dict) -> bool:
+        """Whether the number of epochs of a training with these parameters changes the epochs themselves.
+
+        Then runs of different numbers are of different kinds.
+        """
+        return True
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ class GatedTrainer(CircuitTrainer[GatedModel, GatedResult]):
     @classmethod
     def shared_code(cls, parameters: Sequence[Any]) -> list[Any]:
         # code with noise also runs networks without, and double precision those that need only single: see GatedModel
-        structures = [GatedModel(cls.gated.circuit(network), network).structure() for network in parameters]
+        structures = [GatedModel(cls.gated.circuit(network), network, n_total=1).structure() for network in parameters]
         best: dict[str, tuple[tuple[bool, bool], Any]] = {}
         keys = []
         for network, structure in zip(parameters, structures, strict=True):
@@ -84,6 +84,10 @@ class GatedTrainer(CircuitTrainer[GatedModel, GatedResult]):
             if keys[-1] not in best or rank > best[keys[-1]][0]:
                 best[keys[-1]] = rank, network
         return [best[key][1] for key in keys]
+
+    @staticmethod
+    def fixed_epochs(parameters: Any) -> bool:
+        return parameters.annealed
 
     @staticmethod
     def as_loaded(model: GatedModel, weights: Weights) -> Weights:
@@ -96,8 +100,9 @@ class GatedTrainer(CircuitTrainer[GatedModel, GatedResult]):
 
     def model(self, learns: bool) -> GatedModel:
         circuit = self.gated.circuit if learns else self.gated.inference_circuit
-        code = self.code and GatedModel(circuit(self.code), self.code)
-        return GatedModel(circuit(self.parameters), self.parameters, self.settings["seed"], code)
+        code = self.code and GatedModel(circuit(self.code), self.code, n_total=1)
+        n_total = self.settings["epochs"] * len(self.parts["train"].labels) if learns else None
+        return GatedModel(circuit(self.parameters), self.parameters, self.settings["seed"], code, n_total)
 
     def learn(self, weights: Weights, epoch: int, order: np.ndarray, n_recorded: int, progress: Progress) -> Learned:
         result = self.run_learner(weights, epoch, order, n_recorded, progress)

@@ -41,6 +41,7 @@ CONNECTIVITY = {
     "lower": "one-to-all",
     "silence": "one-to-all",
     **dict.fromkeys(EDGES, "one-to-all"),
+    "h_dead": "one-to-all",
 }
 
 
@@ -61,6 +62,8 @@ def fixed_weights(rules: Rules) -> dict[str, float]:
         "h_upper": (1 - rules.h_upper) * rules.theta,
         "o_lower": -rules.o_lower * rules.theta,
         "o_upper": (1 - rules.o_upper) * rules.theta,
+        # added to lower where the gradient of hidden layers must exceed more than 0
+        "h_dead": -rules.h_dead * rules.theta,
     }
 
 
@@ -93,7 +96,7 @@ def training_circuit(parameters: NBP, silence: SILENCE | None = None, schedule: 
     if faults := schedule.faults():
         raise ParameterError(f"The schedule of {n_layers} layers is not sound: {' '.join(faults)}")
     weights = fixed_weights(parameters)
-    edges = frozenset(kind for kind in EDGES if weights[kind] and (n_layers > 1 or kind.startswith("o_")))
+    edges = frozenset(kind for kind in (*EDGES, "h_dead") if weights[kind] and (n_layers > 1 or kind.startswith("o_")))
     table, firing = training_arrows(schedule, parameters.error, edges, silence, parameters.feedback)
     sources = {"input": (0, 0), "target": (n_layers, schedule.forward[-1] - 1)}
     layer_of = Layers(n_layers).layer_of()
@@ -132,7 +135,6 @@ def _circuit(
             sizes[layer],
             bias=parameters.bias,
             refractory=0 if population in gradients else parameters.refractory,
-            heterogeneous=True,
         )
         for population, layer in layer_of.items()
     ]

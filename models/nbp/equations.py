@@ -18,24 +18,31 @@ dw = (eta_plus + eta_minus) r x0 y0 - eta_minus x0 y0; the published steps are b
 """
 
 __all__ = [
+    "ARRIVALS",
+    "ARRIVAL_EVENT",
+    "ARRIVAL_NOISE",
     "CLOCKWORK",
     "COINCIDENCE",
+    "COUNT",
+    "FATE",
+    "FATE_DRAW",
     "FIXED_ON_PRE",
     "FIXED_SYNAPSE",
     "GATED_LIF",
     "GATED_LIF_RESET",
     "GATED_LIF_THRESHOLD",
+    "GATE_LATE",
+    "GATE_ON_TIME",
+    "GATE_SYNAPSE",
     "LEARN",
-    "NOISE",
     "PLAIN_SYNAPSE",
     "PROPAGATE",
-    "PROPAGATE_NOISY",
+    "PROPAGATE_FAILING",
     "READOUT",
     "READOUT_EVENT",
     "SOURCE",
     "SOURCE_THRESHOLD",
     "coincidence_model",
-    "coincidence_on_pre",
     "coincidence_pathways",
 ]
 
@@ -65,6 +72,23 @@ y0 = 1
 rest = ref
 """
 
+#: Gaussian noise on each transmission by a synapse of a weight matrix. Independent Gaussian numbers add up to one: what all
+#: transmissions of a step bring to a neuron is drawn at once, with the variance of one times their number. The schedule adds it
+#: before the membrane is updated.
+ARRIVALS = """
+arrived : 1                             # spikes that came by synapses of weight matrices since the last update
+weight_noise : 1 (constant)             # standard deviation of one transmission
+"""
+ARRIVAL_EVENT = "arrived > 0"
+ARRIVAL_NOISE = """
+I += weight_noise * sqrt(arrived) * randn()
+arrived = 0
+"""
+
+#: Each spike of a gating neuron draws what becomes of its gate: late, missing, or on time.
+FATE = "fate : 1                                # uniform in 0 ... 1, drawn anew with each spike\n"
+FATE_DRAW = "fate = rand()\n"
+
 #: A source sends what the stimuli say: one row of 0 and 1 per sample, in the phase of its population.
 SOURCE = (
     CLOCKWORK
@@ -93,8 +117,19 @@ READOUT_EVENT = "phase == readout_phase and turn >= 0"
 FIXED_SYNAPSE = "w : 1 (constant)"
 FIXED_ON_PRE = "I_post += w"
 
+#: What a gating neuron does to the layers of its phase, where gates may come late or not at all.
+GATE_SYNAPSE = (
+    FIXED_SYNAPSE
+    + """
+gate_late : 1 (shared, constant)        # probability that a gate comes a step late
+gate_missing : 1 (shared, constant)     # ... or not at all
+"""
+)
+GATE_ON_TIME = "I_post += w * int(fate_pre >= gate_late + gate_missing)"
+GATE_LATE = "I_post += w * int(fate_pre < gate_late)"  # one step later
+
 PLAIN_SYNAPSE = "w : {kind}"
-NOISE = "weight_noise : 1 (shared, constant)"
+FAILURE = "fail : 1 (shared, constant)             # probability that a transmission fails"
 
 #: `{reinforcement}` stands for an expression that is 1 in the reinforced phases of the circuit and 0 in all others.
 COINCIDENCE = """
@@ -106,49 +141,48 @@ rate = (eta_plus + eta_minus) * r - eta_minus : 1 (shared)
 """
 
 PROPAGATE = "I_post += w"
-PROPAGATE_NOISY = "I_post += w + weight_noise * randn()"
+PROPAGATE_FAILING = "I_post += w * int(rand() >= fail)"
+COUNT = "arrived_post += 1"
 LEARN = "w = clip(w + rate * y0_post, -w_max, w_max)"
 
 
-def coincidence_model(reinforced: tuple[int, ...], noisy: bool, learns: bool = True, whole: bool = False) -> str:
+def coincidence_model(reinforced: tuple[int, ...], failing: bool, learns: bool = True, whole: bool = False) -> str:
     """The equations of a learned synapse.
 
     Parameters
     ----------
     reinforced : tuple of int
         Phases in which r is 1; it is 0 in all others.
-    noisy : bool
-        Whether each transmission draws Gaussian noise of s.d. ``weight_noise``.
+    failing : bool
+        Whether each transmission fails with probability ``fail``.
     learns : bool
         Whether the synapse learns at all; in an inference circuit it only propagates.
     whole : bool
         Whether the weight is stored as an integer, as on the chip.
     """
     lines = [PLAIN_SYNAPSE.format(kind="integer" if whole else "1")]
-    if noisy:
-        lines.append(NOISE)
+    if failing:
+        lines.append(FAILURE)
     if learns:
         expression = " + ".join(f"int(phase == {phase})" for phase in reinforced)
         lines.append(CLOCKWORK + COINCIDENCE.format(reinforcement=expression))
     return "\n".join(lines)
 
 
-def coincidence_on_pre(order: str, noisy: bool, learns: bool = True) -> str:
-    """The on_pre code of a learned synapse.
+def coincidence_pathways(order: str, failing: bool, counted: bool, learns: bool = True) -> dict[str, str]:
+    """The on_pre code of a learned synapse by the name of the pathway, in the order in which the pathways act.
 
     Parameters
     ----------
     order : {"propagate-first", "learn-first"}
         Whether a spike carries the weight before or after the update of its own step.
-    noisy, learns : bool
+    failing, learns : bool
         See `coincidence_model`.
+    counted : bool
+        Whether the target counts what arrives, for the noise of it.
     """
-    propagate = PROPAGATE_NOISY if noisy else PROPAGATE
-    if not learns:
-        return propagate
-    return "\n".join((propagate, LEARN) if order == "propagate-first" else (LEARN, propagate))
-
-
-def coincidence_pathways(learns: bool = True) -> dict[str, str]:
-    """The code of `coincidence_on_pre` as two pathways, ``propagate`` and ``learn``; the caller sets their order."""
-    return {"propagate": PROPAGATE, "learn": LEARN} if learns else {"propagate": PROPAGATE}
+    pathways = {"propagate": PROPAGATE_FAILING if failing else PROPAGATE}
+    if learns:
+        learning = {"learn": LEARN}
+        pathways = pathways | learning if order == "propagate-first" else learning | pathways
+    return pathways | ({"count": COUNT} if counted else {})

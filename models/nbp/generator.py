@@ -58,8 +58,9 @@ def training_arrows(
     schedule : Schedule
     error : {"box", "margin"}
         How the errors of the output come about.
-    edges : frozenset of {"h_lower", "h_upper", "o_lower", "o_upper"}
-        Edges of the boxes that have arrows of their own, since they lie elsewhere than at 0 and theta.
+    edges : frozenset of {"h_lower", "h_upper", "o_lower", "o_upper", "h_dead"}
+        Edges of the boxes that have arrows of their own, since they lie elsewhere than at 0 and theta; and that of the hidden
+        gradient, where it lies elsewhere than at 0.
     silence : {"published", "complete"}
         Which learned packets that reach a closed layer are cancelled: all of them, or those of the published circuit (L = 2).
     feedback : {"transpose", "random"}
@@ -78,7 +79,7 @@ def training_arrows(
     _forward(table, layers, edges)
     _error(table, layers, error)
     for layer in range(last, 0, -1):
-        _replay(table, layers, layer, learned_feedback=feedback == "transpose")
+        _replay(table, layers, layer, learned_feedback=feedback == "transpose", dead="h_dead" in edges)
         if layer < last:
             _hidden_gradient(table, layers, layer)
     _silence(table, layers, silence)
@@ -142,7 +143,7 @@ def _error(table: _Table, layers: Layers, error: str) -> None:
     table.fires(negative, compared)
 
 
-def _replay(table: _Table, layers: Layers, layer: int, learned_feedback: bool) -> None:
+def _replay(table: _Table, layers: Layers, layer: int, learned_feedback: bool, dead: bool) -> None:
     """W^l learns: the layer below replays its activity while layer l fires its gradient, first one sign and then the other."""
     schedule, last, below = table.schedule, layers.n_layers, layers.activity(layer - 1)
     remembered = schedule.p(1) - 1 if layer == 1 else schedule.forward[layer - 1] + 1
@@ -157,6 +158,8 @@ def _replay(table: _Table, layers: Layers, layer: int, learned_feedback: bool) -
             # what comes back along the transposes, in the step after
             table.opens("gate", phase + 1, layers.gradient(layer - 1))
             table.opens("lower", phase + 1, layers.gradient(layer - 1))
+            if dead:
+                table.opens("h_dead", phase + 1, layers.gradient(layer - 1))
             table.fires(layers.gradient(layer - 1), phase + 1)
     negative = () if layer == 1 else (layers.negative(layer),)
     for phase in (schedule.p(layer), schedule.n(layer)):

@@ -8,9 +8,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from brianprop.models.circuit import Circuit, Projection
+from brianprop.models.errors import ParameterError
 from brianprop.models.nbp.parameters import Rules
 
-__all__ = ["Block", "FixedSynapses", "Matrices", "fixed_synapses", "matrix_blocks", "neuron_arrays", "pack", "unpack"]
+__all__ = [
+    "GATES",
+    "Block",
+    "FixedSynapses",
+    "Matrices",
+    "fixed_synapses",
+    "matrix_blocks",
+    "neuron_arrays",
+    "noisy",
+    "pack",
+    "unpack",
+]
+
+#: Name of the Synapses object of the gates, where these may come late or not at all.
+GATES = "gates"
+
+#: Independent random streams of one seed: thresholds, and the neurons that never fire.
+THETA_STREAM, LESION_STREAM = 2, 6
 
 #: Weights by (source, target), of shape (n_source, n_target).
 Matrices = dict[tuple[str, str], np.ndarray]
@@ -39,6 +57,11 @@ class Block:
     def learns(self) -> bool:
         """Whether its projections learn, in a circuit that learns."""
         return self.projections[0].plastic
+
+    @property
+    def backward(self) -> bool:
+        """Whether its projections carry a gradient back: those from transposed matrices."""
+        return all(str(projection.matrix).endswith(".T") for projection in self.projections)
 
 
 def _stretches(names: list[str], index: dict[str, int]) -> list[list[str]]:
@@ -115,11 +138,17 @@ class FixedSynapses:
     w: np.ndarray
 
 
-def fixed_synapses(circuit: Circuit, codegen: str) -> dict[str, FixedSynapses]:
+def fixed_synapses(circuit: Circuit, codegen: str, gates_jitter: bool) -> dict[str, FixedSynapses]:
     """The synapses of all arrows of a single weight, by the name of their Synapses object.
 
     Brian2's own queue is fast where all synapses of an object have the same delay; then there is one object per delay. Dense
-    pathways handle several delays by themselves; then one object holds arrow after arrow.
+    pathways handle several delays by themselves; then one object holds arrow after arrow. Where gates may come late or not at
+    all, what gating neurons send to other neurons than gating ones is an object of its own, `GATES`.
+
+    Raises
+    ------
+    ParameterError
+        Where gates may come late, and one of them has a delay.
     """
     parts = defaultdict(list)
     for projection in circuit.projections:
@@ -132,7 +161,16 @@ def fixed_synapses(circuit: Circuit, codegen: str) -> dict[str, FixedSynapses]:
             i, j = np.repeat(np.arange(source.size), target.size), np.tile(j, source.size)
         from_sources = source.role == "source"
         name = "stimulus" if from_sources else "fixed"
-        parts[name if codegen == "dense" else f"{name}_delay{projection.delay}"].append(
+        if codegen != "dense":
+            name = f"{name}_delay{projection.delay}"
+        if gates_jitter and source.role == "gating" and target.role == "gated":
+            if projection.delay:
+                raise ParameterError(
+                    f"Projection {source.name} -> {target.name} ({projection.kind}) has a delay of {projection.delay}, but "
+                    "gates that may come late have none; set gate_late and gate_missing to 0, or give it another gating neuron."
+                )
+            name = GATES
+        parts[name].append(
             FixedSynapses(
                 from_sources,
                 np.full(len(j), projection.delay),
@@ -148,20 +186,35 @@ def fixed_synapses(circuit: Circuit, codegen: str) -> dict[str, FixedSynapses]:
     return merged
 
 
-def neuron_arrays(circuit: Circuit, rules: Rules, seed: int = 0) -> dict[str, np.ndarray]:
-    """Constants that each neuron has its own value of: ``neurons.b``, ``neurons.theta`` and ``neurons.ref`` [s].
+def neuron_arrays(circuit: Circuit, rules: Rules, seed: int = 0, with_noise: bool = False) -> dict[str, np.ndarray]:
+    """Constants that each neuron has its own value of, by name, each of shape (n_neurons,).
 
-    Each is of shape (n_neurons,). With ``theta_spread`` > 0, thresholds are drawn from a normal distribution with s.d.
-    ``theta_spread * theta``. They depend on the seed and the name of the population only, so that a population has the same
-    thresholds in a training circuit and in an inference circuit.
+    ``neurons.b``, ``neurons.theta``, ``neurons.ref`` [s] and, `with_noise`, ``neurons.weight_noise``. With a
+    ``theta_spread`` above 0, thresholds are drawn from a normal distribution with s.d. ``theta_spread * theta``, and rounded to
+    single precision, so that they are the same in double precision. A ``lesioned`` share of the gated neurons gets a threshold
+    that is never reached. Both depend on the seed and the name of the population only, so that a population is the same in a
+    training circuit and in an inference circuit.
     """
-    parts: dict[str, list[np.ndarray]] = {"b": [], "theta": [], "ref": []}
+    parts: dict[str, list[np.ndarray]] = {"b": [], "theta": [], "ref": [], "weight_noise": []}
     for population in circuit.neurons:
-        theta = np.full(population.size, rules.theta)
-        if population.heterogeneous and rules.theta_spread:
-            rng = np.random.default_rng([seed, 2, *population.name.encode()])
-            theta *= 1 + rules.theta_spread * rng.standard_normal(population.size)
-        parts["b"].append(np.full(population.size, population.bias))
+        size, gated = population.size, population.role == "gated"
+        theta = np.full(size, rules.theta)
+        spread = (rules.theta_spread if gated else 0.0) if population.theta_spread is None else population.theta_spread
+        if spread:
+            rng = np.random.default_rng([seed, THETA_STREAM, *population.name.encode()])
+            theta = (theta * (1 + spread * rng.standard_normal(size))).astype(np.float32).astype(float)
+        if rules.lesioned and gated:
+            rng = np.random.default_rng([seed, LESION_STREAM, *population.name.encode()])
+            theta[rng.random(size) < rules.lesioned] = np.finfo(np.float32).max
+        parts["b"].append(np.full(size, population.bias))
         parts["theta"].append(theta)
-        parts["ref"].append(np.full(population.size, population.refractory * rules.dt))
+        parts["ref"].append(np.full(size, population.refractory * rules.dt))
+        parts["weight_noise"].append(np.full(size, rules.weight_noise if population.noise is None else population.noise))
+    if not with_noise:
+        del parts["weight_noise"]
     return {f"neurons.{name}": np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def noisy(circuit: Circuit, rules: Rules) -> bool:
+    """Whether the transmissions by synapses of weight matrices are noisy anywhere."""
+    return rules.weight_noise > 0 or any(population.noise for population in circuit.neurons)

@@ -10,7 +10,7 @@ import numpy as np
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.model import Model, Read, Recorded, Result, Stimuli, recorded_spikes
-from brianprop.models.nbp.layout import Matrices, fixed_synapses, matrix_blocks, neuron_arrays, pack, unpack
+from brianprop.models.nbp.layout import GATES, Matrices, fixed_synapses, matrix_blocks, neuron_arrays, noisy, pack, unpack
 from brianprop.models.nbp.network import NetworkBuilder, active_phases
 from brianprop.models.nbp.parameters import Rules
 from brianprop.models.weights import Array, require
@@ -57,14 +57,25 @@ class GatedModel(Model):
     code : GatedModel, optional
         A model of the same circuit whose generated code this one uses, so that many models share a binary. It may have noise
         where this one has none, or double precision where single would do: spikes and weights are the same.
+    n_total : int, optional
+        Samples of the whole training, all epochs together, over which the steps of learning fall where they are ``annealed``.
+
+    Raises
+    ------
+    ParameterError
+        Where steps fall over a training whose length is not given.
     """
 
     sources = "sources"
     monitors = ("neuron_spikes", "source_spikes")
     answers = ("drive", "spikes")
 
-    def __init__(self, circuit: Circuit, rules: Rules, seed: int = 0, code: GatedModel | None = None):
-        self.circuit, self.rules, self.seed, self.code = circuit, rules, seed, code
+    def __init__(
+        self, circuit: Circuit, rules: Rules, seed: int = 0, code: GatedModel | None = None, n_total: int | None = None
+    ):
+        if rules.annealed and circuit.reinforced and not n_total:
+            raise ParameterError(f"Parameter annealed = {rules.annealed!r} needs the length of the training; give n_total.")
+        self.circuit, self.rules, self.seed, self.code, self.n_total = circuit, rules, seed, code, n_total or 1
         self.name, self.lead, self.period, self.dt = circuit.name, circuit.lead, circuit.period, rules.dt
         self.width = sum(population.size for population in circuit.sources)
         self.learned = tuple(block.name for block in matrix_blocks(circuit))
@@ -72,7 +83,8 @@ class GatedModel(Model):
         self.groups = {"neurons": sum(population.size for population in circuit.neurons), "sources": self.width}
         answers = circuit[circuit.readout].size
         self.events = {"neuron_spikes": self.groups["neurons"], "source_spikes": self.width, "answers": answers}
-        self.target_groups = dict.fromkeys(self.learned, "neurons")
+        with_gates = (GATES,) if (code or self).rules.gates_jitter else ()
+        self.target_groups = dict.fromkeys((*self.learned, *with_gates), "neurons")
 
     def stimuli(self, values: dict[str, np.ndarray]) -> Stimuli:
         """What the sources send: a row of 0 and 1 per sample, and a row for the lead-in, in which the kick spikes.
@@ -124,7 +136,9 @@ class GatedModel(Model):
                 (p.source, p.target, p.connectivity, p.delay, p.plastic, p.matrix is not None) for p in circuit.projections
             ],
             "order": rules.order,
-            "noisy": rules.weight_noise > 0,
+            "noisy": noisy(circuit, rules),
+            "failing": rules.failing,
+            "gates_jitter": rules.gates_jitter,
             "dt": rules.dt,
             "single_precision": self.single_precision("dense"),
             "short": rules.w_max < INT16_LIMIT,
@@ -133,7 +147,8 @@ class GatedModel(Model):
     def single_precision(self, codegen: str) -> bool:
         """Whether float32 holds every state and every sum exactly, in any order.
 
-        It does in the Loihi setting, where all numbers are whole or half, as long as they stay below 2^23.
+        It does in the Loihi setting, where all numbers are whole or half, as long as they stay below 2^23. Noise on the drive
+        is rounded to single precision.
         """
         if self.code:
             return self.code.single_precision(codegen)
@@ -149,7 +164,7 @@ class GatedModel(Model):
         exact = all(2 * value == round(2 * value) for value in fixed) and max(drive.values()) < HALVES_LIMIT
         # an update, before it is clipped
         exact &= rules.w_max + rules.eta_plus + rules.eta_minus < HALVES_LIMIT
-        return codegen != "stock" and loihi and not rules.weight_noise and not rules.theta_spread and exact
+        return codegen != "stock" and loihi and exact
 
     def create(self, stimulus, codegen, network_name="network", replicas=1, per_network=(), clock=None):
         if self.code:
@@ -173,17 +188,23 @@ class GatedModel(Model):
         require(f"circuit {self.name}", {" -> ".join(pair): weights[pair] for pair in weights}, wanted)
 
     def constants(self, first: int) -> dict[str, float]:
-        of_all = ("weight_noise",) if (self.code or self).rules.weight_noise > 0 else ()
-        of_learning = ("w_max", "eta_plus", "eta_minus") if self.circuit.reinforced else ()
-        values = {f"neurons.{name}": getattr(self.rules, name) for name in ("tau_m", "tau_s")}
+        rules, made_for = self.rules, (self.code or self).rules
+        learning = {"w_max": rules.w_max, **rules.steps(first, self.n_total)} if self.circuit.reinforced else {}
+        values = {f"neurons.{name}": getattr(rules, name) for name in ("tau_m", "tau_s")}
         for block in matrix_blocks(self.circuit):
-            names = of_learning + of_all if block.learns else of_all
-            values |= {f"{block.name}.{name}": float(getattr(self.rules, name)) for name in names}
+            constants = learning if block.learns else {}
+            if made_for.failing:
+                constants = constants | {"fail": rules.fail_backward if block.backward else rules.fail_forward}
+            values |= {f"{block.name}.{name}": float(value) for name, value in constants.items()}
+        if made_for.gates_jitter:
+            values |= {f"{GATES}.{name}": getattr(rules, name) for name in ("gate_late", "gate_missing")}
         return values
 
     def initial_state(self, weights: Matrices, codegen: str) -> dict[str, np.ndarray]:
-        state = neuron_arrays(self.circuit, self.rules, self.seed)
-        state |= {f"{name}.w": fixed.w for name, fixed in fixed_synapses(self.circuit, codegen).items()}
+        made_for = self.code or self
+        state = neuron_arrays(self.circuit, self.rules, self.seed, noisy(made_for.circuit, made_for.rules))
+        fixed = fixed_synapses(self.circuit, codegen, made_for.rules.gates_jitter)
+        state |= {f"{name}.w": synapses.w for name, synapses in fixed.items()}
         return state | {f"{block.name}.w": pack(block, weights).ravel().astype(float) for block in matrix_blocks(self.circuit)}
 
     def result(self, read: Read, n_turns: int, seconds: float) -> GatedResult:

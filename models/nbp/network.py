@@ -17,7 +17,7 @@ from brianprop.models.circuit import Circuit
 from brianprop.models.dense import any_order, dense_codeobj_class, may_rest, one_step_memory, only_where
 from brianprop.models.equations import expose_to_synapses, per_neuron, read_from_targets
 from brianprop.models.nbp import equations
-from brianprop.models.nbp.layout import Block, FixedSynapses, fixed_synapses, matrix_blocks
+from brianprop.models.nbp.layout import GATES, Block, FixedSynapses, fixed_synapses, matrix_blocks, noisy
 from brianprop.models.nbp.parameters import Rules
 
 __all__ = ["NetworkBuilder", "active_phases"]
@@ -32,7 +32,8 @@ class NetworkBuilder:
     ----------
     circuit : Circuit
     rules : Rules
-        Decides the structure of the code (the order of propagation and learning, noise or none); its numbers are set later.
+        Decides the structure of the code (the order of propagation and learning, which random numbers are drawn); its numbers
+        are set later.
     stimulus : brian2.Function
         ``stimulus(turn, i)``: 1 if source neuron i sends in that turn, else 0; turn -1 is the lead-in with the kick.
     codegen : {"stock", "dense", "cuda"}
@@ -61,7 +62,7 @@ class NetworkBuilder:
         self.weight_dtype, self.replicas = weight_dtype, replicas
         self.dense = dense_codeobj_class() if codegen == "dense" else None
         self.clock = clock or b2.Clock(rules.dt * b2.second, name="steps")
-        self.learns, self.noisy = bool(circuit.reinforced), rules.weight_noise > 0
+        self.learns, self.noisy = bool(circuit.reinforced), noisy(circuit, rules)
         self.pacing = {"period": circuit.period, "lead": circuit.lead}
         self.n_neurons = sum(population.size for population in circuit.neurons)
         self.n_sources = sum(population.size for population in circuit.sources)
@@ -75,7 +76,7 @@ class NetworkBuilder:
 
         neurons, sources = self._neurons(), self._sources()
         objects: dict[str, Any] = {"neurons": neurons, "sources": sources}
-        for name, fixed in fixed_synapses(self.circuit, self.codegen).items():
+        for name, fixed in fixed_synapses(self.circuit, self.codegen, self.rules.gates_jitter).items():
             objects[name] = self._fixed(name, fixed, sources if fixed.from_sources else neurons, neurons)
         for block in matrix_blocks(self.circuit):
             objects[block.name] = self._matrix(block, neurons)
@@ -89,16 +90,26 @@ class NetworkBuilder:
     def _neurons(self):
         import brian2 as b2
 
+        model, reset = per_neuron(equations.GATED_LIF, self.per_neuron), equations.GATED_LIF_RESET
+        if self.noisy:
+            model += equations.ARRIVALS
+        if self.rules.gates_jitter:
+            model, reset = model + equations.FATE, reset + equations.FATE_DRAW
         group = b2.NeuronGroup(
             self.replicas * self.n_neurons,
-            per_neuron(equations.GATED_LIF, self.per_neuron) + expose_to_synapses(self.exposed),
+            model + expose_to_synapses(self.exposed),
             threshold=equations.GATED_LIF_THRESHOLD,
-            reset=equations.GATED_LIF_RESET,
+            reset=reset,
+            events={"arrival": equations.ARRIVAL_EVENT} if self.noisy else None,
             method="euler",
             clock=self.clock,
             codeobj_class=self.dense,
             name="neurons",
         )
+        if self.noisy:
+            group.set_event_schedule("arrival", when="start")
+            group.run_on_event("arrival", equations.ARRIVAL_NOISE, when="start", order=1)
+        # what is added on arrival would not wake neurons that rest
         if self.dense and not self.noisy:
             may_rest(group)
             if self.weight_dtype is not None and self.replicas == 1:
@@ -129,12 +140,14 @@ class NetworkBuilder:
 
         dt = self.rules.dt * b2.second
         one_delay = np.all(fixed.delay == fixed.delay[0])
+        gates = name == GATES
+        delays = {"on_time": 0 * dt, "late": 1 * dt} if gates else int(fixed.delay[0]) * dt if one_delay else None
         synapses = b2.Synapses(
             source_group,
             neurons,
-            equations.FIXED_SYNAPSE,
-            on_pre=equations.FIXED_ON_PRE,
-            delay=int(fixed.delay[0]) * dt if one_delay else None,
+            read_from_targets(equations.GATE_SYNAPSE, self.exposed) if gates else equations.FIXED_SYNAPSE,
+            on_pre={"on_time": equations.GATE_ON_TIME, "late": equations.GATE_LATE} if gates else equations.FIXED_ON_PRE,
+            delay=delays,
             clock=self.clock,
             codeobj_class=self.dense,
             name=name,
@@ -157,28 +170,30 @@ class NetworkBuilder:
         learns = self.learns and block.learns
         one_network = self.replicas == 1
         pre, post = self._slice(block.sources), self._slice(block.targets)
-        model = equations.coincidence_model(self.circuit.reinforced, self.noisy, learns, whole=self.weight_dtype is not None)
-        # with noise, Brian2's own code runs both in one pathway, in the order that the rules say
-        two_pathways = self.dense is not None and not self.noisy
-        pathways = equations.coincidence_pathways(learns)
+        failing = self.rules.failing
+        model = equations.coincidence_model(self.circuit.reinforced, failing, learns, whole=self.weight_dtype is not None)
+        pathways = equations.coincidence_pathways(self.rules.order, failing, self.noisy, learns)
+        if self.dense is None:  # Brian2's own code is fastest in one pathway
+            pathways = {"pre": "\n".join(pathways.values())}
         synapses = b2.Synapses(
             # a slice of a group is contiguous, which the same slice of several networks is not
             neurons[pre] if one_network else neurons,
             neurons[post] if one_network else neurons,
             read_from_targets(model, self.exposed),
-            on_pre=pathways if two_pathways else equations.coincidence_on_pre(self.rules.order, self.noisy, learns),
+            on_pre=pathways,
             # one delay for all synapses: otherwise Brian2 stores one for each, and its queue is slower
-            delay=dict.fromkeys(pathways, 0 * b2.second) if two_pathways else 0 * b2.second,
+            delay=dict.fromkeys(pathways, 0 * b2.second),
             namespace=self.pacing,
             clock=self.clock,
-            codeobj_class=None if self.noisy else self.dense,
+            codeobj_class=self.dense,
             dtype=self.weight_dtype and {"w": self.weight_dtype},
             name=block.name,
         )
-        if two_pathways and learns:
-            synapses.learn.order = synapses.propagate.order + (1 if self.rules.order == "propagate-first" else -1)
+        for order, name in enumerate(pathways):
+            getattr(synapses, name).order = order
+        if self.dense and learns:
             only_where(synapses.learn, "y0_post")
-        if two_pathways and self.weight_dtype is not None and one_network:
+        if self.dense and self.weight_dtype is not None and one_network and not failing:
             any_order(synapses.propagate, parts=len(block.targets))
         if one_network:
             synapses.connect()

@@ -6,7 +6,7 @@ number of layers, and not from the arrows of a circuit::
     a^l = W^l^T h^(l-1),  h^0 = x       h^l = [a^l > theta / 2]       b^l = [lower < a^l <= upper]
     d^L                                 from the spikes of the output and the target, in two signs
     s^l = W^(l+1) (d^(l+1)_pos - d^(l+1)_neg)                          for l = L - 1 .. 1
-    d^l_pos = b^l [s^l > 0],  d^l_neg = b^l [s^l < 0]
+    d^l_pos = b^l [s^l > D],  d^l_neg = b^l [s^l < -D]                 D = 0 as published, or a dead zone
     W^l <- clip(W^l + eta h^(l-1) (d^l_pos - d^l_neg)^T)
 
 With ``propagate-first`` every s^l is computed with the weights from before the sample, with ``learn-first`` with those that
@@ -74,6 +74,7 @@ def train_turn(
     h_box: tuple[float, float] = (0, 1),
     o_box: tuple[float, float] = (0, 1),
     error: str = "box",
+    h_dead: float = 0,
 ) -> Turn:
     """One sample: forward, error, backward, update. Changes the integer arrays W1, W2, ... of shape (n_(l-1), n_l).
 
@@ -90,6 +91,8 @@ def train_turn(
     error : {"box", "margin"}
         Whether an output that is wrong errs within its box, or every output until its drive has passed its edge: the right
         one the upper, all others the lower.
+    h_dead : float
+        D, what the gradient of a hidden neuron must exceed [theta].
     """
     last = n_matrices(weights)
     h: PerLayer = [image.astype(bool)]
@@ -135,8 +138,8 @@ def train_turn(
             else:
                 first, second = (w, negative), (half, half_negative)
             ups, downs = up.astype(np.int64), down.astype(np.int64)
-            back_pos[layer - 1] = first[0] @ ups + first[1] @ downs > 0
-            back_neg[layer - 1] = second[0] @ downs + second[1] @ ups > 0
+            back_pos[layer - 1] = first[0] @ ups + first[1] @ downs > h_dead * theta
+            back_neg[layer - 1] = second[0] @ downs + second[1] @ ups > h_dead * theta
             pos[layer - 1], neg[layer - 1] = back_pos[layer - 1] & box[layer - 1], back_neg[layer - 1] & box[layer - 1]
             negative[...] = full_negative
         w[...] = full

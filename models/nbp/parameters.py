@@ -84,6 +84,23 @@ class Rules(Checked):
     """S.d. of Gaussian noise on each transmission by a synapse of a weight matrix [weight units]."""
     theta_spread: float = 0.0
     """S.d. of the thresholds of gated neurons, relative to theta."""
+    h_dead: float = 0.0
+    """What the gradient that comes back to a hidden neuron must exceed in magnitude for the neuron to learn [theta]: a
+    larger value keeps only the clear signs."""
+    w_init_gain: float = 1.0
+    """Factor on the initial weights of W2, W3, ..., before they are clipped."""
+    annealed: bool = False
+    """Whether the steps of learning fall over the whole training, epoch by epoch, from eta_plus and eta_minus to w_step."""
+    fail_forward: float = 0.0
+    """Probability that a synapse of W1, W2, ... fails to transmit a spike, drawn for each transmission."""
+    fail_backward: float = 0.0
+    """The same for the synapses that carry the gradient back."""
+    lesioned: float = 0.0
+    """Share of the gated neurons that never fire."""
+    gate_late: float = 0.0
+    """Probability that all that a gating neuron does to the layers of its phase comes a step late. The chain goes on."""
+    gate_missing: float = 0.0
+    """Probability that it does not come at all."""
 
     def __post_init__(self):
         self._require_numbers()
@@ -95,8 +112,22 @@ class Rules(Checked):
             self._require(name, getattr(self, name) > 0, "greater than 0")
         for name in ("theta", "bias", "silence"):
             self._require(name, abs(getattr(self, name)) <= LARGEST_DRIVE, f"at most {LARGEST_DRIVE:g} in magnitude")
-        for name in ("weight_noise", "theta_spread", "refractory", "eta_plus", "eta_minus", "w_init_max"):
+        for name in (
+            "weight_noise",
+            "theta_spread",
+            "refractory",
+            "eta_plus",
+            "eta_minus",
+            "w_init_max",
+            "h_dead",
+            "w_init_gain",
+        ):
             self._require(name, getattr(self, name) >= 0, "at least 0")
+        for name in ("fail_forward", "fail_backward", "lesioned", "gate_late", "gate_missing"):
+            self._require(name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
+        self._require(
+            "gate_missing", self.gate_late + self.gate_missing <= 1, f"at most 1 - gate_late = {1 - self.gate_late:g}"
+        )
         self._require("bias", self.bias < 0, "negative, since it holds layers closed")
         self._require("silence", self.silence < 0, "negative, since it cancels leaks")
         for name in ("tau_m", "tau_s"):
@@ -109,6 +140,23 @@ class Rules(Checked):
             upper = getattr(self, f"{layer}_upper")
             self._require(f"{layer}_lower", getattr(self, f"{layer}_lower") < upper, f"less than {layer}_upper = {upper:g}")
         self._require("margin", self.margin < self.theta / 2, f"less than theta / 2 = {self.theta / 2:g}")
+
+    @property
+    def failing(self) -> bool:
+        """Whether synapses fail to transmit."""
+        return self.fail_forward > 0 or self.fail_backward > 0
+
+    @property
+    def gates_jitter(self) -> bool:
+        """Whether gates come late or not at all."""
+        return self.gate_late > 0 or self.gate_missing > 0
+
+    def steps(self, n_before: int, n_total: int) -> dict[str, int]:
+        """eta_plus and eta_minus after `n_before` of the `n_total` samples of a training; annealed, they stay on the grid."""
+        etas = {"eta_plus": self.eta_plus, "eta_minus": self.eta_minus}
+        if not self.annealed:
+            return etas
+        return {name: eta - eta // self.w_step * n_before // n_total * self.w_step for name, eta in etas.items()}
 
 
 @dataclass(frozen=True)
@@ -170,18 +218,20 @@ def initial_weights(parameters: NBP, seed: int) -> dict[str, np.ndarray]:
     """Draw W1 of shape (n_in, n_1), W2 of shape (n_1, n_2), ..., and with random feedback B2 of the shape of W2, ...
 
     Normal with variance 2 / (n_pre + n_post), times theta, clipped to +-w_init_max and rounded toward zero to the grid
-    w_step (Methods, "initial weights"). The same seed gives the same weights.
+    w_step (Methods, "initial weights"). W2, W3, ... are drawn w_init_gain times larger. The same seed gives the same weights.
     """
     pairs = list(enumerate(itertools.pairwise(parameters.sizes), 1))
     rng = np.random.default_rng([seed, WEIGHT_STREAM])
-    weights = {f"W{layer}": _drawn(parameters, rng, shape) for layer, shape in pairs}
+    weights = {
+        f"W{layer}": _drawn(parameters, rng, shape, parameters.w_init_gain if layer > 1 else 1.0) for layer, shape in pairs
+    }
     if parameters.feedback == "random":
         rng = np.random.default_rng([seed, FEEDBACK_STREAM])
         weights |= {f"B{layer}": _drawn(parameters, rng, shape) for layer, shape in pairs[1:]}
     return weights
 
 
-def _drawn(parameters: NBP, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    drawn = rng.normal(0.0, math.sqrt(2 / sum(shape)), shape) * parameters.theta
+def _drawn(parameters: NBP, rng: np.random.Generator, shape: tuple[int, int], gain: float = 1.0) -> np.ndarray:
+    drawn = rng.normal(0.0, math.sqrt(2 / sum(shape)), shape) * (gain * parameters.theta)
     clipped = np.clip(drawn, -parameters.w_init_max, parameters.w_init_max)
     return (np.trunc(clipped / parameters.w_step) * parameters.w_step).astype(np.int32)

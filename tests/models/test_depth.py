@@ -124,7 +124,7 @@ def assert_spike_for_spike(sizes, n_samples, device, codegen="dense", silence=No
         result = ready.run(start, stimuli, np.arange(n_samples), n_recorded=n_samples)
     places = {population.name: place for place, population in enumerate(circuit.populations)}
     boxes = {"h_box": (parameters.h_lower, parameters.h_upper), "o_box": (parameters.o_lower, parameters.o_upper)}
-    steps = {"eta_plus": parameters.eta_plus, "eta_minus": parameters.eta_minus}
+    steps = {"eta_plus": parameters.eta_plus, "eta_minus": parameters.eta_minus, "h_dead": parameters.h_dead}
     expected, before = set(), {name: matrix.copy() for name, matrix in weights.items()}
     for number, (image, target) in enumerate(zip(images, targets, strict=True)):
         turn = oracle.train_turn(weights, image, target, order=parameters.order, error=parameters.error, **boxes, **steps)
@@ -161,6 +161,11 @@ def test_spike_for_spike_and_matrix_for_matrix(n_layers, feedback, order, rules)
 def test_spike_for_spike_with_unequal_steps_and_with_every_packet_silenced():
     assert_spike_for_spike(SIZES[3], 12, "numpy", eta_plus=4)
     assert_spike_for_spike(SIZES[2], 12, "numpy", silence="complete")
+
+
+@pytest.mark.parametrize("n_layers", [2, 3])
+def test_spike_for_spike_with_a_dead_zone(n_layers):
+    assert_spike_for_spike(SIZES[n_layers], 24, "numpy", h_dead=0.05, **MARGINS)
 
 
 def test_spike_for_spike_in_dense_code():

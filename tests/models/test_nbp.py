@@ -296,7 +296,7 @@ def test_more_general_code_gives_the_same_bit_for_bit(digits):
     plain = NBP(**DIGITS)
     weights = restless_weights(plain)
     circuit, expected = simulate(plain, weights, images[:60], targets[:60])
-    for change in ({"theta_spread": 0.2}, {"weight_noise": 40.0}):
+    for change in ({"theta": 900.3}, {"weight_noise": 40.0}):
         other = dataclasses.replace(plain, **change)
         model = GatedModel(circuit, plain, code=GatedModel(training_circuit(other), other))
         assert (

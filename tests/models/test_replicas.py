@@ -190,7 +190,7 @@ def test_constants_become_each_neurons_own():
     assert "left = 1 - annealed * (n_before + turn) / n_total : 1\n" in own
     assert shared_dependents(ANNEALING, {"annealed"}) == {"annealed", "left"}
     assert per_neuron(GATED_LIF, ()) == GATED_LIF
-    model = read_from_targets(coincidence_model((5, 7), noisy=False), {"eta_plus"})
+    model = read_from_targets(coincidence_model((5, 7), failing=False), {"eta_plus"})
     assert "eta_plus = own_eta_plus_post : 1\n" in model
     assert "w_max : 1 (shared, constant)" in model
     assert "rate = (eta_plus + eta_minus) * r - eta_minus : 1\n" in model
