@@ -268,6 +268,8 @@ class Circuit:
         samples: np.ndarray | None = None,
         *,
         seed: int = 0,
+        first: int = 0,
+        n_total: int | None = None,
     ) -> brian2.Network:
         """The Brian2 objects of the circuit, to add monitors to and to run on any device that is set.
 
@@ -283,6 +285,8 @@ class Circuit:
             Which sample each turn presents (default: each once).
         seed : int
             Seed of noise and of drawn thresholds, where there are any.
+        first, n_total : int
+            Samples that were learned before these, and samples of the whole training; needed where steps fall over it.
 
         Returns
         -------
@@ -300,9 +304,9 @@ class Circuit:
         from brianprop.models.simulation.network import create
 
         circuit: Any = self  # a type checker takes this file for two modules, models.circuit and brianprop.models.circuit
-        model = GatedModel(circuit, rules, seed)
+        model = GatedModel(circuit, rules, seed, n_total=n_total)
         by_pair = matrices(circuit, dict(weights)) if all(isinstance(name, str) for name in weights) else dict(weights)
-        return create(model, by_pair, model.stimuli(dict(stimuli)), samples, noise_seed=seed)
+        return create(model, by_pair, model.stimuli(dict(stimuli)), samples, noise_seed=seed, first=first)
 
     def duration(self, rules: Rules, n_turns: int) -> Any:
         """The time of a number of turns, with the lead-in before them, as a quantity of Brian2."""
