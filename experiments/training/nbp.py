@@ -13,6 +13,7 @@ from brianprop.experiments.data import encoding
 from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.training.circuit import CircuitOptions
 from brianprop.experiments.training.gated import GatedTrainer
+from brianprop.experiments.training.options import repeated
 from brianprop.experiments.training.trainer import JITTER_STREAM
 from brianprop.models.model import Weights
 from brianprop.models.nbp.parameters import NBP, Rules, initial_weights
@@ -28,6 +29,8 @@ class TrainNBP(CircuitOptions):
 
     hidden: tuple[int, ...] = (400,)
     """Number of hidden neurons, one number for each hidden layer."""
+    layers: int = 1
+    """How often the layers of --hidden follow each other: --hidden 400 --layers 3 are three layers of 400."""
     crop: int | None = None
     """Pixels to cut off each side (default: 4 for mnist, 0 for others)."""
     binarise: tuple[float, ...] = (0.5,)
@@ -42,10 +45,10 @@ class TrainNBP(CircuitOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        self._require_whole(hidden=1, jitter=0)
+        self._require_whole(hidden=1, layers=1, jitter=0)
 
     def parameters(self, n_in: int, n_out: int) -> NBP:
-        return NBP(**dataclasses.asdict(self.rules), n_in=n_in, hidden=self.hidden, n_out=n_out)
+        return NBP(**dataclasses.asdict(self.rules), n_in=n_in, hidden=repeated(self.hidden, self.layers), n_out=n_out)
 
     def training(self) -> dict:
         return super().training() | {"record_spikes": self.record_spikes, "jitter": self.jitter}

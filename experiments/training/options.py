@@ -10,7 +10,10 @@ from typing import Any, ClassVar
 from brianprop.models.errors import ParameterError
 from brianprop.models.parameters import LARGEST_INT
 
-__all__ = ["Message", "TrainOptions"]
+__all__ = ["Message", "TrainOptions", "repeated"]
+
+#: Largest number of hidden layers: more must be a mistake.
+MOST_LAYERS = 1000
 
 #: Called with a line of text for the user.
 Message = Callable[[str], None]
@@ -89,3 +92,19 @@ class TrainOptions:
     def training(self) -> dict:
         """Entries of the table ``training`` of config.json that only this system has."""
         return {}
+
+
+def repeated(hidden: tuple[int, ...], layers: int) -> tuple[int, ...]:
+    """The sizes of all hidden layers: those in `hidden`, `layers` times.
+
+    Raises
+    ------
+    ParameterError
+        When these are more than 1000 layers.
+    """
+    if len(hidden) * layers > MOST_LAYERS:
+        raise ParameterError(
+            f"Parameter layers = {layers!r} makes {len(hidden) * layers} hidden layers; at most {MOST_LAYERS} are possible. "
+            "Set fewer --layers."
+        )
+    return hidden * layers

@@ -12,6 +12,7 @@ import numpy as np
 from brianprop.analysis.activity import answer
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.training.circuit import CircuitOptions, CircuitTrainer, circuit_memory
+from brianprop.experiments.training.options import repeated
 from brianprop.experiments.training.trainer import Learned, cross_entropy, recording_of
 from brianprop.models.model import Stimuli, Weights
 from brianprop.models.simulation.simulator import Progress
@@ -29,12 +30,20 @@ class TrainSSNN(CircuitOptions):
 
     hidden: tuple[int, ...] = (200,)
     """Number of hidden neurons, one for each hidden layer."""
+    layers: int = 1
+    """How often the layers of --hidden follow each other: --hidden 400 --layers 3 are three layers of 400."""
     rules: SSNNRules = dataclasses.field(default_factory=SSNNRules)
     """Parameters of neurons, learning, regularisation and weights."""
 
+    def __post_init__(self):
+        super().__post_init__()
+        self._require_whole(layers=1)
+
     def parameters(self, n_in: int, n_out: int) -> SSNN:
         events = event_frames.is_events(self.dataset)
-        return SSNN(**dataclasses.asdict(self.rules), n_in=n_in, hidden=self.hidden, n_out=n_out, events=events)
+        return SSNN(
+            **dataclasses.asdict(self.rules), n_in=n_in, hidden=repeated(self.hidden, self.layers), n_out=n_out, events=events
+        )
 
     @property
     def bins(self) -> int:

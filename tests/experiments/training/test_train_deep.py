@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from conftest import assert_same_run, back_to, comparable_metrics
 from brianprop.analysis.runs import Run
 from brianprop.analysis.sweeps import SweepDirectory
 from brianprop.experiments.cli.main import main
+from brianprop.experiments.training.ann import TrainANN
 from brianprop.experiments.training.commands import evaluate, resume, train
 from brianprop.experiments.training.nbp import TrainNBP
 from brianprop.experiments.training.replicas import train_replicas
+from brianprop.experiments.training.ssnn_bp import TrainSSNN
 from brianprop.models.errors import ParameterError
 from brianprop.models.nbp import oracle
 from brianprop.models.nbp.circuit import training_circuit
@@ -163,7 +166,7 @@ def test_layers_are_an_axis_of_a_sweep(tmp_path):
     description.write_text(
         'system = "nbp"\nseeds = 1\n[base]\ndataset = "digits"\nepochs = 1\nsamples = 4\nvalidation = 2\ntest_samples = 2\n'
         'device = "numpy"\n[axes]\nfeedback = ["transpose", "random"]\n'
-        'layers = { values = ["8", "8-6"], set = { hidden = [8, [8, 6]] } }\n'
+        'shape = { values = ["8", "8-6"], set = { hidden = [8, [8, 6]] } }\n'
     )
     assert main(["sweep", str(description), "--workers", "1", "--out", str(tmp_path / "sweep")]) == 0
     runs = [Run.open(path) for path in (tmp_path / "sweep" / "points").iterdir()]
@@ -206,3 +209,12 @@ def test_runs_of_one_hidden_layer_from_before_are_read(tmp_path):
 def test_empty_layers_are_refused(hidden, tmp_path):
     with pytest.raises(ParameterError, match="hidden"):
         TrainNBP(tmp_path / "run", hidden=hidden)
+
+
+def test_layers_repeat_the_hidden_layers():
+    for options in (TrainNBP, TrainSSNN, TrainANN):
+        assert options(Path("run"), hidden=(6, 4), layers=2).parameters(9, 3).hidden == (6, 4, 6, 4)
+        with pytest.raises(ParameterError, match=r"layers = 0 must be at least 1; set --layers"):
+            options(Path("run"), layers=0)
+        with pytest.raises(ParameterError, match=r"layers = 1000 makes 2000 hidden layers"):
+            options(Path("run"), hidden=(6, 4), layers=1000).parameters(9, 3)
