@@ -37,6 +37,7 @@ def blocks(text: str, language: str) -> list[str]:
         ("circuits.md", "A gated circuit as data"),
         ("circuits.md", "Dense code in any Brian2 script"),
         ("brian2-device.md", "How to use it"),
+        ("python.md", "An estimator"),
     ],
 )
 def test_scripts_run_and_print_what_is_written(page, section, tmp_path):

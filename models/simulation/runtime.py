@@ -7,7 +7,8 @@ import time
 import numpy as np
 
 from brianprop.models.model import Model
-from brianprop.models.simulation.generate import brian2_device, stimulus_function
+from brianprop.models.simulation.generate import brian2_device
+from brianprop.models.simulation.network import create
 from brianprop.models.simulation.simulator import Simulator
 
 __all__ = ["RuntimeSimulator"]
@@ -34,18 +35,10 @@ class RuntimeSimulator(Simulator):
     def _run(self, weights, stimuli, samples, noise_seed, n_recorded, first, progress):
         model = self.model
         with brian2_device(self._target) as b2:
-            stimulus = stimulus_function(model, stimuli.rows, stimuli.order(samples))
-            objects = model.create(stimulus, "stock", network_name="network*")
-            for name, value in self._values(weights, len(samples), n_recorded, noise_seed, first).items():
-                owner, variable = name.split(".")
-                objects[owner].variables[variable].set_value(value)
-            b2.seed(noise_seed)
+            network = create(model, weights, stimuli, samples, noise_seed=noise_seed, first=first)
             start = time.perf_counter()
-            network, dt, period = objects["network"], model.dt * b2.second, model.period
-            if isinstance(period, str):
-                owner, _, name = period.partition(".")
-                period = int(np.asarray(objects[owner].variables[name].get_value()).item())
-            monitors = [objects[name] for name in model.monitors]
+            dt, period = model.dt * b2.second, model.turn_steps
+            monitors = [network[name] for name in model.monitors]
             if n_recorded <= 0:
                 for monitor in monitors:
                     monitor.active = False
@@ -66,6 +59,6 @@ class RuntimeSimulator(Simulator):
 
             def read(name: str) -> np.ndarray:
                 owner, variable = name.split(".")
-                return np.array(objects[owner].variables[variable].get_value())
+                return np.array(network[owner].variables[variable].get_value())
 
             return self.model.result(read, len(samples), seconds)
