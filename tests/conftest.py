@@ -1,5 +1,6 @@
 """What the tests share: data on disk, small circuits, and the digits as a circuit sees them."""
 
+import csv
 import gc
 import os
 import shutil
@@ -137,8 +138,18 @@ def assert_predictions_are_those_of_the_metrics(run: Run):
     assert run.finished and run.load_predictions() is None
     evaluate(run.path, epoch=run.epochs)  # a checkpoint that is named adds nothing
     assert run.load_predictions() is None
-    evaluate(run.path)
+    table = run.path.with_suffix(".csv")
+    evaluate(run.path, predictions=table)
     assert (run.path / "predictions.npz").read_bytes() == data
+    rows, classes = list(csv.DictReader(table.open())), run.config["dataset"]["classes"]
+    assert [int(row["image"]) for row in rows] == list(range(len(rows)))
+    for column, name in (("label", "target"), *((f"answer_{readout}", readout) for readout in SYSTEMS[run.system].readouts)):
+        assert [row[column] for row in rows] == [str(classes[index]) for index in kept[name]]
+    images = run.load_images()
+    assert images is not None
+    for name in SYSTEMS[run.system].answers:
+        for number, values in enumerate(images[name]):
+            assert [float(rows[number][f"{name}_{label}"]) for label in classes] == values.tolist()
 
 
 def back_to(run: Run, path: Path, epoch: int) -> Run:

@@ -51,7 +51,8 @@ class Trains:
 
 
 def _unknown(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
-    return (np.full(recording.n_samples, -1),) * 2
+    unknown = np.full(recording.n_samples, -1)
+    return unknown, unknown
 
 
 def spike_trains(recording: Recording, dt: float, read: Read = _unknown) -> Trains:
@@ -91,7 +92,8 @@ def spike_trains(recording: Recording, dt: float, read: Read = _unknown) -> Trai
         np.stack([begins, begins + recording.period * dt], axis=1),
         np.array(training_epoch, int),
         np.array(turn, int),
-        *(np.concatenate(columns).astype(int) for columns in zip(*told, strict=True)),
+        np.concatenate([target for target, _ in told]),
+        np.concatenate([answer for _, answer in told]),
         end * dt,
         dt,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +55,9 @@ class GatedSystem(System):
         circuit = self.circuit(parameters)
         sizes = {population.name: population.size for population in circuit.populations}
         return Layout(sizes, (circuit.period, self.inference_circuit(parameters).period))
+
+    def chosen(self, answers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {"spikes": np.argmax(answers["spikes"], axis=1), "membrane": np.argmax(answers["drive"], axis=1)}
 
     def turns(self, parameters: Any, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         circuit = self.circuit(parameters)

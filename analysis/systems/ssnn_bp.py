@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +43,11 @@ class SSNNSystem(System):
         from brianprop.models.ssnn_bp.model import SSNNModel
 
         return Layout(dict(SSNNModel(parameters, learns=True).populations), (parameters.steps,))
+
+    def chosen(self, answers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        from brianprop.analysis.activity import answer
+
+        return {"spikes": answer(answers["counts"], answers["membrane"]), "rates": np.argmax(answers["rates"], axis=1)}
 
     def turns(self, parameters: SSNN, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         from brianprop.analysis.activity import most_spikes, targets

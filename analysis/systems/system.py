@@ -117,6 +117,13 @@ class System(ABC):
         """What a recording of a network may hold, or None if the network has no spikes."""
         return None
 
+    def chosen(self, answers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The classes answered, class indices (n,) by readout, from the arrays that `answers` names, of shape (n, n_out).
+
+        Here the largest value of the last array decides the last readout.
+        """
+        return {self.readouts[-1]: np.argmax(answers[self.answers[-1]], axis=1)}
+
     def turns(self, parameters: Any, recording: Recording) -> tuple[np.ndarray, np.ndarray]:
         """The target and the answer of each recorded sample, as its spikes tell them.
 

@@ -16,7 +16,7 @@ from brianprop.experiments.cli.commands.figures import Compare, Energy, Figures,
 from brianprop.experiments.cli.commands.info import Info
 from brianprop.experiments.cli.commands.reproduce import Reproduce
 from brianprop.experiments.cli.commands.sweeps import Sweep
-from brianprop.experiments.cli.commands.training import Evaluate, Resume, Train
+from brianprop.experiments.cli.commands.training import Evaluate, Predict, Resume, Train
 from brianprop.experiments.sweeps import COMMANDS as SWEEP_COMMANDS
 from brianprop.models.errors import ParameterError, did_you_mean
 
@@ -27,6 +27,7 @@ COMMANDS: dict[str, type] = {
     "train": Train,
     "resume": Resume,
     "evaluate": Evaluate,
+    "predict": Predict,
     "figures": Figures,
     "compare": Compare,
     "table": Table,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from brianprop.analysis.runs import Run, as_json, require_vacant
 from brianprop.analysis.runs.json_files import RESTORE
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.dataset import Part
@@ -17,6 +18,7 @@ from brianprop.experiments.environment import describe
 from brianprop.experiments.training.data import ARRAYS, Data, data_options, load_data
 from brianprop.experiments.training.loop import Training
 from brianprop.experiments.training.options import Message, TrainOptions
+from brianprop.experiments.training.predictions import require_table, write_predictions
 from brianprop.experiments.training.systems import trainer_of
 from brianprop.experiments.training.trainer import Trainer, metrics_row
 from brianprop.experiments.training.weights import read_weights
@@ -258,6 +260,8 @@ def evaluate(
     DataError, RunError, BuildError
         One sentence that names the value, the place and the remedy.
     """
+    if predictions is not None:
+        require_table(predictions := Path(predictions))
     run = Run.open(path)
     weights = run.load_weights() if epoch is None else run.load_checkpoint(epoch)[1]
     # what an older run lacks is added where the answers are those that its training would have given
@@ -285,6 +289,10 @@ def evaluate(
     trainer = trainer_of(run.system)(parameters, settings, {split: part}, message)
     with contextlib.closing(trainer):
         scores, seconds = trainer.score(weights, split, epoch)
+        if predictions is not None:
+            answers = trainer.images(weights, epoch, len(part.labels))  # the same answers: their noise has the same seed
+            classes = run.config["dataset"]["classes"]
+            write_predictions(predictions, SYSTEMS[run.system], classes, answers, [classes[label] for label in part.labels])
         if completes:
             try:
                 run.save_predictions({"target": part.labels, **trainer.predict(weights, split, epoch)})

@@ -1,6 +1,6 @@
 """The commands of ``brianprop``: dataclasses whose fields are the options, and whose call runs the command.
 
-training.py    train, resume, evaluate
+training.py    train, resume, evaluate, predict
 figures.py     figures, compare, table, energy
 reproduce.py   reproduce
 sweeps.py      sweep run, resume, status, table, figures, presets

@@ -1,4 +1,4 @@
-"""Commands that train and evaluate: ``train``, ``resume``, ``evaluate``."""
+"""Commands that train and evaluate: ``train``, ``resume``, ``evaluate``, ``predict``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from brianprop.experiments.training.options import TrainOptions
 from brianprop.experiments.training.systems import options_of
 from brianprop.models.errors import ParameterError
 
-__all__ = ["Evaluate", "Resume", "Train"]
+__all__ = ["Evaluate", "Predict", "Resume", "Train"]
 
 if TYPE_CHECKING:
     AnySystem = TrainOptions
@@ -93,10 +93,33 @@ class Evaluate:
     """Where the data set lies now, such as a folder that was moved (default: as in the training). It must be the same data."""
     data_dir: Path | None = None
     """Where to look for a data set that is named (default: as in the training)."""
+    predictions: Path | None = None
+    """CSV file to write, with a row for each image: its label, the answer, and what the output neuron of each class tells."""
 
     def __call__(self) -> None:
         from brianprop.experiments.training.commands import evaluate
 
-        where = {"dataset": self.dataset, "data_dir": self.data_dir}
-        for name, value in evaluate(self.run, self.split, self.epoch, print, self.device, self.replicas, **where).items():
+        options = {"dataset": self.dataset, "data_dir": self.data_dir, "predictions": self.predictions}
+        for name, value in evaluate(self.run, self.split, self.epoch, print, self.device, self.replicas, **options).items():
             print(f"{name:18} {value:.6g}" if isinstance(value, float) else f"{name:18} {value}")
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Let the network of a finished run answer to images of one's own, and write the answers as a table."""
+
+    run: tyro.conf.Positional[Path]
+    """Run directory."""
+    file: tyro.conf.Positional[Path]
+    """Images: an .npz file with an array images (and perhaps labels), an .npy file, or an IDX file, plain or .gz. Their size is
+    that of the training images, before cropping."""
+    out: Path
+    """CSV file to write, with a row for each image: the answer, and what the output neuron of each class tells."""
+    device: Device | None = None
+    """Where to simulate (default: where the run was trained)."""
+
+    def __call__(self) -> None:
+        from brianprop.experiments.estimators.files import predict
+
+        path, accuracy = predict(self.run, self.file, self.out, self.device)
+        print(path if accuracy is None else f"{path} ({100 * accuracy:.2f} % right)")
