@@ -11,6 +11,7 @@ import tyro
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.cli import options
 from brianprop.experiments.cli.commands.benchmarks import BENCHMARKS, Benchmark
+from brianprop.experiments.cli.commands.cache import Cache
 from brianprop.experiments.cli.commands.export import Export
 from brianprop.experiments.cli.commands.figures import Compare, Energy, Figures, Table
 from brianprop.experiments.cli.commands.info import Info
@@ -36,11 +37,12 @@ COMMANDS: dict[str, type] = {
     "sweep": Sweep,
     "energy": Energy,
     "benchmark": Benchmark,
+    "cache": Cache,
     "info": Info,
 }
 
 #: What may follow a command that has commands of its own. Any other word after ``sweep`` is the source of a sweep to run.
-BELOW = {"train": tuple(SYSTEMS), "benchmark": tuple(BENCHMARKS)}
+BELOW = {"train": tuple(SYSTEMS), "benchmark": tuple(BENCHMARKS), "cache": ("show", "prune")}
 
 DESCRIPTION = (
     "Backpropagation written as spiking circuits in Brian2. 'brianprop COMMAND --help' lists the options of a command. With "

@@ -25,6 +25,7 @@ from brianprop.models.cache import exclusive, private_folder
 from brianprop.models.errors import BuildError, reason
 from brianprop.models.files import atomic_write, sync_folder
 from brianprop.models.model import Model
+from brianprop.models.pruning import DAY, bound, prune, touch
 from brianprop.models.simulation import cuda
 from brianprop.models.simulation.compiler import compile_cpp, compiler, flags, instruction_set, link_flags
 from brianprop.models.simulation.generate import CUDA, generate
@@ -58,18 +59,21 @@ def cached_build(model: Model, codegen: str, message: Message = lambda text: Non
     BuildError
         When the code cannot be generated or compiled, or the cache cannot be used.
     """
+    most = bound()
     try:
         builds = private_folder("builds")
         code = _known_code(model, codegen)
         if code is not None:
             folder = builds / _key(codegen, code)
             if folder.exists() and not _fault(folder):
+                touch(folder)
                 return folder
         _require_executable(builds)
         with Scratch(builds) as unfinished:
             project = unfinished / "project"
             generated = _unpack(model, codegen, project)
             if generated is None:
+                message(f"Generating the code of the circuit {model.name} ...")
                 project.mkdir(exist_ok=True)
                 generated = generate(project, model, codegen)
             code = _digest_of_project(project)
@@ -80,12 +84,18 @@ def cached_build(model: Model, codegen: str, message: Message = lambda text: Non
                 if folder.exists() and not fault:
                     return folder
                 again = f" anew, since the one in the cache is damaged ({fault})" if fault else ""
-                message(f"Building the circuit {model.name}{again} ({codegen} code, once per configuration) ...")
+                message(
+                    f"Building the circuit {model.name}{again} ({codegen} code, once per configuration; half a minute or more) "
+                    "..."
+                )
+                start = time.perf_counter()
                 _compile(project, codegen, generated)
+                message(f"Built in {time.perf_counter() - start:.0f} s.")
                 if folder.exists():
                     folder.rename(unfinished / "damaged")
                 project.rename(folder)
                 sync_folder(builds)
+        prune(size=most, in_use=DAY)
     except OSError as error:
         raise BuildError(
             f"Cannot write the build cache {builds} ({reason(error)}); free space or set $BRIANPROP_CACHE to another folder."

@@ -15,6 +15,7 @@ import numpy as np
 
 from brianprop.models.errors import RunError, reason
 from brianprop.models.model import Model
+from brianprop.models.pruning import touch
 from brianprop.models.simulation.builds import cached_build, read_manifest
 from brianprop.models.simulation.generate import CUDA
 from brianprop.models.simulation.scratch import Scratch
@@ -52,6 +53,7 @@ class StandaloneSimulator(Simulator):
     def _run(self, weights, stimuli, samples, noise_seed, n_recorded, first, progress):
         n_turns = samples.shape[-1]
         results = None
+        touch(self.folder)  # so that the cache is not emptied of what is used
         try:
             results = Path(tempfile.mkdtemp(dir=self._scratch.path, prefix="run-"))
             arguments = []

@@ -6,6 +6,7 @@ reproduce.py   reproduce
 sweeps.py      sweep run, resume, status, table, figures, presets
 export.py      export
 benchmarks.py  benchmark
+cache.py       cache show, prune
 info.py        info
 
 A new command is a class in one of these files or in a new one, and a line in `experiments.cli.parser`. Only what its options

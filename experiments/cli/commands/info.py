@@ -60,4 +60,6 @@ def _cache() -> str:
     from brianprop.models.cache import cache_root
 
     root = cache_root()
-    return f"{root} ({len(list((root / 'builds').glob('*/manifest.json')))} builds)"
+    builds = len(list((root / "builds").glob("*/manifest.json")))
+    n_bytes = sum(path.stat().st_size for path in root.rglob("*") if path.is_file() and not path.is_symlink())
+    return f"{root} ({builds} builds; {n_bytes / 1e6:.1f} MB, downloads included; 'brianprop cache prune' makes it smaller)"
