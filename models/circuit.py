@@ -13,7 +13,7 @@ from functools import cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from brianprop.models.errors import ParameterError
+from brianprop.models.errors import ParameterError, did_you_mean
 
 if TYPE_CHECKING:
     import brian2
@@ -228,6 +228,11 @@ class Circuit:
                     )
 
     def __getitem__(self, name: str) -> Population:
+        if name not in self._by_name:
+            raise ParameterError(
+                f"Circuit {self.name} has no population {name!r}; use one of {', '.join(self._by_name)}."
+                f"{did_you_mean(name, self._by_name)}"
+            )
         return self._by_name[name]
 
     @cached_property

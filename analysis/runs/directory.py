@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from brianprop.analysis.runs import checks
 from brianprop.analysis.runs.json_files import RESTORE, Section, read_json
 from brianprop.analysis.runs.lock import locked
-from brianprop.analysis.runs.metrics import read_metrics, write_metrics
+from brianprop.analysis.runs.metrics import read_metrics, write_json_lines, write_metrics
 from brianprop.analysis.runs.older import upgrade_hidden
 from brianprop.analysis.runs.vacancy import require_vacant
 from brianprop.analysis.runs.values import from_json
@@ -224,6 +224,7 @@ class RunDirectory:
 
     def _write_metrics(self, rows: list[dict]) -> None:
         write_metrics(self.path / "metrics.csv", SYSTEMS[self.system].columns, rows)
+        write_json_lines(self.path / "metrics.jsonl", rows)
 
     def _write_json(self, name: str, value: Mapping) -> None:
         write_text(self.path / name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

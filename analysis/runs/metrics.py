@@ -1,9 +1,10 @@
-"""The file metrics.csv of a run: one row per epoch and split."""
+"""The files metrics.csv of a run, one row per epoch and split, and metrics.jsonl, one line per epoch."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from brianprop.analysis.runs.checks import shown
 from brianprop.models.errors import RunError
 from brianprop.models.files import write_text
 
-__all__ = ["SPLITS", "read_metrics", "write_metrics"]
+__all__ = ["SPLITS", "read_metrics", "write_json_lines", "write_metrics"]
 
 #: Splits of a data set.
 SPLITS = ("train", "validation", "test")
@@ -62,6 +63,18 @@ def write_metrics(path: Path, columns: Sequence[str], rows: Iterable[dict]) -> N
         values = [TYPES.get(column, float)(row[column]) for column in columns]
         writer.writerow([repr(value) if isinstance(value, float) else value for value in values])
     write_text(path, text.getvalue())
+
+
+def write_json_lines(path: Path, rows: Iterable[dict]) -> None:
+    """Write rows for tools that follow a training: a line of JSON per epoch, with an object for each split.
+
+    Nothing here reads this file; it is written anew with metrics.csv.
+    """
+    epochs: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        values = {name: TYPES.get(name, float)(value) for name, value in row.items() if name not in ("epoch", "split")}
+        epochs.setdefault(int(row["epoch"]), {})[row["split"]] = values
+    write_text(path, "".join(json.dumps({"epoch": epoch, **splits}) + "\n" for epoch, splits in epochs.items()))
 
 
 def _row(cells: list[str], columns: Sequence[str]) -> dict:

@@ -7,6 +7,7 @@
       environment.json    versions, compiler, processor
       metrics.csv         one row per epoch and split, columns as the system has them
       checkpoints/        epoch_0000.npz (initial weights), epoch_0001.npz, ...
+      metrics.jsonl       the same, a line of JSON per epoch, for tools that follow a training
       weights.npz         final weights, W1, W2, ... of shape (n_pre, n_post), and biases b1, b2, ... if there are any
       raster.npz          spikes of the first samples of one epoch; spikes.npz: of the whole training, on request
       images.npz          a few test images with the answers to them, arrays as the system has them

@@ -387,9 +387,9 @@ def reading_alone(monkeypatch):
                 make()
         return []
 
-    def write_here(run, to, path):
+    def write_here(run, kind, path, per_turn):
         try:
-            write.write(run, to, path)
+            write.write(run, kind, path, per_turn)
         except Exception as error:  # as what ends the process that writes
             raise OSError(f"the process that writes failed: {error}") from error
 

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from conftest import ann_run
 
 from brianprop.analysis.runs import Recording, Run, as_json, require_vacant
 from brianprop.analysis.runs.directory import FORMAT
@@ -497,3 +498,13 @@ def test_a_place_that_may_not_be_written_is_refused_before_data_are_read(tmp_pat
             [sys.executable, "-c", code, str(place)], capture_output=True, text=True, cwd=Path(__file__).parents[3]
         )
         assert "choose a path where you may write" in done.stdout and not done.stderr
+
+
+def test_a_line_of_json_per_epoch_follows_the_metrics(tmp_path):
+    run = ann_run(tmp_path / "run", epochs=3)
+    for done in (3, 2):
+        run.truncate_metrics(done)
+        lines = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+        assert [line["epoch"] for line in lines] == list(range(1, done + 1))
+        rows = [{"epoch": line["epoch"], "split": split, **line[split]} for line in lines for split in line if split != "epoch"]
+        assert rows == run.metrics()
