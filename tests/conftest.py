@@ -1,5 +1,6 @@
 """What the tests share: data on disk, small circuits, and the digits as a circuit sees them."""
 
+import gc
 import os
 import shutil
 import signal
@@ -40,6 +41,14 @@ def pytest_configure():
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_collection_finish():
+    """What libraries hold is left out of garbage collections: the runtime asks for three in each of its many short runs."""
+    import brian2  # noqa: F401 - nearly all workers need it
+
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

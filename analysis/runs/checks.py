@@ -164,6 +164,10 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _is_share(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
 
@@ -206,6 +210,10 @@ SCHEMA: dict[str, dict[str, Check]] = {
             "rows and columns",
         ),
         "sha256": TEXT,
+        "pixel_range": (
+            lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_finite, value)) and value[0] <= value[1],
+            "two numbers in ascending order",
+        ),
     },
     "training": {
         "epochs": _whole(1),

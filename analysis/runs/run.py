@@ -20,10 +20,12 @@ never a part.
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -36,6 +38,9 @@ from brianprop.analysis.systems import SYSTEMS
 from brianprop.models.errors import RunError
 from brianprop.models.files import atomic_write, cannot_write
 from brianprop.models.weights import layout_fault, value_fault
+
+if TYPE_CHECKING:
+    from brianprop.experiments.estimators.classifier import Classifier
 
 __all__ = ["Run"]
 
@@ -68,6 +73,19 @@ class Run(RunDirectory):
         spikes_kept = not self.config["training"].get("record_spikes") or (self.path / "spikes.npz").is_file()
         whole = self.epochs in self.checkpoints and images is not None and spikes_kept
         return whole and self.scored_epochs >= self.epochs
+
+    def classifier(self) -> Classifier:
+        """The trained network as an estimator after scikit-learn, see `experiments.estimators`.
+
+        Raises
+        ------
+        RunError
+            When the run is not finished, a file is damaged, or its system has no estimator.
+        """
+        name = SYSTEMS[self.system].estimator
+        if name is None:
+            raise RunError(f"{self.path} is of the system {self.system}, which has no estimator; use 'brianprop evaluate'.")
+        return pkgutil.resolve_name(name).from_run(self)
 
     def set_epochs(self, epochs: int) -> None:
         """Change the number of epochs to train, never to fewer than are done.

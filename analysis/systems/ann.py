@@ -30,6 +30,7 @@ class ANNSystem(System):
     readouts = ("rates",)
     options = "brianprop.experiments.training.ann:TrainANN"
     trainer = "brianprop.experiments.training.ann:ANNTrainer"
+    estimator = "brianprop.experiments.estimators.ann:ANNClassifier"
 
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
         from brianprop.analysis.figures.classes import class_names

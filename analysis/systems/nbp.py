@@ -24,6 +24,7 @@ class NBPSystem(GatedSystem):
     parameters = NBP
     options = "brianprop.experiments.training.nbp:TrainNBP"
     trainer = "brianprop.experiments.training.nbp:NBPTrainer"
+    estimator = "brianprop.experiments.estimators.nbp:NBPClassifier"
 
     def circuit(self, parameters: NBP) -> Circuit:
         return training_circuit(parameters)

@@ -35,6 +35,7 @@ class SSNNSystem(System):
     readouts = ("spikes", "rates")
     options = "brianprop.experiments.training.ssnn_bp:TrainSSNN"
     trainer = "brianprop.experiments.training.ssnn_bp:SSNNTrainer"
+    estimator = "brianprop.experiments.estimators.ssnn_bp:SSNNClassifier"
 
     def layout(self, parameters: SSNN) -> Layout:
         from brianprop.models.ssnn_bp.model import SSNNModel

@@ -58,6 +58,8 @@ class System(ABC):
     options, trainer : str
         Where to find the options of a training, a subclass of `experiments.training.options.TrainOptions`, and what trains, a
         subclass of `experiments.training.trainer.Trainer`: as ``module:name``, since analysis imports no experiments.
+    estimator : str or None
+        Where to find the estimator, a subclass of `experiments.estimators.classifier.Classifier`, if there is one.
     """
 
     name: ClassVar[str]
@@ -68,6 +70,7 @@ class System(ABC):
     readouts: ClassVar[tuple[str, ...]]
     options: ClassVar[str]
     trainer: ClassVar[str]
+    estimator: ClassVar[str | None] = None
 
     def epochs_matter(self, settings: dict) -> bool:
         """Whether the number of epochs of a training with these parameters changes the epochs themselves.

@@ -176,6 +176,10 @@ class CircuitTrainer(Trainer, Generic[M, R]):
     def predict(self, weights: Weights, split: str, epoch: int) -> dict[str, np.ndarray]:
         return self.chosen(self.answers(weights, split, epoch, None))
 
+    def close(self) -> None:
+        for made in self._simulators.values():
+            made.close()
+
     def _simulator(self, learns: bool) -> Any:
         # not a cached_property: up to Python 3.11 its lock is shared by all instances, and trainings in lockstep would deadlock
         if learns not in self._simulators:

@@ -120,7 +120,7 @@ class GatedTrainer(CircuitTrainer[GatedModel, GatedResult]):
         )
 
     def images(self, weights: Weights, epoch: int, first: int) -> dict[str, np.ndarray]:
-        result, test = self.answers(weights, "test", epoch, first), self.parts["test"]
+        result, test = self.answers(weights, self.shown, epoch, first), self.parts[self.shown]
         return {
             "images": test.images[:first],
             "target": test.labels[:first],

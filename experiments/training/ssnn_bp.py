@@ -127,7 +127,7 @@ class SSNNTrainer(CircuitTrainer[SSNNModel, SSNNResult]):
         )
 
     def images(self, weights: Weights, epoch: int, first: int) -> dict[str, np.ndarray]:
-        result, test = self.answers(weights, "test", epoch, first), self.parts["test"]
+        result, test = self.answers(weights, self.shown, epoch, first), self.parts[self.shown]
         images = test.images[:first]
         return {
             "images": event_frames.rates(images, self.parameters.steps) if self.parameters.events else images,

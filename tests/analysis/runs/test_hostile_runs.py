@@ -40,6 +40,9 @@ class Pretended:
     def __init__(self, model, **_):
         self.model = model
 
+    def close(self):
+        """It has no files."""
+
     def run(self, weights, stimuli, samples, *, n_recorded=0, **_):
         n = len(samples)
         if isinstance(self.model, GatedModel):
