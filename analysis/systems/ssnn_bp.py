@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from brianprop.analysis.energy.counts import Counts
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
+    from brianprop.models.feedforward import Layer
+    from brianprop.models.model import Weights
 
 __all__ = ["SSNNSystem"]
 
@@ -33,6 +35,11 @@ class SSNNSystem(System):
     answers = ("counts", "membrane", "rates")
     options = "brianprop.experiments.training.ssnn_bp:TrainSSNN"
     trainer = "brianprop.experiments.training.ssnn_bp:SSNNTrainer"
+
+    def feedforward(self, parameters: SSNN, weights: Weights, seed: int) -> tuple[Layer, ...]:
+        from brianprop.models.ssnn_bp.feedforward import feedforward
+
+        return feedforward(parameters, weights)
 
     def layout(self, parameters: SSNN) -> Layout:
         from brianprop.models.ssnn_bp.model import SSNNModel
