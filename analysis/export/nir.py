@@ -161,5 +161,5 @@ def _metadata(config: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str, A
         "parameters": json.dumps(config["parameters"]),
     }
     # how images become inputs, and what the outputs mean
-    known = ("image_shape", "crop", "binarise", "classes")
-    return found | {"dataset": json.dumps({name: config["dataset"].get(name) for name in known})}
+    dataset, known = config["dataset"], ("image_shape", "crop", "binarise", "pixel_range", "classes")
+    return found | {"dataset": json.dumps({name: dataset[name] for name in known if name in dataset})}

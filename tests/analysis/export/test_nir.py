@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from conftest import ann_run, composite_run
 
+import brianprop
 from brianprop.analysis.export.nir import graph_of, to_nir
 from brianprop.analysis.runs import Run, as_json
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.cli.main import main
+from brianprop.experiments.estimators.trained import Trained
 from brianprop.models.errors import BrianpropError, ParameterError, RunError
 from brianprop.models.nbp import oracle as nbp_oracle
 from brianprop.models.nbp.circuit import inference_circuit, matrices
@@ -206,13 +208,19 @@ def test_the_command_writes_a_file_that_nir_reads(tmp_path, capsys):
     np.testing.assert_allclose(found.nodes["h"].tau_mem, 0.001)
 
 
-def test_runs_and_paths_are_exported_alike(tmp_path):
+def test_runs_paths_and_estimators_are_exported_alike(tmp_path):
     run = composite_run(tmp_path / "run", biases=True)
-    one, two = to_nir(run), to_nir(str(run.path))
+    estimator = brianprop.SSNNClassifier()
+    with pytest.raises(RunError, match="This SSNNClassifier has learned nothing yet; call fit first"):
+        to_nir(estimator)
+    estimator.trained_ = Trained.of(run)
+    one, two, three = (brianprop.to_nir(network) for network in (run, str(run.path), estimator))
     assert list(one.nodes) == ["input", "W1", "hidden1", "W2", "output"]
     assert json.loads(one.metadata["noise"]) == {"hidden1": 5}
     inputs = np.random.default_rng(0).random((6, 21))
-    np.testing.assert_array_equal(simulate(one, inputs, DT)["output"], simulate(two, inputs, DT)["output"])
+    for other in (two, three):
+        np.testing.assert_array_equal(simulate(one, inputs, DT)["output"], simulate(other, inputs, DT)["output"])
+        assert other.metadata == one.metadata
 
 
 def test_what_cannot_be_exported_is_one_sentence(tmp_path, capsys, monkeypatch):
