@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DEMO ?= demo
 LOWEST ?= .venv-lowest
 
-.PHONY: help install demo test test-all test-lowest pytest lint docs clean
+.PHONY: help install demo test test-all test-lowest pytest lint docs results clean
 
 help:
 	@echo "make demo      train on the embedded digits and draw the figures into $(DEMO)/figures"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-lowest  the tests with the oldest packages that setup.cfg allows, in $(LOWEST)"
 	@echo "make docs      build the documentation site into docs/build, with every warning an error"
+	@echo "make results   write the numbers of the published runs into README.md and docs/results.md"
 	@echo "make install   create $(VENV) and install brianprop into it, editable, with the test tools"
 	@echo "make clean     remove $(VENV), $(DEMO), the site and caches of the tools"
 
@@ -52,6 +53,10 @@ test-lowest:
 
 pytest:
 	$(PYTEST)
+
+# Blocks of cog in these pages say which numbers follow; a test compares.
+results: $(VENV)/installed
+	$(BIN)/cog -r README.md docs/results.md
 
 # Scripts of the gallery run again where they have changed; all else is read anew.
 docs: $(VENV)/with-docs

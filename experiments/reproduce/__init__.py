@@ -2,4 +2,5 @@
 
 experiments.py  every experiment as data: its name, its runs, and what it shows
 run.py          run experiments, and write their figures and tables
+published.py    the numbers of the published runs in the pages of the documentation
 """

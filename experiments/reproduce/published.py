@@ -1,0 +1,132 @@
+"""Numbers of the documentation, from the published runs: `make results` writes them into the pages, and a test compares.
+
+The pages hold blocks of `cog <https://cog.readthedocs.io>`_, comments that say which numbers follow::
+
+    <!-- [[[cog
+    from brianprop.experiments.reproduce.published import show
+    cog.out(show(["nBP", "spikes", "membrane"], {"MNIST, epoch 60": ["nbp-mnist/seed* spikes membrane @60"]}))
+    ]]] -->
+    <!-- [[[end]]] -->
+
+A cell is text, or one of
+
+    RUNS COLUMN ... [@EPOCH] [on SPLIT]   accuracies [%] over the runs that a pattern finds, mean ± standard deviation, a cell
+                                          for each. By default after the last epoch, on the test images; @chosen is the epoch
+                                          that is best on validation
+    FILE.md | ROW | COLUMN                a cell of a table in Markdown
+    FILE.csv | WORDS | COLUMN             the median of a benchmark and its range, of the line that begins with these words,
+                                          which commas separate
+
+with paths in ``results/published``.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from brianprop.analysis import tables
+from brianprop.analysis.runs import Run
+from brianprop.models.errors import ParameterError
+
+__all__ = ["cells", "show"]
+
+#: Where the published runs lie in a checkout.
+PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published"
+
+ACCURACIES = re.compile(r"(?P<runs>\S+)(?P<columns>(?: (?!on )\w+)+)(?: @(?P<epoch>\d+|chosen))?(?: on (?P<split>\w+))?")
+
+
+def show(head: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
+    """A table in Markdown.
+
+    Parameters
+    ----------
+    head : sequence of str
+        Titles of all columns, that of the labels first.
+    rows : mapping from label to sequence of str
+        What `cells` takes.
+
+    Raises
+    ------
+    ParameterError
+        Where a row has another number of cells than the head, or a cell is not found.
+    """
+    lines = [head, ["---"] * len(head)]
+    for label, wanted in rows.items():
+        line = [label, *(text for one in wanted for text in cells(one))]
+        if len(line) != len(head):
+            raise ParameterError(f"The row {label!r} has {len(line) - 1} cells, but the table has {len(head) - 1} columns.")
+        lines.append(line)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def cells(wanted: str) -> list[str]:
+    """The text of one or several cells, see above.
+
+    Raises
+    ------
+    ParameterError
+        Where there are no such runs, rows or columns.
+    """
+    if " | " in wanted:
+        return [_of_table(*wanted.split(" | "))]
+    found = ACCURACIES.fullmatch(wanted)
+    if found is None or "/" not in found["runs"]:
+        return [wanted]
+    return [_accuracy(found["runs"], column, found["epoch"], found["split"]) for column in found["columns"].split()]
+
+
+def _accuracy(runs: str, column: str, epoch: str | None, split: str | None) -> str:
+    table = _summary(runs, epoch, split or "test")
+    name = "accuracy" if column == "accuracy" else f"accuracy_{column}"
+    if f"{name}_mean" not in table:
+        raise ParameterError(f"The runs {runs} have no {name}; they have {', '.join(table)}.")
+    row = table.loc["chosen on validation"] if epoch == "chosen" else table.iloc[0]
+    return tables.with_spread(row[f"{name}_mean"], row[f"{name}_sd"])
+
+
+@cache
+def _summary(runs: str, epoch: str | None, split: str):
+    frames = [Run.open(path).metrics_frame() for path in sorted(PUBLISHED.glob(runs))]
+    if not frames:
+        raise ParameterError(f"No published run is called {runs}; see results/published.")
+    last = min(int(frame.epoch.max()) for frame in frames)
+    return tables.summary(frames, [int(epoch) if epoch and epoch.isdigit() else last], split)
+
+
+def _of_table(file: str, row: str, column: str) -> str:
+    path = PUBLISHED / file
+    if not path.exists():
+        raise ParameterError(f"There is no published file {file}.")
+    return (_of_benchmark if path.suffix == ".csv" else _of_markdown)(path, row, column)
+
+
+def _of_markdown(path: Path, row: str, column: str) -> str:
+    head: list[str] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        cells = [text.strip() for text in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            head = []
+        elif not head:
+            head = cells
+        elif cells[0] == row and column in head:
+            return cells[head.index(column)]
+    raise ParameterError(f"{path.name} has no row {row!r} with a column {column!r}.")
+
+
+def _of_benchmark(path: Path, row: str, column: str) -> str:
+    with path.open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            if list(line.values())[: len(row.split(", "))] == row.split(", "):
+                value, low, high = (float(line[name]) for name in (column, "low", "high"))
+                return _rounded(value) if low == high else f"{_rounded(value)} ({_rounded(low)} to {_rounded(high)})"
+    raise ParameterError(f"{path.name} has no line {row!r}.")
+
+
+def _rounded(value: float) -> str:
+    """Three digits: as many as a benchmark may say."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"

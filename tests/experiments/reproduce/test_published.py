@@ -1,0 +1,64 @@
+"""The numbers in the pages are those of the published runs."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from cogapp import Cog
+
+from brianprop.experiments.reproduce.published import cells, show
+from brianprop.models.errors import ParameterError
+
+ROOT = Path(__file__).parents[3]
+PAGES = ("README.md", "docs/results.md")
+
+
+def same(path):
+    return Cog().main(["cog", "--check", str(path)]) == 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_say_what_was_published(page, tmp_path):
+    assert same(ROOT / page), "make results"
+    text = (ROOT / page).read_text()
+    number = re.search(r"\d\d\.\d\d ±", text)
+    changed = shutil.copy(ROOT / page, tmp_path / "page.md")
+    Path(changed).write_text(text.replace(number[0], "11.11 ±", 1))
+    assert not same(changed)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_mean_and_spread_is_written_by_hand(page):
+    outside = re.sub(r"<!-- \[\[\[cog.*?\[\[\[end\]\]\] -->", "", (ROOT / page).read_text(), flags=re.DOTALL)
+    assert not re.findall(r"\d ± \d", outside)
+
+
+def test_cells():
+    exact, spikes = cells("nbp-mnist/seed* exact spikes @60")
+    assert (exact, spikes) == tuple(cells("nbp-mnist/seed* exact @60") + cells("nbp-mnist/seed* spikes @60"))
+    assert exact != cells("nbp-mnist/seed* exact @60 on validation")[0]
+    assert cells("96.3 / 97.5, by hand") == ["96.3 / 97.5, by hand"]
+    assert re.fullmatch(r"[\d.]+ \([\d.]+ to [\d.]+\)", *cells("speed/benchmark.csv | dense, training, trained | median"))
+    assert cells("nbp-mnist/figures/energy.md | nBP, training | energy (µJ)") == ["55.8"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("nbp-mnist/sead* spikes", "No published run is called nbp-mnist/sead"),
+        ("nbp-mnist/seed* rates", "have no accuracy_rates; they have n, accuracy_exact_mean"),
+        ("nbp-mnist/seed* spikes @61", "Epoch 61 is not in every run"),
+        ("speed/benchmark.csv | dense, learning | median", "has no line 'dense, learning'"),
+        ("nbp-mnist/figures/energy.md | nBP, training | costs", "has no row 'nBP, training' with a column 'costs'"),
+        ("nbp-mnist/none.md | a | b", "no published file nbp-mnist/none.md"),
+    ],
+)
+def test_what_is_not_published_is_named(wanted, message):
+    with pytest.raises(ParameterError, match=message):
+        cells(wanted)
+
+
+def test_rows_are_as_long_as_the_head():
+    with pytest.raises(ParameterError, match="The row 'a' has 1 cells, but the table has 2 columns"):
+        show(["", "spikes", "membrane"], {"a": ["nbp-mnist/seed* spikes"]})
