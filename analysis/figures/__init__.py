@@ -11,6 +11,7 @@ weights.py         weights before and after training
 images.py          test images with the answers to them
 connectivity.py    the circuit: anatomical and functional connectivity
 arrows.py          arrows of the circuit's figures
+events.py          real recordings of an event camera beside emulated ones
 speed.py           figures and statistics of a benchmark
 output.py          the style, and how figures are written
 """

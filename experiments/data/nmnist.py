@@ -129,8 +129,9 @@ def pictured(mnist: Dataset, data_dir: Path | None = None) -> Dataset:
     DataError
         As `load` does, and when a recording has no number of an image, or an image is of another digit than its recording.
     """
-    folder, parts = _found(data_dir, SUBSET), []
-    for name, images in zip(WHOLE, (mnist.train, mnist.test), strict=True):
+    folder = _found(data_dir, SUBSET)
+
+    def chosen(name: str, images: Part) -> Part:
         members, _ = _members(folder, name, SUBSET)
         for file, digit, path in members:
             number = file.removesuffix(".bin")
@@ -145,8 +146,10 @@ def pictured(mnist: Dataset, data_dir: Path | None = None) -> Dataset:
                     f"{images.labels[int(number) - 1]}; give it the number and the digit that it has in N-MNIST."
                 )
         rows = np.array([int(file.removesuffix(".bin")) - 1 for file, _, _ in members])
-        parts.append(Part(images.images[rows], images.labels[rows]))
-    return Dataset(SUBSET, *parts, mnist.classes, f"images of MNIST with the numbers of the recordings of {SUBSET}")
+        return Part(images.images[rows], images.labels[rows])
+
+    train, test = chosen("Train", mnist.train), chosen("Test", mnist.test)
+    return Dataset(SUBSET, train, test, mnist.classes, f"images of MNIST with the numbers of the recordings of {SUBSET}")
 
 
 def _found(data_dir: Path | None, name: str) -> Path:

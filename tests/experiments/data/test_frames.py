@@ -1,5 +1,7 @@
 """Recordings as networks take them, and training on them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import assert_same_run, back_to
@@ -16,6 +18,7 @@ from brianprop.experiments.reproduce import run as reproduce
 from brianprop.experiments.training.data import dataset_name, load_data
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
 from brianprop.experiments.training.trainer import SHUFFLE_STREAM
+from brianprop.models.errors import RunError
 from brianprop.models.ssnn_bp.parameters import SSNNRules, unpack
 
 from .recording_files import encode
@@ -168,6 +171,8 @@ def test_a_finished_run_on_events_is_kept_when_its_experiment_is_run_again(finis
     settings = TrainSSNN(finished.path, dataset="emulated-digits", hidden=(20,), rules=rules, **sizes)
     before = (finished.path / "weights.npz").stat().st_mtime_ns
     assert reproduce._run(settings, lambda line: None).path == finished.path
+    with pytest.raises(RunError, match="holds a run with dataset = 'emulated-digits', but the experiment needs 'emulated-neg"):
+        reproduce._run(dataclasses.replace(settings, dataset="emulated-negative-digits"), lambda line: None)
     assert (finished.path / "weights.npz").stat().st_mtime_ns == before
 
 
@@ -212,7 +217,7 @@ def test_a_negative_is_what_it_is_called(tmp_path):
     assert negative.name == "emulated-negative-digits" and negative.key != digits.key
     # a digit on its way down and right, in the first saccade: where it brightens, its negative darkens
     before, after = (net_polarity(dataset.train.images[0]) for dataset in (digits, negative))
-    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] < -0.9
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] < -0.7
 
 
 def net_polarity(events):
