@@ -1,6 +1,7 @@
 """What is run: data and a model in, a run directory out.
 
 data/           data sets, and how images and events become input
+estimators/     the systems after the conventions of scikit-learn, for arrays of one's own
 training/       from options to a run directory
 sweeps/         many trainings, over parameters and seeds
 reproduce/      the experiments of both papers

@@ -33,6 +33,7 @@ PACKAGES = (
 ROOMS = ("models", "analysis", "experiments")
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of Python and of those of `PACKAGES` that are installed."""
     installed = {"python": platform.python_version()}
@@ -54,7 +55,7 @@ def describe() -> dict:
     except BuildError:
         path = version = None
     return {
-        "versions": versions(),
+        "versions": dict(versions()),
         "commit": _commit(),
         "compiler": {"path": path, "version": version},
         "processor": processor(),
@@ -73,6 +74,7 @@ def program_digest() -> str:
     return digest.hexdigest()
 
 
+@cache  # of the files that the process has loaded
 def _commit() -> str | None:
     """Commit of the checkout, with "+changes" if files differ from it; None if this is no checkout."""
     # resolved, since the package holds links to the folders of the checkout

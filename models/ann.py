@@ -1,7 +1,7 @@
 """The ANN that SSNN-BP is compared with: the same architecture, initial weights and regularisation, trained by backpropagation.
 
 Rectified linear units (optionally clipped), softmax, and cross-entropy; stochastic gradient descent with one sample per step,
-and learning rates that fall linearly to 0 over the whole training, as in SSNN-BP.
+and learning rates that fall linearly to 0 over the whole training, or stay, as in SSNN-BP.
 
 Why it is written here: scikit-learn's MLPClassifier has no dropout, no learning rate per layer, and none that falls within an
 epoch; libraries that have these take hundreds of megabytes. With one sample per step, only products of a matrix and a vector
@@ -56,6 +56,8 @@ class ANN(Checked):
     """Weight decay, once per sample: a weight (not a bias) falls by the learning rate times this times the weight."""
     bias: bool = False
     """Whether hidden and output neurons have biases, which begin at 0."""
+    annealed: bool = True
+    """Whether learning rates fall linearly to 0 over the whole training."""
 
     def __post_init__(self):
         self._require_numbers(infinite=("clip",))
@@ -114,8 +116,9 @@ def train_epoch(
 ) -> tuple[Weights, np.ndarray]:
     """Train on samples, one after another. The given weights are not changed.
 
-    Sample n of the whole training is learned with the learning rates times 1 - n / total. A training that is stopped after an
-    epoch can be resumed with bit-identical results, given the same `done` and the `rng` of the next epoch.
+    Where they are annealed, the learning rates of sample n of the whole training are multiplied by 1 - n / total. A training
+    that is stopped after an epoch can be resumed with bit-identical results, given the same `done` and the `rng` of the next
+    epoch.
 
     Parameters
     ----------
@@ -193,7 +196,7 @@ def train_epoch(
         chance = np.exp(output - output.max())
         delta: Any = chance * np.float32(-1 / chance.sum())
         delta[labels[sample]] += 1
-        share = 1 - (done + n_learned) / total
+        share = 1 - (done + n_learned) / total if parameters.annealed else 1
         for layer in range(last, -1, -1):
             rate = parameters.rates[layer] * share
             below = (matrices[layer] @ delta) * boxes[layer - 1] if layer else None

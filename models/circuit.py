@@ -11,9 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brianprop.models.errors import ParameterError
+
+if TYPE_CHECKING:
+    import brian2
+    import numpy as np
+
+    from brianprop.models.nbp.parameters import Rules
 
 __all__ = ["Circuit", "Population", "Projection", "arrows"]
 
@@ -248,6 +254,65 @@ class Circuit:
                 result[population.name] = start
                 start += population.size
         return result
+
+    def neurons_of(self, name: str) -> slice:
+        """The neurons of a population in the Brian2 group that holds it: ``sources`` for a source, else ``neurons``."""
+        start = self.offsets[name]
+        return slice(start, start + self[name].size)
+
+    def create(
+        self,
+        rules: Rules,
+        weights: Mapping[Any, np.ndarray],
+        stimuli: Mapping[str, np.ndarray],
+        samples: np.ndarray | None = None,
+        *,
+        seed: int = 0,
+        first: int = 0,
+        n_total: int | None = None,
+    ) -> brian2.Network:
+        """The Brian2 objects of the circuit, to add monitors to and to run on any device that is set.
+
+        Parameters
+        ----------
+        rules : Rules
+            Neuron, weights, learning and noise.
+        weights : mapping of arrays
+            By (source, target), or W1, W2, ... as `models.nbp.circuit.matrices` takes them.
+        stimuli : mapping from source population to array of 0 and 1 of shape (n_samples, size)
+            For every source but the kick.
+        samples : int array of shape (n_turns,), optional
+            Which sample each turn presents (default: each once).
+        seed : int
+            Seed of noise and of drawn thresholds, where there are any.
+        first, n_total : int
+            Samples that were learned before these, and samples of the whole training; needed where steps fall over it.
+
+        Returns
+        -------
+        brian2.Network
+            See `models.simulation.network.create`. The neurons of a population are those that `neurons_of` gives; the network
+            runs for the time that `duration` gives.
+
+        Raises
+        ------
+        ParameterError
+            Where weights or stimuli do not fit.
+        """
+        from brianprop.models.nbp.circuit import matrices
+        from brianprop.models.nbp.model import GatedModel
+        from brianprop.models.simulation.network import create
+
+        circuit: Any = self  # a type checker takes this file for two modules, models.circuit and brianprop.models.circuit
+        model = GatedModel(circuit, rules, seed, n_total=n_total)
+        by_pair = matrices(circuit, dict(weights)) if all(isinstance(name, str) for name in weights) else dict(weights)
+        return create(model, by_pair, model.stimuli(dict(stimuli)), samples, noise_seed=seed, first=first)
+
+    def duration(self, rules: Rules, n_turns: int) -> Any:
+        """The time of a number of turns, with the lead-in before them, as a quantity of Brian2."""
+        import brian2 as b2
+
+        return (self.lead + n_turns * self.period) * rules.dt * b2.second
 
     def synapse_count(self, projection: Projection) -> int:
         """Number of synapses of one projection."""

@@ -7,12 +7,12 @@ class BrianpropError(Exception):
     """An error with one clear sentence and a remedy. The command line prints only that and exits with status 2."""
 
 
-class ParameterError(BrianpropError):
+class ParameterError(BrianpropError, ValueError):
     """A parameter is out of its range, not a number, or contradicts another."""
 
 
-class DataError(BrianpropError):
-    """A data file is missing, damaged, or does not fit its companion."""
+class DataError(BrianpropError, ValueError):
+    """Data, of a file or an array, are missing, damaged, or do not fit each other or the network."""
 
 
 class BuildError(BrianpropError):

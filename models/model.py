@@ -152,6 +152,13 @@ class Model(ABC):
     replicas: int = 1
     answers: tuple[str, ...] = ()
 
+    @property
+    def turn_steps(self) -> int:
+        """Time steps per turn, as a number."""
+        if isinstance(self.period, str):
+            raise NotImplementedError  # a model that names a variable says its value
+        return self.period
+
     @abstractmethod
     def structure(self) -> dict:
         """All that decides the generated code, in types that JSON can hold."""

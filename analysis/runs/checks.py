@@ -20,6 +20,7 @@ from brianprop.models.errors import RunError
 
 __all__ = [
     "headers_of_images_fault",
+    "headers_of_predictions_fault",
     "headers_of_spikes_fault",
     "require_entries",
     "require_sizes",
@@ -148,8 +149,23 @@ def headers_of_images_fault(headers: Mapping[str, Header], names: tuple[str, ...
     return None
 
 
+def headers_of_predictions_fault(headers: Mapping[str, Header], names: tuple[str, ...]) -> str | None:
+    """Check the headers of an archive that must hold class indices (n,) of these names, and nothing else."""
+    if set(headers) != set(names):
+        return f"it holds {', '.join(sorted(headers)) or 'nothing'} instead of {', '.join(names)}"
+    shape = headers[names[0]].shape
+    for name, header in headers.items():
+        if header.shape != shape or len(shape) != 1 or not shape[0] or header.dtype.kind not in "iu":
+            return f"{name} has shape {header.shape} and type {header.dtype}"
+    return None
+
+
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_share(value: Any) -> bool:
@@ -194,6 +210,10 @@ SCHEMA: dict[str, dict[str, Check]] = {
             "rows and columns",
         ),
         "sha256": TEXT,
+        "pixel_range": (
+            lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_finite, value)) and value[0] <= value[1],
+            "two numbers in ascending order",
+        ),
     },
     "training": {
         "epochs": _whole(1),

@@ -10,6 +10,7 @@
       weights.npz         final weights, W1, W2, ... of shape (n_pre, n_post), and biases b1, b2, ... if there are any
       raster.npz          spikes of the first samples of one epoch; spikes.npz: of the whole training, on request
       images.npz          a few test images with the answers to them, arrays as the system has them
+      predictions.npz     the classes answered to all test images at the end; `brianprop evaluate` adds it to older runs
       lock                held by the process that writes the run
       figures/            made by `analysis.figures.draw`
 
@@ -19,10 +20,12 @@ never a part.
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -36,10 +39,13 @@ from brianprop.models.errors import RunError
 from brianprop.models.files import atomic_write, cannot_write
 from brianprop.models.weights import layout_fault, value_fault
 
+if TYPE_CHECKING:
+    from brianprop.experiments.estimators.classifier import Classifier
+
 __all__ = ["Run"]
 
 #: Files that are written at the end of a training, in this order.
-FINAL_FILES = ("images.npz", "weights.npz")
+FINAL_FILES = ("images.npz", "predictions.npz", "weights.npz")
 
 
 class Run(RunDirectory):
@@ -67,6 +73,19 @@ class Run(RunDirectory):
         spikes_kept = not self.config["training"].get("record_spikes") or (self.path / "spikes.npz").is_file()
         whole = self.epochs in self.checkpoints and images is not None and spikes_kept
         return whole and self.scored_epochs >= self.epochs
+
+    def classifier(self) -> Classifier:
+        """The trained network as an estimator after scikit-learn, see `experiments.estimators`.
+
+        Raises
+        ------
+        RunError
+            When the run is not finished, a file is damaged, or its system has no estimator.
+        """
+        name = SYSTEMS[self.system].estimator
+        if name is None:
+            raise RunError(f"{self.path} is of the system {self.system}, which has no estimator; use 'brianprop evaluate'.")
+        return pkgutil.resolve_name(name).from_run(self)
 
     def set_epochs(self, epochs: int) -> None:
         """Change the number of epochs to train, never to fewer than are done.
@@ -243,6 +262,30 @@ class Run(RunDirectory):
         if not checks.within(arrays["target"], arrays[names[0]].shape[1]):
             raise RunError(f"{path} is damaged (a target is no class); {remedy}.")
         return arrays
+
+    def save_predictions(self, arrays: dict[str, np.ndarray]) -> None:
+        """Write the answers to all test images: ``target`` and an array for each readout of the system, class indices (n,)."""
+        self._write_npz("predictions.npz", {name: np.asarray(array, np.int16) for name, array in arrays.items()})
+
+    def load_predictions(self) -> dict[str, np.ndarray] | None:
+        """Read what `save_predictions` wrote, the target first, or None if there is none, as in older runs.
+
+        Raises
+        ------
+        RunError
+            If the file is damaged.
+        """
+        path, checkpoints = self.path / "predictions.npz", self.checkpoints
+        # if the number of epochs was raised since, the answers are those of the earlier end
+        if not path.is_file() or (checkpoints and self.epochs not in checkpoints):
+            return None
+        remedy = f"remove it and use 'brianprop evaluate {self.path}', which makes it again"
+        names, n_out = ("target", *SYSTEMS[self.system].readouts), self.parameters().n_out
+        arrays = _read_npz(path, remedy, lambda headers: checks.headers_of_predictions_fault(headers, names))
+        for name in names:
+            if not checks.within(arrays[name], n_out):
+                raise RunError(f"{path} is damaged (an entry of {name} is no class); {remedy}.")
+        return {name: arrays[name] for name in names}
 
     def _write_npz(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         # np.savez stamps every member with 1980-01-01, so equal arrays give equal bytes

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.figures.selection import Selection
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
 
@@ -32,6 +33,7 @@ class GatedSystem(System):
 
     accuracies = ("accuracy_exact", "accuracy_spikes", "accuracy_membrane")
     answers = ("spikes", "drive")
+    readouts = ("spikes", "membrane")
 
     @abstractmethod
     def circuit(self, parameters: Any) -> Circuit:
@@ -50,18 +52,31 @@ class GatedSystem(System):
         return Layout(sizes, (circuit.period, self.inference_circuit(parameters).period))
 
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
-        from brianprop.analysis.figures import connectivity, raster_nbp
+        from brianprop.analysis.figures.classes import class_names
+        from brianprop.analysis.figures.connectivity import plot_anatomy, plot_functional
         from brianprop.analysis.figures.images import plot_images
-        from brianprop.analysis.figures.sources import images, initial_and_final_weights, recording
+        from brianprop.analysis.figures.selection import Selection
+        from brianprop.analysis.figures.sources import images, initial_and_final_weights
         from brianprop.analysis.figures.weights import plot_weights
 
         circuit, dataset, values = self.circuit(run.parameters()), run.config["dataset"], run.config["parameters"]
+        shape = dataset["image_shape"]
         return {
-            "raster": lambda: raster_nbp.plot_raster(recording(run), circuit),
-            "functional": lambda: connectivity.plot_functional(circuit),
-            "weights": lambda: plot_weights(*initial_and_final_weights(run), bound=values["w_max"], step=values["w_step"]),
-            "images": lambda: plot_images(images(run), dataset["image_shape"], dataset["classes"]),
+            "raster": lambda: self.raster(run, Selection()),
+            "functional": lambda: plot_functional(circuit),
+            "anatomy": lambda: plot_anatomy(circuit, f"{self.title}, the circuit that learns"),
+            "weights": lambda: plot_weights(*initial_and_final_weights(run), shape, values["w_max"], values["w_step"]),
+            # gate and bias give the other half of the threshold
+            "images": lambda: plot_images(images(run), shape, class_names(dataset), threshold=values["theta"] / 2),
         }
+
+    def raster(self, run: Run, selection: Selection) -> Figure:
+        from brianprop.analysis.figures.classes import class_names
+        from brianprop.analysis.figures.raster_nbp import plot_raster
+        from brianprop.analysis.figures.sources import recording
+
+        classes = class_names(run.config["dataset"])
+        return plot_raster(recording(run, selection), self.circuit(run.parameters()), classes=classes, selection=selection)
 
     def counts(self, parameters: Any, recording: Recording) -> list[Counts]:
         from brianprop.analysis.energy.gated import as_inference, count

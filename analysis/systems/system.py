@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from brianprop.analysis.energy.chip import Measured
     from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.figures.selection import Selection
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
     from brianprop.models.circuit import Circuit
@@ -52,9 +53,13 @@ class System(ABC):
         Columns of the accuracies in metrics.csv.
     answers : tuple of str
         Arrays of images.npz besides ``images`` (k, n_in) uint8 and ``target`` (k,), the index of the class; all (k, n_out).
+    readouts : tuple of str
+        Ways to read the answer of the network, arrays of predictions.npz; figures show the last one in detail.
     options, trainer : str
         Where to find the options of a training, a subclass of `experiments.training.options.TrainOptions`, and what trains, a
         subclass of `experiments.training.trainer.Trainer`: as ``module:name``, since analysis imports no experiments.
+    estimator : str or None
+        Where to find the estimator, a subclass of `experiments.estimators.classifier.Classifier`, if there is one.
     """
 
     name: ClassVar[str]
@@ -62,8 +67,10 @@ class System(ABC):
     parameters: ClassVar[type]
     accuracies: ClassVar[tuple[str, ...]]
     answers: ClassVar[tuple[str, ...]]
+    readouts: ClassVar[tuple[str, ...]]
     options: ClassVar[str]
     trainer: ClassVar[str]
+    estimator: ClassVar[str | None] = None
 
     def epochs_matter(self, settings: dict) -> bool:
         """Whether the number of epochs of a training with these parameters changes the epochs themselves.
@@ -83,7 +90,22 @@ class System(ABC):
 
     @abstractmethod
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
-        """Functions that draw the figures of a run, by the name of the file. The accuracy is drawn for every system."""
+        """Functions that draw the figures of a run, by the name of the file.
+
+        The accuracy and the confusion matrix are drawn for every system.
+        """
+
+    def raster(self, run: Run, selection: Selection) -> Figure:
+        """Draw a chosen part of the recorded spikes.
+
+        Raises
+        ------
+        RunError
+            If the network has no spikes.
+        ParameterError
+            If the selection names what was not recorded.
+        """
+        raise RunError(f"{run.path} holds a run of the {self.title}, which has no spikes; leave --raster away.")
 
     def circuit(self, parameters: Any) -> Circuit | None:
         """The gated circuit that learns, or None if the network is none."""

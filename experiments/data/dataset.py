@@ -135,7 +135,7 @@ def divide(
         )
     if test_samples is None:
         test_samples = n_test
-    if not 1 <= test_samples <= n_test:
+    if not min(1, n_test) <= test_samples <= n_test:
         raise ParameterError(
             f"Parameter test_samples = {test_samples!r} must be from 1 to {n_test}, the number of test images of "
             f"{dataset.name}; set --test-samples."

@@ -39,9 +39,11 @@ class TrainANN(TrainOptions):
     # the learning rates of SSNN-BP are too large here: after 5 epochs of MNIST, seed 0, accuracy on validation images is 97.5 %
     # with them and 98.5 % with these
     rate_hidden: float = 0.025
-    """Learning rate of the hidden layers; it falls linearly to 0 over the whole training."""
+    """Learning rate of the hidden layers."""
     rate_out: float = 0.025
     """The same for the output layer."""
+    annealed: bool = True
+    """Whether learning rates fall linearly to 0 over the whole training."""
     clip: float = math.inf
     """Upper bound of a hidden activation: theta of the SSNN-BP that it is compared with, or inf for plain rectified units."""
     dropout: float = 0.0
@@ -71,6 +73,7 @@ class TrainANN(TrainOptions):
             dropout=self.dropout,
             weight_decay=self.weight_decay,
             bias=self.biases,
+            annealed=self.annealed,
         )
 
 
@@ -127,7 +130,7 @@ class ANNTrainer(Trainer):
 
     @staticmethod
     def fixed_epochs(parameters: ANN) -> bool:
-        return True
+        return parameters.annealed
 
     def prepare(self) -> None:
         """There is nothing to build."""
@@ -157,7 +160,11 @@ class ANNTrainer(Trainer):
         seconds = time.perf_counter() - start
         return scores(logits, self.parts[split].labels[:first]), seconds
 
+    def predict(self, weights: Weights, split: str, epoch: int) -> dict[str, np.ndarray]:
+        with _one_thread():
+            return {"rates": np.argmax(ann.infer(self.parameters, weights, self.parts[split].images), axis=1)}
+
     def images(self, weights: Weights, epoch: int, first: int) -> dict[str, np.ndarray]:
-        test = self.parts["test"]
+        test = self.parts[self.shown]
         rates = softmax(ann.infer(self.parameters, weights, test.images[:first]).astype(float))
         return {"images": test.images[:first], "target": test.labels[:first], "rates": rates}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.environment import describe
-from brianprop.experiments.training.data import Data, data_options, dataset_name, load_data
+from brianprop.experiments.training.data import ARRAYS, Data, data_options, load_data
 from brianprop.experiments.training.loop import Training
 from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.experiments.training.systems import trainer_of
@@ -27,11 +28,15 @@ from brianprop.models.simulation import codegen_used, require
 if TYPE_CHECKING:
     from brianprop.experiments.training.lockstep import Member
 
-__all__ = ["evaluate", "prepared", "resume", "stored_levels", "train"]
+__all__ = ["begin", "carry_on", "evaluate", "prepared", "require_fit", "resume", "stored_levels", "train"]
 
 
 def prepared(
-    settings: TrainOptions, message: Message = print, member: Member | None = None, replicas: int = 1
+    settings: TrainOptions,
+    message: Message = print,
+    member: Member | None = None,
+    replicas: int = 1,
+    data: Data | None = None,
 ) -> tuple[Data, Any, Weights]:
     """Data, parameters and initial weights of a training. Whatever can be wrong is checked before anything is written or built.
 
@@ -41,6 +46,8 @@ def prepared(
         See `train`.
     replicas : int
         Number of such networks that must fit into memory together.
+    data : Data, optional
+        Data to take in place of those that the settings name.
 
     Raises
     ------
@@ -49,14 +56,15 @@ def prepared(
     """
     trainer = trainer_of(settings.system)
     require_vacant(settings.out)  # Run.create looks again; this spares the user the loading of a data set
-    data = _load(member, message, grey=trainer.grey, events=trainer.events, **data_options(settings))
+    if data is None:
+        data = _load(member, message, grey=trainer.grey, events=trainer.events, **data_options(settings))
     parameters = settings.parameters(data.n_in, len(data.classes))
-    _require_fit(trainer, parameters, settings.training() | {"epochs": settings.epochs}, data.parts, replicas)
+    require_fit(trainer, parameters, settings.training() | {"epochs": settings.epochs}, data.parts, replicas)
     require(settings.training().get("device", "none"))
     return data, parameters, _initial_weights(trainer, parameters, settings.seed, settings.init_weights)
 
 
-def _require_fit(
+def require_fit(
     trainer: type[Trainer], parameters: Any, settings: dict, parts: Mapping[str, Part], replicas: int = 1, learns: bool = True
 ) -> None:
     """Raise ParameterError where a training, or answers to one split, need more memory than there is."""
@@ -101,13 +109,22 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, me
         One sentence that names the value, the place and the remedy.
     """
     data, parameters, weights = prepared(settings, message, member)
+    run = begin(settings, data, parameters)
+    with run.lock():
+        run.save_checkpoint(0, weights)
+        carry_on(run, data.parts, message, code=code, member=member)
+    return run
+
+
+def begin(settings: TrainOptions, data: Data, parameters: Any) -> Run:
+    """Make the run directory of a training, without a checkpoint. `data` and `parameters` are those of `prepared`."""
     training = settings.training()
     if "codegen" in training:
         training["codegen"] = codegen_used(training["device"], training["codegen"])
     config = {
         "system": settings.system,
         "dataset": {
-            "name": dataset_name(settings.dataset),
+            "name": data.name,
             "data_dir": settings.data_dir and os.path.abspath(settings.data_dir),
             "origin": _origin(data.origin, settings.dataset),
             "samples": len(data.parts["train"].labels),
@@ -115,10 +132,11 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, me
             "test_samples": len(data.parts["test"].labels),
             "crop": data.crop,
             "binarise": stored_levels(settings.binarise),
-            "steps": data_options(settings)["steps"],
+            "steps": data.steps,
             "classes": data.classes,
             "image_shape": list(data.image_shape),
             "sha256": data.digest,
+            **({"pixel_range": list(data.pixel_range)} if data.pixel_range else {}),
         },
         "parameters": as_json(parameters),
         "training": {
@@ -129,11 +147,27 @@ def train(settings: TrainOptions, message: Message = print, code: Any = None, me
             "init_weights": settings.init_weights and os.path.abspath(settings.init_weights),
         },
     }
-    run = Run.create(settings.out, config, describe())
-    with run.lock():
-        run.save_checkpoint(0, weights)
-        Training(run, _trainer(run, data.parts, message, code, member), message).go()
-    return run
+    return Run.create(settings.out, config, describe())
+
+
+def carry_on(
+    run: Run, parts: dict[str, Part], message: Message, bar: bool = True, code: Any = None, member: Member | None = None
+) -> None:
+    """Train a run, which has a checkpoint and is locked, up to its last epoch.
+
+    Parameters
+    ----------
+    run : Run
+    parts : dict of Part
+        The encoded data, by the name of the split.
+    bar : bool
+        Whether a terminal shows how far an epoch is.
+    message, code, member
+        See `train`.
+    """
+    trainer = trainer_of(run.system)(run.parameters(), run.config["training"], parts, message, code, member)
+    with contextlib.closing(trainer):
+        Training(run, trainer, message, bar).go()
 
 
 def resume(
@@ -167,13 +201,13 @@ def resume(
             message(f"{path} is finished: {settings['epochs']} epochs.")
             return run
         data = _load_again(run, message, member)
-        _require_fit(trainer, parameters, settings, data.parts)
+        require_fit(trainer, parameters, settings, data.parts)
         if not run.checkpoints:
             # killed after the directory was made and before the first checkpoint was written
             path_of_weights = settings["init_weights"]
             weights = _initial_weights(trainer, parameters, settings["seed"], path_of_weights and Path(path_of_weights))
             run.save_checkpoint(0, weights)
-        Training(run, _trainer(run, data.parts, message, code, member), message).go()
+        carry_on(run, data.parts, message, code=code, member=member)
     return run
 
 
@@ -186,6 +220,8 @@ def evaluate(
     replicas: int = 1,
 ) -> dict[str, Any]:
     """Answer to a whole split with the final weights of a run, or with those of an epoch, without learning.
+
+    With the final weights, on the test split and the device of the training, predictions.npz is added to a run that lacks it.
 
     Parameters
     ----------
@@ -213,6 +249,8 @@ def evaluate(
     """
     run = Run.open(path)
     weights = run.load_weights() if epoch is None else run.load_checkpoint(epoch)[1]
+    # what an older run lacks is added where the answers are those that its training would have given
+    completes = split == "test" and epoch is None and device is None and replicas == 1 and run.load_predictions() is None
     parameters = run.parameters()
     part = _load_again(run, message).parts[split]
     if not len(part.labels):
@@ -232,9 +270,15 @@ def evaluate(
                 "to one at least; set a smaller --replicas."
             )
         settings |= {"device": device or settings["device"], "replicas": replicas}
-    _require_fit(trainer_of(run.system), parameters, settings, {split: part}, replicas, learns=False)
+    require_fit(trainer_of(run.system), parameters, settings, {split: part}, replicas, learns=False)
     trainer = trainer_of(run.system)(parameters, settings, {split: part}, message)
-    scores, seconds = trainer.score(weights, split, epoch)
+    with contextlib.closing(trainer):
+        scores, seconds = trainer.score(weights, split, epoch)
+        if completes:
+            try:
+                run.save_predictions({"target": part.labels, **trainer.predict(weights, split, epoch)})
+            except RunError as error:  # in a folder that cannot be written, the scores are told nevertheless
+                message(str(error))
     return metrics_row(epoch, split, scores, len(part.labels), seconds)
 
 
@@ -256,11 +300,6 @@ def _levels_of(stored: float | list[float] | None) -> Sequence[float] | None:
     return stored if stored is None or isinstance(stored, list) else (stored,)
 
 
-def _trainer(run: Run, parts: dict, message: Message, code: Any = None, member: Member | None = None) -> Trainer:
-    trainer = trainer_of(run.system)
-    return trainer(run.parameters(), run.config["training"], parts, message, code, member)
-
-
 def _load(member: Member | None, message: Message, **options) -> Data:
     """Load data by `experiments.training.data.load_data`. In a lockstep, data with the same options are loaded once."""
     if member is None:
@@ -274,7 +313,11 @@ def _initial_weights(trainer: type[Trainer], parameters: Any, seed: int, path: P
 
 def _require_begun(run: Run) -> None:
     """Raise RunError where a run was trained but its checkpoints are gone: a fresh start would overwrite its results."""
-    left = [name for name in ("metrics.csv", "weights.npz", "images.npz", "raster.npz") if (run.path / name).exists()]
+    left = [
+        name
+        for name in ("metrics.csv", "weights.npz", "images.npz", "predictions.npz", "raster.npz")
+        if (run.path / name).exists()
+    ]
     if left and not run.checkpoints:
         raise RunError(
             f"{run.path} holds {', '.join(left)} but no checkpoints, without which it cannot go on; restore the folder "
@@ -285,6 +328,11 @@ def _require_begun(run: Run) -> None:
 def _load_again(run: Run, message: Message = print, member: Member | None = None) -> Data:
     """Load the data of a run again. Raises DataError where they differ from those that it was trained with."""
     stored = run.config["dataset"]
+    if stored["name"] == ARRAYS:
+        raise DataError(
+            f"The run {run.path} was trained on arrays, which it does not hold; use brianprop.Run.open({str(run.path)!r})"
+            ".classifier() in Python, with data of yours."
+        )
     data = _load(
         member,
         name=stored["name"],

@@ -17,7 +17,10 @@ from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.models.errors import ParameterError
 from brianprop.models.memory import require_memory
 
-__all__ = ["Data", "EventInput", "data_options", "dataset_name", "load_data"]
+__all__ = ["ARRAYS", "Data", "EventInput", "data_of_events", "data_of_images", "data_options", "dataset_name", "load_data"]
+
+#: The name of data that were given as arrays. That of a folder is its absolute path.
+ARRAYS = "arrays"
 
 #: Copies of the encoded images that are in memory at once: the images, the rows that the sources send, and a temporary copy.
 ENCODED = 3
@@ -33,9 +36,11 @@ class Data:
 
     Attributes
     ----------
+    name : str
+        As config.json names it, see `dataset_name`.
     parts : dict of Part
         By the name of the split.
-    classes : list of int
+    classes : list of int or str
         Labels in the files, by class index.
     image_shape : tuple of int
         Rows and columns of what the input neurons see.
@@ -47,15 +52,22 @@ class Data:
         Where the data came from.
     digest : str
         SHA-256 of all images and labels.
+    steps : int or None
+        Number of time steps into which events were binned; None for images.
+    pixel_range : tuple of float, or None
+        Values of a black and a white pixel in arrays that were scaled; None for images of bytes.
     """
 
+    name: str
     parts: dict[str, Part]
-    classes: list[int]
+    classes: list[int] | list[str]
     image_shape: tuple[int, int]
     n_in: int
     crop: int
     origin: str
     digest: str
+    steps: int | None = None
+    pixel_range: tuple[float, float] | None = None
 
 
 def load_data(
@@ -113,6 +125,35 @@ def load_data(
     crop = datasets.default_crop(name) if crop is None else crop
     n_bytes = sum(map(len, splits.values())) * dataset.train.images[0].size * max(1, len(binarise or ()))
     require_memory(ENCODED * n_bytes, f"The data set {name}", "set a smaller --samples or fewer levels by --binarise")
+    classes = [int(label) for label in dataset.classes]
+    return data_of_images(dataset_name(name), splits, classes, crop, binarise, grey, dataset.origin)
+
+
+def data_of_images(
+    name: str,
+    splits: dict[str, Part],
+    classes: list[int] | list[str],
+    crop: int,
+    binarise: Sequence[float] | None,
+    grey: bool,
+    origin: str,
+) -> Data:
+    """Crop and encode images of grey values.
+
+    Parameters
+    ----------
+    name, classes, origin
+        See `Data`.
+    splits : dict of Part
+        Grey values, uint8 of shape (n, rows, cols), by the name of the split.
+    crop, binarise, grey
+        See `load_data`.
+
+    Raises
+    ------
+    ParameterError
+        As `experiments.data.encoding` does.
+    """
     parts, digest = {}, hashlib.sha256()
     for of, part in splits.items():
         images = encoding.crop(part.images, crop)
@@ -121,7 +162,7 @@ def load_data(
         n_in = pixels.shape[1]
         parts[of] = Part(pixels, part.labels, (n_in // (shape[0] * shape[1]), *shape))
         digest.update(pixels.tobytes() + part.labels.tobytes())
-    return Data(parts, [int(label) for label in dataset.classes], shape, n_in, crop, dataset.origin, digest.hexdigest())
+    return Data(name, parts, classes, shape, n_in, crop, origin, digest.hexdigest())
 
 
 def _load_events(name, data_dir, samples, validation, test_samples, steps, events, message) -> Data:
@@ -130,17 +171,44 @@ def _load_events(name, data_dir, samples, validation, test_samples, steps, event
     shape, n_in = dataset.train.images.image_shape, dataset.train.images.n_in
     n_bytes = sum(map(len, splits.values())) * n_in * -(-steps // 8)
     require_memory(ENCODED * n_bytes, f"The data set {name} in {steps} time steps", "set a smaller --steps or --samples")
-    parts, digest = {}, hashlib.sha256()
+    binned = {}
     for of, part in splits.items():
         if dataset.key and len(part) > event_frames.CHUNK:
             message(f"Emulating {len(part)} recordings of {name} ({of}; kept in the cache) ...")
         key = dataset.key and hashlib.sha256(f"{dataset.key} {of} {validation}".encode()).hexdigest()
-        frames = event_frames.frames(part.images, steps, key)
-        images = frames if events == "frames" else event_frames.rates(frames, steps)
+        binned[of] = Part(event_frames.frames(part.images, steps, key), part.labels)
+    classes = [int(label) for label in dataset.classes]
+    return data_of_events(dataset_name(name), binned, classes, shape, steps, events, dataset.origin)
+
+
+def data_of_events(
+    name: str,
+    splits: dict[str, Part],
+    classes: list[int] | list[str],
+    shape: tuple[int, int],
+    steps: int,
+    events: EventInput,
+    origin: str,
+) -> Data:
+    """Encode binned events.
+
+    Parameters
+    ----------
+    name, classes, origin
+        See `Data`.
+    splits : dict of Part
+        Events of n recordings as `models.ssnn_bp.parameters.pack` packs them, by the name of the split.
+    shape : tuple of int
+        Rows and columns of the input neurons.
+    steps, events
+        See `load_data`.
+    """
+    parts, digest = {}, hashlib.sha256()
+    for of, part in splits.items():
+        images = part.images if events == "frames" else event_frames.rates(part.images, steps)
         parts[of] = Part(images, part.labels, (1, *shape))
         digest.update(images.tobytes() + part.labels.tobytes())
-    classes = [int(label) for label in dataset.classes]
-    return Data(parts, classes, shape, n_in, 0, dataset.origin, digest.hexdigest())
+    return Data(name, parts, classes, shape, shape[0] * shape[1], 0, origin, digest.hexdigest(), steps)
 
 
 def data_options(settings: TrainOptions) -> dict[str, Any]:

@@ -34,17 +34,21 @@ class Training:
         The network, with all splits.
     message : callable
         Called with a line of text after each epoch.
+    bar : bool
+        Whether a terminal shows how far an epoch is.
     """
 
-    def __init__(self, run: Run, trainer: Trainer, message: Message = print):
+    def __init__(self, run: Run, trainer: Trainer, message: Message = print, bar: bool = True):
         self.run, self.trainer, self.message = run, trainer, message
+        # in a lockstep the bars of several trainings would overwrite one another
+        self.bar = bar and trainer.member is None
         settings = run.config["training"]
         self.seed, self.epochs, self.shuffle = settings["seed"], settings["epochs"], settings["shuffle"]
         self.keeps_spikes = settings.get("record_spikes", False)
         self.n_train = len(trainer.parts["train"].labels)
         # Where answers given while learning say nothing, the row "train" of the metrics is of as many training images as there
         # are for validation.
-        compared = trainer.parts.get("validation", trainer.parts["test"])
+        compared = next(trainer.parts[split] for split in ("validation", "test", "train") if split in trainer.parts)
         self.n_scored = min(self.n_train, len(compared.labels))
 
     def go(self) -> None:
@@ -74,6 +78,7 @@ class Training:
             run.save_checkpoint(epoch, weights)
             self.message(self._line(epoch, rows))
         run.save_images(trainer.images(weights, self.epochs, KEPT_IMAGES))
+        run.save_predictions({"target": trainer.parts["test"].labels, **trainer.predict(weights, "test", self.epochs)})
         run.save_weights(weights)
 
     def _last_whole_epoch(self) -> tuple[int, Weights]:
@@ -105,8 +110,8 @@ class Training:
         from tqdm import tqdm
 
         n_recorded = self.n_train if self.keeps_spikes else self.trainer.raster_samples if self._shows_raster(epoch) else 0
-        # in a lockstep the bars of several trainings would overwrite one another; None: only where there is a terminal
-        options = {"unit": " samples", "leave": False, "disable": None if self.trainer.member is None else True}
+        # None: only where there is a terminal
+        options = {"unit": " samples", "leave": False, "disable": None if self.bar else True}
         with tqdm(total=self.n_train, desc=f"epoch {epoch}/{self.epochs}", **options) as bar:
 
             def progress(done: int) -> None:

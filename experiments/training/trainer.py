@@ -171,7 +171,19 @@ class Trainer(ABC):
 
     @abstractmethod
     def images(self, weights: Weights, epoch: int, first: int) -> dict[str, np.ndarray]:
-        """The first test images with the answers to them, as `analysis.runs.run.Run.save_images` takes them."""
+        """The first images of the split `shown` with the answers to them, as `analysis.runs.run.Run.save_images` takes them."""
+
+    @property
+    def shown(self) -> str:
+        """The split whose first images a run keeps: the test images, or others where there are none."""
+        return next(split for split in ("test", "validation", "train") if split in self.parts)
+
+    def close(self) -> None:  # noqa: B027 - networks that are not simulated have none
+        """Remove temporary files."""
+
+    @abstractmethod
+    def predict(self, weights: Weights, split: str, epoch: int) -> dict[str, np.ndarray]:
+        """The classes answered to a split, by readout of the system, class indices (n,): the answers that `score` counts."""
 
     def noise_seed(self, epoch: int, purpose: str) -> int:
         """Seed of the noise of one pass of this run, see the function `noise_seed`."""

@@ -9,6 +9,7 @@ builds.py      the cache of compiled circuits
 standalone.py  C++ standalone and CUDA: a process for each run
 cuda.py        what Brian2CUDA needs with current CUDA
 runtime.py     Brian2's runtime, for debugging
+network.py     the Brian2 objects themselves, for the device of the user
 scratch.py     temporary folders that are removed when their process ends
 """
 

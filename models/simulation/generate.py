@@ -120,7 +120,7 @@ def stimulus_function(model: Model, rows: np.ndarray, order: np.ndarray):
             return static_cast<uint8_t>({body.format(rows="_namespace_stimulus_rows", order="_namespace_stimulus_order")});
         }}
         """,
-        namespace={"_stimulus_rows": rows.ravel(), "_stimulus_order": order},
+        namespace={"_stimulus_rows": rows.view(np.int8).ravel(), "_stimulus_order": order},
     )
     function.implementations.add_implementation(
         "cuda",

@@ -7,14 +7,15 @@ import time
 import numpy as np
 
 from brianprop.models.model import Model
-from brianprop.models.simulation.generate import brian2_device, stimulus_function
+from brianprop.models.simulation.generate import brian2_device
+from brianprop.models.simulation.network import create
 from brianprop.models.simulation.simulator import Simulator
 
 __all__ = ["RuntimeSimulator"]
 
 
-#: Turns between two calls of `progress`.
-REPORT = 16
+#: Time between two calls of `progress` [s].
+REPORT = 0.2
 
 
 class RuntimeSimulator(Simulator):
@@ -34,38 +35,32 @@ class RuntimeSimulator(Simulator):
     def _run(self, weights, stimuli, samples, noise_seed, n_recorded, first, progress):
         model = self.model
         with brian2_device(self._target) as b2:
-            stimulus = stimulus_function(model, stimuli.rows, stimuli.order(samples))
-            objects = model.create(stimulus, "stock", network_name="network*")
-            for name, value in self._values(weights, len(samples), n_recorded, noise_seed, first).items():
-                owner, variable = name.split(".")
-                objects[owner].variables[variable].set_value(value)
-            b2.seed(noise_seed)
+            network = create(model, weights, stimuli, samples, noise_seed=noise_seed, first=first)
             start = time.perf_counter()
-            network, dt, period = objects["network"], model.dt * b2.second, model.period
-            if isinstance(period, str):
-                owner, _, name = period.partition(".")
-                period = int(np.asarray(objects[owner].variables[name].get_value()).item())
-            monitors = [objects[name] for name in model.monitors]
-            if n_recorded <= 0:
+            dt, period = model.dt * b2.second, model.turn_steps
+            monitors = [network[name] for name in model.monitors]
+            recorded = min(max(n_recorded, 0), len(samples))
+            if not recorded:
                 for monitor in monitors:
                     monitor.active = False
-            network.run(model.lead * dt, namespace={})
             done = 0
-            while done < len(samples):
-                chunk = min(len(samples) - done, REPORT)
-                if done < n_recorded:
-                    chunk = min(chunk, n_recorded - done)
-                network.run(chunk * period * dt, namespace={})
-                done += chunk
-                if done == n_recorded:
-                    for monitor in monitors:
-                        monitor.active = False
-                if progress:
-                    progress(done)
+            # not turn by turn: Brian2 generates the code anew for each run
+            for turns in filter(None, (recorded, len(samples) - recorded)):
+                lead = 0 if done else model.lead
+                steps = lead + turns * period
+
+                def report(elapsed, completed, begun, duration, before=done, lead=lead, steps=steps):
+                    if progress:
+                        progress(before + max(0, int(completed * steps + 0.5) - lead) // period)
+
+                network.run(steps * dt, report=report, report_period=REPORT * b2.second, namespace={})
+                done += turns
+                for monitor in monitors:
+                    monitor.active = False
             seconds = time.perf_counter() - start
 
             def read(name: str) -> np.ndarray:
                 owner, variable = name.split(".")
-                return np.array(objects[owner].variables[variable].get_value())
+                return np.array(network[owner].variables[variable].get_value())
 
             return self.model.result(read, len(samples), seconds)

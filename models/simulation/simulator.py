@@ -67,7 +67,7 @@ class Simulator:
         RunError
             When the simulation ends early, or its results cannot be written.
         """
-        samples = self._checked(stimuli, samples, noise_seed=noise_seed, n_recorded=n_recorded, first=first)
+        samples = self.checked(stimuli, samples, noise_seed=noise_seed, n_recorded=n_recorded, first=first)
         self.model.require_weights(weights)
         return self._run(weights, stimuli, samples, noise_seed, n_recorded, first, progress)
 
@@ -93,7 +93,7 @@ class Simulator:
     def __exit__(self, *exception) -> None:
         self.close()
 
-    def _checked(self, stimuli: Stimuli | ReplicaStimuli, samples: np.ndarray, **numbers: int) -> np.ndarray:
+    def checked(self, stimuli: Stimuli | ReplicaStimuli, samples: np.ndarray, **numbers: int) -> np.ndarray:
         """The samples as int64, after checks of all arguments but the weights."""
         for name, value in numbers.items():
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value <= MAX_SEED:
@@ -123,7 +123,7 @@ class Simulator:
                 )
         return samples.astype(np.int64)
 
-    def _values(self, weights: Any, n_turns: int, n_recorded: int, noise_seed: int, first: int) -> dict[str, Any]:
+    def values(self, weights: Any, n_turns: int, n_recorded: int, noise_seed: int, first: int) -> dict[str, Any]:
         """The values of all variables that are set before a run, by ``object.variable``."""
         counts = {"n_turns": n_turns, "n_recorded": n_recorded, "noise_seed": noise_seed}
         values = self.model.initial_state(weights, self.codegen) | self.model.constants(first)

@@ -55,7 +55,7 @@ class StandaloneSimulator(Simulator):
         try:
             results = Path(tempfile.mkdtemp(dir=self._scratch.path, prefix="run-"))
             arguments = []
-            for name, value in self._values(weights, n_turns, n_recorded, noise_seed, first).items():
+            for name, value in self.values(weights, n_turns, n_recorded, noise_seed, first).items():
                 if np.ndim(value) or not math.isfinite(value):  # Brian2 takes what begins with a letter for a file
                     file = results / f"{name}.in"
                     _write(file, np.asarray(value).astype(self._arrays[name][1]))

@@ -89,6 +89,10 @@ class SSNNModel(Model):
         self.target_groups = dict(zip(self.learned, parameters.layers[1:], strict=True))
 
     @property
+    def turn_steps(self) -> int:
+        return self.parameters.steps
+
+    @property
     def populations(self) -> tuple[tuple[str, int], ...]:
         """Names and sizes of what is recorded: the layers, and the signed streams of error and gradient spikes."""
         return tuple((name.removesuffix("_spikes").replace("_", " "), self.events[name]) for name in self.monitors)

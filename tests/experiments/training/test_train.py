@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DIGITS, assert_same_run, back_to, restless_weights
+from conftest import DIGITS, assert_predictions_are_those_of_the_metrics, assert_same_run, back_to, restless_weights
 
 from brianprop.analysis.runs import Run
 from brianprop.analysis.systems import SYSTEMS
@@ -40,6 +40,10 @@ def run_ann(out, *options):
 def finished(tmp_path_factory):
     """A finished small run with all spikes."""
     return run_small(tmp_path_factory.mktemp("train") / "run", "--seed", "5", "--record-spikes")
+
+
+def test_all_test_images_have_an_answer(finished):
+    assert_predictions_are_those_of_the_metrics(finished)
 
 
 def test_run_directory_holds_what_is_promised(finished):
