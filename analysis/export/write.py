@@ -1,4 +1,4 @@
-"""The file of a run in a format of the field."""
+"""A file of a run in a format of the field."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from brianprop.analysis.export.neo import write_neo
+from brianprop.analysis.export.nir import DT, write_nir
 from brianprop.analysis.export.nwb import write_nwb
 from brianprop.analysis.export.trains import spike_trains
 from brianprop.analysis.figures.classes import class_names
@@ -23,31 +25,51 @@ from brianprop.models.files import atomic_write
 
 __all__ = ["FORMATS", "Format", "export", "write"]
 
-Format = Literal["neo", "nwb"]
+Format = Literal["neo", "nwb", "nir"]
 
 
-#: Kinds of files by format, the usual one first: suffix, and the packages that write it.
-KINDS: dict[Format, dict[str, tuple[str, ...]]] = {
-    "neo": {".mat": ("neo",), ".nix": ("neo", "nixio")},
-    "nwb": {".nwb": ("pynwb",)},
+@dataclass(frozen=True)
+class _Kind:
+    """Usual file of a format, the packages that write each kind of file by its suffix, and the extra that installs them."""
+
+    file: str
+    packages: dict[str, tuple[str, ...]]
+    extra: str
+
+
+FORMATS: dict[Format, _Kind] = {
+    "neo": _Kind("spikes.mat", {".mat": ("neo",), ".nix": ("neo", "nixio")}, "export"),
+    "nwb": _Kind("spikes.nwb", {".nwb": ("pynwb",)}, "export"),
+    "nir": _Kind("network.nir", {".nir": ("nir",)}, "nir"),
 }
-FORMATS = tuple(KINDS)
 
 
-def export(path: str | os.PathLike, to: Format, out: Path | None = None, per_turn: bool = False) -> Path:
-    """Write the spikes of a run in a format of the field: those of spikes.npz, or of raster.npz if there is no other.
+def export(
+    path: str | os.PathLike,
+    to: Format,
+    out: Path | None = None,
+    *,
+    per_turn: bool = False,
+    dt: float | None = None,
+    drive: bool = False,
+) -> Path:
+    """Write the spikes of a run, or its trained network, in a format of the field.
+
+    Spikes are those of spikes.npz, or of raster.npz if there is no other.
 
     Parameters
     ----------
     path : path-like
         Run directory.
-    to : {"neo", "nwb"}
-        A block of Neo, or a file of NWB.
+    to : {"neo", "nwb", "nir"}
+        Spikes as a block of Neo or as a file of NWB; or the part of the network that answers, as a graph of NIR.
     out : path-like, optional
-        The file, by default ``spikes`` with the suffix of the format in the run directory: ``.mat`` for Neo (NeoMatlabIO; with
-        ``.nix``, NixIO, which takes far longer and more space), ``.nwb`` for NWB. An older file is replaced.
+        The file, by default ``spikes.mat``, ``spikes.nwb`` or ``network.nir`` in the run directory. Neo is read by NeoMatlabIO,
+        or by NixIO where the name ends with ``.nix``, which takes far longer and more space. An older file is replaced.
     per_turn : bool
         Whether each turn is a segment of its own, in Neo; otherwise one segment holds all.
+    dt, drive
+        Only for NIR, see `analysis.export.nir.to_nir`.
 
     Returns
     -------
@@ -57,25 +79,31 @@ def export(path: str | os.PathLike, to: Format, out: Path | None = None, per_tur
     Raises
     ------
     ParameterError
-        If the format is unknown, or has no segments.
+        If the format is unknown, is given what it has not, or NIR does not hold the network.
     RunError
         If the run cannot be read or holds no spikes, a package is missing, or the file cannot be written.
     """
-    if to not in KINDS:
-        raise ParameterError(f"Format {to!r} is unknown; use one of {', '.join(KINDS)}.{did_you_mean(to, KINDS)}")
+    if to not in FORMATS:
+        raise ParameterError(f"Format {to!r} is unknown; use one of {', '.join(FORMATS)}.{did_you_mean(to, FORMATS)}")
+    if to != "nir" and (drive or dt is not None):
+        raise ParameterError(f"{'drive' if drive else 'dt'} belongs to the format nir, not to {to}; leave it out.")
     if per_turn and to != "neo":
-        raise ParameterError(f"Format {to} has no segments; leave --per-turn away, its trials are the turns.")
+        raise ParameterError(f"Format {to} has no segments; leave --per-turn away.")
     run = Run.open(path)
-    _recording(run)
-    usual = next(iter(KINDS[to]))
-    out = run.path / f"spikes{usual}" if out is None else Path(out)
-    kind = out.suffix if out.suffix in KINDS[to] else usual
+    if to != "nir":
+        _recording(run)
+    chosen = FORMATS[to]
+    out = run.path / chosen.file if out is None else Path(out)
+    kind = out.suffix if out.suffix in chosen.packages else next(iter(chosen.packages))
     try:
-        for package in KINDS[to][kind]:
+        for package in chosen.packages[kind]:
             importlib.import_module(package)
     except ImportError as error:
-        raise RunError(f"{error.name} is not installed; use pip install 'brianprop[export]'.") from error
-    atomic_write(out, lambda file: _write_apart(run.path, kind, file.name, per_turn))
+        raise RunError(f"{error.name} is not installed; use pip install 'brianprop[{chosen.extra}]'.") from error
+    if to == "nir":
+        write_nir(run, out, dt=DT if dt is None else dt, drive=drive)
+    else:
+        atomic_write(out, lambda file: _write_apart(run.path, kind, file.name, per_turn))
     return out
 
 

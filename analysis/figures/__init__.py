@@ -17,6 +17,7 @@ places.py          where the populations of nBP stand, and their symbols
 selection.py       what of a recording a raster shows
 captions.py        captions of the turns of a raster
 film.py            one turn as a film
+events.py          real recordings of an event camera beside emulated ones
 speed.py           figures and statistics of a benchmark
 output.py          the style, and how figures are written
 """

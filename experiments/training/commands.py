@@ -303,10 +303,10 @@ def evaluate(
 
 def _origin(origin: str, name: str) -> str:
     """Where data came from, for config.json, which may be published: no path, unless the user named the data by one."""
-    images = name.removeprefix(event_frames.EMULATED)
+    prefix, images = event_frames.shown(name)
     if images not in datasets.CHECKED:
         return f"a folder {images}" if Path(origin).is_absolute() and Path(images).name == images else origin
-    emulated = "" if images == name else ", recorded by an emulated camera"
+    emulated = ", recorded by an emulated camera" if prefix else ""
     return f"{images} (SHA-256 of the payloads checked){emulated}"
 
 

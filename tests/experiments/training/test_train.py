@@ -436,6 +436,8 @@ def test_the_demo_reaches_ninety_per_cent(tmp_path):
         ("/data/mnist", "emulated-mnist", "mnist (SHA-256 of the payloads checked), recorded by an emulated camera"),
         ("/data/letters", "letters", "a folder letters"),
         ("/data/N-MNIST", "n-mnist", "a folder n-mnist"),
+        ("/data/nmnist-subset", "n-mnist-subset", "a folder n-mnist-subset"),
+        ("/data/mnist", "emulated-negative-mnist", "mnist (SHA-256 of the payloads checked), recorded by an emulated camera"),
         ("/data/letters", "/data/letters", "/data/letters"),  # named so by the user
     ],
 )
