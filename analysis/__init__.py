@@ -8,6 +8,7 @@ energy/        energy and latency on Loihi, modelled from recorded spikes
 export/        spikes for other tools: Neo and NWB
 groups.py      several runs at once: grouped over seeds, and labelled
 tables.py      accuracies over several runs, as tables and as Markdown
+intervals.py   confidence intervals of accuracies
 activity.py    what the spikes of SSNN-BP tell: answer, spikes and updates of each sample
 toml_files.py  TOML files as users write them
 """

@@ -1,5 +1,6 @@
 """What the tests share: data on disk, small circuits, and the digits as a circuit sees them."""
 
+import gc
 import os
 import shutil
 import signal
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 
 from brianprop.analysis.runs import Recording, Run, as_json
+from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data import images as datasets
+from brianprop.experiments.training.commands import evaluate
 from brianprop.experiments.training.data import load_data
 from brianprop.models import ann
 from brianprop.models.ann import ANN
@@ -38,6 +41,14 @@ def pytest_configure():
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_collection_finish():
+    """What libraries hold is left out of garbage collections: the runtime asks for three in each of its many short runs."""
+    import brian2  # noqa: F401 - nearly all workers need it
+
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +124,23 @@ def assert_same_run(one: Run, other: Run):
         np.testing.assert_array_equal(first[name], second[name])
 
 
+def assert_predictions_are_those_of_the_metrics(run: Run):
+    """The answers to all test images, kept by the run, give the accuracies of its last row; `evaluate` makes the same again."""
+    last, kept = run.metrics()[-1], run.load_predictions()
+    assert last["split"] == "test" and kept is not None and len(kept["target"]) == last["samples"]
+    assert tuple(kept) == ("target", *SYSTEMS[run.system].readouts)
+    for name in SYSTEMS[run.system].readouts:
+        column = f"accuracy_{name}" if f"accuracy_{name}" in last else "accuracy"
+        assert np.mean(kept[name] == kept["target"]) == pytest.approx(last[column], abs=1e-12)
+    data = (run.path / "predictions.npz").read_bytes()
+    (run.path / "predictions.npz").unlink()
+    assert run.finished and run.load_predictions() is None
+    evaluate(run.path, epoch=run.epochs)  # a checkpoint that is named adds nothing
+    assert run.load_predictions() is None
+    evaluate(run.path)
+    assert (run.path / "predictions.npz").read_bytes() == data
+
+
 def back_to(run: Run, path: Path, epoch: int) -> Run:
     """A copy of a finished run as a kill would leave it between the metrics of the epoch after `epoch` and its checkpoint."""
     shutil.copytree(run.path, path)
@@ -171,6 +199,8 @@ def composite_run(path: Path, *, seed: int = 0, accuracy: float = 0.5, epochs: i
     spikes += [("output plus", 1, t) for t in range(turns * parameters.steps) if rng.random() < 0.3]
     spikes += [("hidden1 minus", int(rng.integers(5)), t) for t in range(turns * parameters.steps) if rng.random() < 0.3]
     run.save_spikes(composite_recording(spikes, sizes, parameters.steps), "raster")
+    target = np.arange(10) % 3
+    run.save_predictions({"target": target, "spikes": rng.permutation(target), "rates": rng.permutation(target)})
     counts = rng.multinomial(parameters.steps, [0.5, 0.3, 0.2], 6)
     run.save_images(
         {
@@ -202,5 +232,6 @@ def ann_run(path: Path, *, seed: int = 0, accuracy: float = 0.8, epochs: int = 2
     run.save_weights(ann.initial_weights(parameters, seed + epochs))
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (6, 16), dtype=np.uint8)
+    run.save_predictions({"target": np.arange(10) % 3, "rates": np.arange(10) % 3})
     run.save_images({"images": images, "target": np.arange(6) % 3, "rates": rng.dirichlet([1, 1, 1], 6)})
     return run

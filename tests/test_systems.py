@@ -82,7 +82,7 @@ def test_it_learns_the_delta_rule(checkout):
 
 def test_it_is_drawn_counted_swept_and_exported(checkout):
     figures = {path.stem for path in (checkout / "runs/delta/figures").glob("*.png")}
-    assert figures == {"accuracy", "raster", "functional", "weights", "images", "energy"}
+    assert figures == {"accuracy", "confusion", "raster", "functional", "anatomy", "weights", "images", "energy"}
     assert (checkout / "sweeps/delta/table.csv").read_text().count("\n") == 3
     assert list((checkout / "runs/delta").rglob("*.nwb"))
     rows = (checkout / "runs/delta/metrics.csv").read_text().splitlines()

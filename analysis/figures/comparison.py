@@ -7,7 +7,7 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,19 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
-__all__ = ["Estimate", "compare", "estimates", "final_scores", "plot_activity", "plot_length", "plot_step", "seeds_in_words"]
+__all__ = [
+    "Estimate",
+    "compare",
+    "errorbar",
+    "estimates",
+    "final_scores",
+    "plot_activity",
+    "plot_length",
+    "plot_step",
+    "seeds_in_words",
+]
 
 #: Readouts of SSNN-BP: column, title, line style and marker.
 READOUTS = (("accuracy_rates", "rates", "-", "o"), ("accuracy_spikes", "spikes", "--", "s"))
@@ -229,7 +240,7 @@ def plot_activity(runs: Sequence[Run]) -> Figure:
             means_by_length = estimates(group, LENGTH, lambda run, what=what, name=name: counted[run.path][what][name])
             steps = np.array(list(means_by_length))
             means, spreads, _ = np.array(list(means_by_length.values())).T
-            axes.errorbar(steps, means, spreads, color=f"C{number}", marker="o", capsize=2, linewidth=1.0, label=_symbol(name))
+            errorbar(axes, steps, means, spreads, color=f"C{number}", marker="o", linewidth=1.0, label=_symbol(name))
             # growth in proportion to T, through the longest one, where the counts are least noisy
             axes.plot(steps, means[-1] * steps / steps[-1], ":", color=f"C{number}", linewidth=0.7)
         axes.set(yscale="log", xlabel=LENGTH_LABEL, ylabel=ylabel)
@@ -327,9 +338,16 @@ def _draw_accuracy(
             numbers += counts
             label = f"{group.label}: {title}"
             colour = f"C{number}" if len(groups) > 1 else {"rates": "C0", "spikes": "C1"}[title]
-            axes.errorbar(positions, means, spreads, color=colour, linestyle=style, marker=marker, capsize=2, label=label)
+            errorbar(axes, positions, means, spreads, color=colour, linestyle=style, marker=marker, label=label)
     _finish(axes, any(np.isinf(setting(run.parameters())) for group in groups for run in group.runs))
     axes.legend(title=seeds_in_words(numbers))
+
+
+def errorbar(axes: Axes, x: ArrayLike, means: ArrayLike, spreads: ArrayLike, linestyle: str = "-", **look: Any) -> None:
+    """Draw points with error bars. The legend has bars and a line only if these are drawn: not for one seed or one point."""
+    spreads = np.asarray(spreads, float)
+    known = spreads if np.isfinite(spreads).any() else None
+    axes.errorbar(x, means, known, capsize=2, linestyle=linestyle if np.size(x) > 1 else "none", **look)
 
 
 def _positions(settings: Sequence[float]) -> list[float]:
@@ -346,7 +364,7 @@ def _draw_bands(axes: Axes, runs: Sequence[Run], split: str) -> list[int]:
         mean, spread, number = Estimate.of([PERCENT * final_scores(run, split)["accuracy"] for run in group.runs])
         if number > 1:
             axes.axhspan(mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
-        axes.axhline(mean, color=colour, linewidth=0.8, label=group.label)
+        axes.axhline(mean, color=colour, linewidth=0.8, label=group.label + (", band: s.d." if number > 1 else ""))
         numbers.append(number)
     return numbers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,27 @@ __all__ = ["plot_answers", "plot_images"]
 #: Number of images in a row of the figure, and largest number in the figure.
 COLUMNS, MOST = 5, 10
 
+#: Most classes that are shown beside an image.
+NAMED = 10
 
-def plot_images(arrays: Mapping[str, np.ndarray], shape: Sequence[int], classes: Sequence[object], most: int = MOST) -> Figure:
+
+@dataclass(frozen=True)
+class Look:
+    """What the bars show: their label, titles of the coloured and of the grey ones, value of a white pixel, and threshold."""
+
+    label: str
+    legend: tuple[str, str]
+    white: int
+    threshold: float | None = None
+
+
+def plot_images(
+    arrays: Mapping[str, np.ndarray],
+    shape: Sequence[int],
+    classes: Sequence[object],
+    most: int = MOST,
+    threshold: float | None = None,
+) -> Figure:
     """Draw test images above the drive of nBP's output neurons.
 
     Parameters
@@ -31,6 +51,8 @@ def plot_images(arrays: Mapping[str, np.ndarray], shape: Sequence[int], classes:
         Name of the class of each output neuron, length n_out.
     most : int
         Largest number of images; the first ones are drawn.
+    threshold : float, optional
+        The drive above which an output neuron fires, for a line; theta / 2 in nBP, since gate and bias give the other half.
 
     Returns
     -------
@@ -39,9 +61,8 @@ def plot_images(arrays: Mapping[str, np.ndarray], shape: Sequence[int], classes:
     fires = np.asarray(arrays["spikes"], bool)
     words = [", ".join(str(classes[int(index)]) for index in np.flatnonzero(row)) or "none" for row in fires]
     drive = np.asarray(arrays["drive"], float)
-    return _plot(
-        arrays, drive, fires, words, shape, classes, most, "drive (weight units)", ("output neuron fires", "silent"), 1
-    )
+    look = Look("drive", ("output neuron fires", "silent"), 1, threshold)
+    return _plot(arrays, drive, fires, words, shape, classes, most, look)
 
 
 def plot_answers(
@@ -74,7 +95,7 @@ def plot_answers(
     """
     chosen = np.asarray(answer)[:, np.newaxis] == np.arange(len(classes))
     words = [str(classes[index]) for index in answer]
-    return _plot(arrays, np.asarray(values, float), chosen, words, shape, classes, most, label, ("output", "other"), 255)
+    return _plot(arrays, np.asarray(values, float), chosen, words, shape, classes, most, Look(label, ("output", "other"), 255))
 
 
 def _plot(
@@ -85,9 +106,7 @@ def _plot(
     shape: Sequence[int],
     classes: Sequence[object],
     most: int,
-    label: str,
-    legend: tuple[str, str],
-    white: int,
+    look: Look,
 ) -> Figure:
     """Draw images above bars of `values`; bars that are `chosen` are coloured, and `words` name the output in the title."""
     from matplotlib.figure import Figure
@@ -100,7 +119,8 @@ def _plot(
     figure = Figure(figsize=(7.2, 2.7 * rows + 0.4), layout="constrained")
     panels = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.0, 1.1] * rows)
     values = values[:shown]
-    limits = values.min(initial=0.0), values.max(initial=0.0)
+    ends = [] if look.threshold is None else [look.threshold]
+    limits = min(values.min(initial=0.0), *ends, 0.0), max(values.max(initial=0.0), *ends, 0.0)
     for number in range(rows * columns):
         row, column = divmod(number, columns)
         picture, bars = panels[2 * row, column], panels[2 * row + 1, column]
@@ -111,21 +131,26 @@ def _plot(
         target = int(arrays["target"][number])
         # the mean over the levels of a thermometer code is a grey value
         pixels = np.reshape(arrays["images"][number], (-1, *shape)).mean(axis=0)
-        picture.imshow(pixels, cmap="gray_r", vmin=0, vmax=white)
+        picture.imshow(pixels, cmap="gray_r", vmin=0, vmax=look.white)
         picture.set(xticks=[], yticks=[])
         picture.spines[:].set_visible(True)
-        picture.set_title(f"target {classes[target]}, output {words[number]}")
-        _draw_bars(bars, values[number], chosen[number], target, classes, limits)
-        if column == 0:
+        # a line each, since names of classes may be long
+        picture.set_title(f"target {classes[target]}\noutput {words[number]}", fontsize=7)
+        _draw_bars(bars, values[number], chosen[number], target, classes, limits, look.threshold)
+        if column == 0 and len(classes) > NAMED:
+            bars.set_ylabel(f"class ({NAMED} of {len(classes)})")
+        elif column == 0:
             bars.set_ylabel("class")
         if row == rows - 1 or number + columns >= shown:
-            bars.set_xlabel(label)
-    handles = [
-        Patch(color="C0", label=legend[0]),
-        Patch(color="0.7", label=legend[1]),
+            bars.set_xlabel(look.label)
+    handles: list = [
+        Patch(color="C0", label=look.legend[0]),
+        Patch(color="0.7", label=look.legend[1]),
         Line2D([], [], linestyle="", marker=">", color="C1", label="target"),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    if look.threshold is not None:
+        handles.append(Line2D([], [], color="C2", linestyle="--", linewidth=0.9, label="threshold"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -136,13 +161,18 @@ def _draw_bars(
     target: int,
     classes: Sequence[object],
     limits: tuple[float, float],
+    threshold: float | None,
 ) -> None:
-    index = np.arange(len(values))
-    axes.barh(index, values, color=np.where(chosen, "C0", "0.7"), height=0.8)
+    # of many classes, the target and those with the largest values, in the order of the classes
+    order = np.argsort(-values, kind="stable")
+    shown = np.sort(np.concatenate([[target], order[order != target][: NAMED - 1]]))
+    index = np.arange(len(shown))
+    axes.barh(index, values[shown], color=np.where(chosen[shown], "C0", "0.7"), height=0.8)
     axes.axvline(0, color="0.3", linewidth=0.6)
+    if threshold is not None:
+        axes.axvline(threshold, color="C2", linestyle="--", linewidth=0.9)
     room = 0.12 * (limits[1] - limits[0] or 1.0)
-    axes.set(xlim=(limits[0] - room, limits[1] + room / 2), ylim=(len(values) - 0.5, -0.5))
-    axes.plot(limits[0] - room / 2, target, ">", color="C1")
-    every = -(-len(values) // 10)  # labels for ten classes at most, or they would overlap
-    axes.set_yticks(index[::every], [str(name) for name in classes[::every]])
+    axes.set(xlim=(limits[0] - room, limits[1] + room / 2), ylim=(len(shown) - 0.4, -0.6))
+    axes.plot(limits[0] - room / 2, int(np.flatnonzero(shown == target)[0]), ">", color="C1", clip_on=False)
+    axes.set_yticks(index, [str(classes[number]) for number in shown], fontsize=6)
     axes.locator_params(axis="x", nbins=3)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,7 @@ from brianprop.models.files import atomic_write
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "NothingToShowError", "make_folder", "write_figures"]
+__all__ = ["STYLE", "NothingToShowError", "make_folder", "styled", "write_figures"]
 
 #: The Matplotlib style of all figures.
 STYLE = Path(__file__).with_name("style.mplstyle")
@@ -58,6 +59,19 @@ def _matplotlib_style() -> ModuleType:
     return matplotlib.style
 
 
+def styled() -> AbstractContextManager:
+    """Use the style of the project for the length of a block.
+
+    It is without the settings of the user, so that equal runs give equal figures on every machine.
+
+    Raises
+    ------
+    RunError
+        If Matplotlib cannot be imported, since its settings are damaged.
+    """
+    return _matplotlib_style().context(STYLE, after_reset=True)
+
+
 @contextlib.contextmanager
 def _without(variable: str) -> Iterator[None]:
     """Take a variable out of the environment for the length of a block."""
@@ -89,11 +103,9 @@ def write_figures(figures: Mapping[str, Callable[[], Figure]], folder: Path) -> 
     RunError
         If the folder cannot be made or a file cannot be written.
     """
-    style = _matplotlib_style()
     make_folder(folder)
     written = []
-    # without the settings of the user, so that equal runs give equal figures on every machine
-    with style.context(STYLE, after_reset=True):
+    with styled():
         for name, plot in figures.items():
             try:
                 figure = plot()

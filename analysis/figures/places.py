@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from brianprop.models.circuit import Circuit
 
-__all__ = ["bend", "error_populations", "places_of", "shift", "symbol"]
+__all__ = ["error_populations", "places_of", "symbol"]
 
 #: A population of a layer: x, h, h2, o; its copies h2_lt and h2_gt, its memory m_h2, its box gate b_h2, and h2T_neg.
 OF_LAYER = re.compile(r"(?P<before>[mb]_)?(?P<layer>[xho])(?P<number>\d*)(?P<after>_lt|_gt|T_neg)?")
@@ -23,7 +23,7 @@ AFTER = {None: "", "_lt": "^{<}", "_gt": "^{>}", "T_neg": "^{T-}"}
 #: Positions of the populations with one hidden layer: columns from the input to the output, and the gating chain in a row below
 #: them. The three copies of a layer lie on a slope, so that the arrows of the gating chain reach each of them from below.
 PLACES = {
-    "input": (0.0, 4.1),
+    "input": (0.4, 6.5),
     "x": (2.0, 4.1),
     "m_x": (1.2, 1.9),
     "h_gt": (3.6, 2.9),
@@ -39,33 +39,22 @@ PLACES = {
     "d2_pos": (10.8, 5.2),
     "d2_neg": (11.4, 2.4),
     "t": (11.6, 6.6),
-    "target": (13.6, 6.6),
-    "kick": (0.0, -0.7),
+    "target": (13.8, 4.2),
+    "kick": (0.4, -0.7),
 }
-#: Place of hT_neg, which only the second and later hidden layers have, as one in the first would stand.
-NEGATIVE = (2.8, 0.9)
+#: Where the second and later hidden layers differ: they slope as the output does, out of the way of what they send back, and
+#: have a population hT_neg.
+LATER = {"h_gt": (5.0, 2.9), "h_lt": (3.8, 5.3), "b_h": (5.2, 6.5), "m_h": (6.9, 3.0), "hT_neg": (2.5, 0.9)}
 
 #: Distance from one hidden layer to the next. The populations of the output and all that follows move with the last one.
 LAYER_STEP = 5.0
 FIXED = ("input", "x", "m_x", "kick")
 
-#: Height of the row of the gating chain, and position of its last neuron.
-CHAIN_ROW, CHAIN_STOP = -0.7, 13.6
+#: Height of the row of the gating chain, and positions of its first and its last neuron.
+CHAIN_ROW, CHAIN_START, CHAIN_STOP = -0.7, 1.7, 13.8
 
-#: Bend of an arrow to its right as a fraction of its length. `BENDS` holds those that would otherwise cross a population.
-BEND = 0.12
-BENDS = {
-    ("h", "o_gt"): -0.1,
-    ("h", "o"): -0.05,
-    ("h", "o_lt"): 0.05,
-    ("b_h", "h_gt"): 0.12,
-    ("b_h", "h_lt"): -0.2,
-    ("h_gt", "b_h"): -0.45,
-    ("o", "d1"): -0.15,
-    ("d2_pos", "oT_neg"): -0.3,
-    ("o_lt", "d2_neg"): -0.2,
-    ("d2_neg", "o_lt"): 0.1,
-}
+#: Distance of the rows above all others, for populations without a place, and most populations in such a row.
+OTHER_ROW, OTHERS = 1.4, 8
 
 
 def symbol(name: str) -> str:
@@ -91,43 +80,32 @@ def error_populations(names: Iterable[str]) -> tuple[str, str]:
     return f"d{number}_pos", f"d{number}_neg"
 
 
-def shift(circuit: Circuit) -> float:
-    """How far the output stands to the right of where it is with one hidden layer."""
-    last = int(error_populations(population.name for population in circuit.populations)[0][1:].removesuffix("_pos"))
-    return LAYER_STEP * (last - 2)
-
-
-def places_of(circuit: Circuit, chain_start: float) -> dict[str, tuple[float, float]]:
-    """Position of each population; those that are unknown stand in a row above all others."""
-    found, others, moved = {}, [], shift(circuit)
+def places_of(circuit: Circuit) -> dict[str, tuple[float, float]]:
+    """Position of each population; those that are unknown stand in rows above all others."""
+    names = [population.name for population in circuit.populations]
+    # how far the output stands to the right of where it is with one hidden layer
+    last = int(error_populations(names)[0][1:].removesuffix("_pos"))
+    moved = LAYER_STEP * (last - 2)
     chain = [population.name for population in circuit.populations if population.role == "gating"]
-    for population in circuit.populations:
-        name = population.name
+    found, others = {}, []
+    for name in names:
+        role, layer = _as_published(name), _hidden_layer(name)
+        later = LATER if layer is not None and layer > 1 else {}
         if name in chain:
-            step = (CHAIN_STOP + moved - chain_start) / max(len(chain) - 1, 1)
-            found[name] = (chain_start + step * chain.index(name), CHAIN_ROW)
-        elif _as_published(name) in PLACES or _as_published(name) == "hT_neg":
-            role, layer = _as_published(name), _hidden_layer(name)
-            x, y = PLACES.get(role, NEGATIVE)
+            step = (CHAIN_STOP + moved - CHAIN_START) / max(len(chain) - 1, 1)
+            found[name] = (CHAIN_START + step * chain.index(name), CHAIN_ROW)
+        elif role in PLACES or role in later:
+            x, y = later.get(role) or PLACES[role]
             by = 0.0 if name in FIXED else moved if layer is None else LAYER_STEP * (layer - 1)
             found[name] = (x + by, y)
         else:
             others.append(name)
-    top = max((y for _, y in found.values()), default=0.0) + 1.5
-    return found | {name: (1.7 * number, top) for number, name in enumerate(others)}
-
-
-def bend(source: str, target: str) -> float:
-    """Bend of the arrow between two populations, as between their counterparts in the circuit of one hidden layer."""
-    one, other = _as_published(source), _as_published(target)
-    first, second = _hidden_layer(source), _hidden_layer(target)
-    if first is not None and second is not None and first != second:
-        # the later of two hidden layers is to the earlier one what the output is
-        if first < second:
-            other = other.replace("h", "o", 1)
-        else:
-            one = one.replace("h", "o", 1)
-    return BENDS.get((one, other), BEND)
+    top = max((y for _, y in found.values()), default=0.0) + OTHER_ROW
+    width = CHAIN_STOP + moved
+    for number, name in enumerate(others):
+        row, column = divmod(number, OTHERS)
+        found[name] = (width * (column + 0.5) / min(len(others), OTHERS), top + OTHER_ROW * row)
+    return found
 
 
 def _as_published(name: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from brianprop.analysis.activity import Activity, count, layers_of, signed_streams, words
+from brianprop.analysis.figures.captions import CAPTION, caption_height, fitted
+from brianprop.analysis.figures.selection import Selection
 from brianprop.analysis.runs.recording import Recording
 
 if TYPE_CHECKING:
@@ -27,9 +30,19 @@ TARGET_COLOUR = "C2"
 STEPS, FEWEST, MOST = 100, 2, 5
 
 #: Height of the strip of each kind [inches].
-HEIGHTS = {"output": 0.75, "hidden": 0.95, "input": 1.1, "signed": 0.7}
+HEIGHTS = {"output": 0.8, "hidden": 0.95, "input": 1.1, "signed": 0.75}
 
-WIDTH, MARGIN = 7.2, 1.1
+#: Width of the figure, room beside the panels, and height below them [inches].
+WIDTH, BESIDE, MARGIN = 7.2, 0.9, 0.7
+
+#: Most classes of which each has its name at the axis.
+NAMED = 13
+
+#: Points in an inch.
+POINTS = 72
+
+#: All that a recording holds.
+EVERYTHING = Selection()
 
 
 def targets(recording: Recording) -> np.ndarray:
@@ -64,64 +77,97 @@ def select_samples(recording: Recording, n_samples: int) -> int:
     return int(np.argmax(np.convolve(wrong, np.ones(min(n_samples, len(wrong)), int), "valid")))
 
 
-def plot_raster(recording: Recording, classes: Sequence[object], n_samples: int | None = None) -> Figure:
-    """Draw all spikes of a few successive samples.
+def plot_raster(
+    recording: Recording, classes: Sequence[object], n_samples: int | None = None, selection: Selection = EVERYTHING
+) -> Figure:
+    """Draw the spikes of a few successive samples.
 
     Parameters
     ----------
     recording : Recording
-        Of learning, in one epoch.
+        Of learning; of several epochs, the last is shown.
     classes : sequence
         Name of the class of each output neuron.
     n_samples : int, optional
         By default as many as fit. `select_samples` chooses which.
+    selection : Selection, optional
+        Layers, turns, and time steps of a turn (its phases) to show. By default all layers and steps.
 
     Returns
     -------
     matplotlib.figure.Figure
+
+    Raises
+    ------
+    ParameterError
+        If the selection names what the recording lacks.
     """
     from matplotlib.figure import Figure
 
+    recording = recording.last_epoch()
     period, layers = recording.period, layers_of(recording)
-    number = min(n_samples or int(np.clip(STEPS // period, FEWEST, MOST)), recording.n_samples)
+    steps, chosen = selection.phases_of(period), selection.names(layers) or layers
+    number = min(n_samples or int(np.clip(STEPS // len(steps), FEWEST, MOST)), recording.n_samples)
     first = select_samples(recording, number)
-    samples = range(first, first + number)
-    begin, end = first * period, (first + number) * period
+    samples = selection.turns_of(recording.n_samples) or range(first, first + number)
     target, activity = targets(recording), count(recording)
-    recording = recording.where((recording.step >= begin) & (recording.step < end))
+    shown = recording.where(
+        (recording.sample >= samples.start) & (recording.sample < samples.stop) & np.isin(recording.phase, steps)
+    )
+    # the steps that are shown, counted from the first
+    column = (shown.sample - samples.start) * len(steps) + shown.phase - steps.start
+    shown, end = replace(shown, step=column), len(samples) * len(steps)
 
-    strips = [("layer", layer) for layer in layers] + [("signed", layer) for layer in reversed(layers[1:])]
+    strips = [("layer", layer) for layer in chosen]
+    strips += [("signed", layer) for layer in reversed(layers[1:]) if layer in chosen]
     heights = [HEIGHTS["signed" if kind == "signed" else layer.rstrip("0123456789")] for kind, layer in strips]
-    figure = Figure(figsize=(WIDTH, sum(heights) + MARGIN), layout="constrained")
+    captions = fitted(
+        [_caption(sample, recording, int(target[sample]), activity, classes) for sample in samples],
+        samples,
+        POINTS * (WIDTH - BESIDE) / len(samples),
+    )
+    figure = Figure(figsize=(WIDTH, sum(heights) + MARGIN + caption_height(captions)), layout="constrained")
     panels = figure.subplots(len(strips), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (kind, layer) in zip(panels, strips, strict=True):
         size = recording.size(layer)
         if kind == "layer":
-            _draw_spikes(axes, recording, layer)
+            _draw_spikes(axes, shown, layer)
         else:
-            _draw_signs(axes, recording, layer)
+            _draw_signs(axes, shown, layer, end)
+        axes.set_ylim(size - 0.5, -0.5)
         if layer == "output":
-            for sample in samples:
+            for turn, sample in enumerate(samples):
                 axes.broken_barh(
-                    [(sample * period - 0.5, period)], (target[sample] - 0.5, 1), color=TARGET_COLOUR, alpha=0.25, linewidth=0
+                    [(turn * len(steps) - 0.5, len(steps))],
+                    (target[sample] - 0.5, 1),
+                    color=TARGET_COLOUR,
+                    alpha=0.25,
+                    linewidth=0,
                 )
+            # named as in the captions: all classes if they are few
+            ticks = range(0, size, -(-size // NAMED))
+            axes.set_yticks(ticks, [str(classes[tick]) for tick in ticks], fontsize=5)
+        else:
+            axes.set_yticks([0, size - 1])
         what = "spikes" if kind == "layer" else "error" if layer == "output" else "gradient"
-        axes.set(ylim=(size - 0.5, -0.5), yticks=[0, size - 1])
-        axes.set_ylabel(f"{words(layer)}\n{what}", rotation=0, ha="right", va="center")
+        unit = "class" if layer == "output" else "neuron"
+        axes.set_ylabel(f"{words(layer)}\n{what}\n({unit})", rotation=0, ha="right", va="center")
         axes.spines[:].set_visible(True)
-        for sample in samples[1:]:
-            axes.axvline(sample * period - 0.5, color="0.3", linewidth=0.9)
-    panels[-1].set(xlim=(begin - 0.5, end - 0.5), xlabel="time step", xticks=np.arange(begin, end, period))
-    for sample in samples:
+        for turn in range(1, len(samples)):
+            axes.axvline(turn * len(steps) - 0.5, color="0.3", linewidth=0.9)
+    starts = np.arange(0, end, len(steps))
+    panels[-1].set(xlim=(-0.5, end - 0.5), xlabel="time step")
+    panels[-1].set_xticks(starts, [str(sample * period + steps[0]) for sample in samples])
+    for turn, text in enumerate(captions):
         panels[0].annotate(
-            _caption(sample, recording, int(target[sample]), activity, classes),
-            ((sample - first + 0.5) / number, 1),
+            text,
+            ((turn + 0.5) / len(samples), 1),
             xytext=(0, 3),
             xycoords="axes fraction",
             textcoords="offset points",
             ha="center",
             va="bottom",
-            fontsize=7,
+            fontsize=CAPTION,
         )
     figure.legend(handles=_legend(), loc="outside lower center", ncols=4)
     return figure
@@ -132,7 +178,7 @@ def _draw_spikes(axes: Axes, recording: Recording, layer: str) -> None:
 
     spikes = recording.of(layer)
     # as thick as the row of a neuron, but thick enough to be seen
-    thickness = float(np.clip(0.7 * 72 * HEIGHTS[layer.rstrip("0123456789")] / recording.size(layer), 0.5, 3.0))
+    thickness = float(np.clip(0.7 * POINTS * HEIGHTS[layer.rstrip("0123456789")] / recording.size(layer), 0.5, 3.0))
     starts, stops = (np.stack([spikes.step + shift, spikes.neuron], -1) for shift in (-0.42, 0.42))
     ends = np.stack([starts, stops], axis=1)
     # thousands of marks become pixels in the PDF; everything else stays drawn
@@ -141,9 +187,10 @@ def _draw_spikes(axes: Axes, recording: Recording, layer: str) -> None:
     axes.add_collection(marks, autolim=False)
 
 
-def _draw_signs(axes: Axes, recording: Recording, layer: str) -> None:
-    # about as large as the rows of two neurons, but neither too small nor too large to be seen
-    size = float(np.clip(2 * 72 * HEIGHTS["signed"] / recording.size(layer), 2.0, 3.5))
+def _draw_signs(axes: Axes, recording: Recording, layer: str, n_steps: int) -> None:
+    # about as large as the row of an output neuron and as a time step, but neither too small nor too large to be seen
+    row, step = HEIGHTS["signed"] / recording.size(layer), (WIDTH - BESIDE) / n_steps
+    size = float(np.clip(POINTS * min(max(row, 0.03), step), 1.5, 4.0))
     for name, (marker, colour) in zip(signed_streams(layer), SIGN_MARKS, strict=True):
         spikes = recording.of(name)
         (marks,) = axes.plot(
@@ -152,8 +199,8 @@ def _draw_signs(axes: Axes, recording: Recording, layer: str) -> None:
         marks.set_in_layout(False)  # a stream without spikes that is not clipped has no extent
 
 
-def _caption(sample: int, recording: Recording, target: int, activity: Activity, classes: Sequence[object]) -> str:
-    """Target and answer of a sample, and its error spikes, gradient spikes and updates."""
+def _caption(sample: int, recording: Recording, target: int, activity: Activity, classes: Sequence[object]) -> list[str]:
+    """Target of a sample, how often it won, and its error spikes, gradient spikes and updates."""
     output = recording.of("output")
     wins = np.bincount(output.neuron[output.sample == sample], minlength=len(classes))
     layers = layers_of(recording)
@@ -162,13 +209,12 @@ def _caption(sample: int, recording: Recording, target: int, activity: Activity,
         return sum(int(activity.spikes[name][sample]) for name in signed_streams(layer))
 
     gradient = sum(spikes(layer) for layer in layers[1:-1])
-    return "\n".join(
-        [
-            f"target {classes[target]}: {wins[target]} of {recording.period}",
-            f"{spikes(layers[-1])} error, {gradient} gradient",
-            f"{sum(int(updates[sample]) for updates in activity.updates.values()):,} updates",
-        ]
-    )
+    return [
+        f"turn {sample}, target {classes[target]}",
+        f"wins {wins[target]} of {recording.period} steps",
+        f"{spikes(layers[-1])} error, {gradient} gradient",
+        f"{sum(int(updates[sample]) for updates in activity.updates.values()):,} updates",
+    ]
 
 
 def _legend() -> list[Artist]:

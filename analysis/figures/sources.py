@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brianprop.analysis.figures.output import NothingToShowError
+from brianprop.analysis.figures.selection import Selection
 from brianprop.analysis.runs.recording import Recording
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.values import INFINITE
@@ -14,12 +15,14 @@ from brianprop.analysis.runs.values import INFINITE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["fields", "images", "initial_and_final_weights", "recording"]
+__all__ = ["fields", "images", "initial_and_final_weights", "predictions", "recording"]
 
 
-def recording(run: Run) -> Recording:
-    """The spikes of the first samples of an early epoch, else all recorded spikes."""
-    found = run.load_spikes("raster") or run.load_spikes()
+def recording(run: Run, selection: Selection) -> Recording:
+    """The spikes of the first samples of an early epoch; all recorded spikes if those lack the selected turns."""
+    found = run.load_spikes("raster")
+    if found is None or (selection.turns is not None and (selection.turns.stop or 0) > found.n_samples):
+        found = run.load_spikes() or found
     if found is None:
         raise NothingToShowError(f"{run.path} holds no spikes (raster.npz or spikes.npz)")
     return found
@@ -41,12 +44,21 @@ def images(run: Run) -> dict[str, np.ndarray]:
     return arrays
 
 
-def fields(run: Run) -> Figure:
-    """Weights of the first layer as images, before and after training."""
-    from brianprop.analysis.figures.weights import plot_fields
+def predictions(run: Run) -> dict[str, np.ndarray]:
+    """The answers to all test images, and the targets."""
+    arrays = run.load_predictions()
+    if arrays is None:
+        raise NothingToShowError(
+            f"{run.path} holds no answers to all test images (predictions.npz); 'brianprop evaluate {run.path}' adds them"
+        )
+    return arrays
 
-    initial, final = initial_and_final_weights(run)
-    if not initial:
-        raise NothingToShowError(f"{run.path} holds no initial weights (checkpoint of epoch 0)")
+
+def fields(run: Run) -> Figure:
+    """Histograms of real-valued weights and receptive fields, before and after training."""
+    from brianprop.analysis.figures.weights import plot_weights
+
     bound = run.config["parameters"].get("w_max")  # the ANN has none
-    return plot_fields(initial, final, run.config["dataset"]["image_shape"], None if bound == INFINITE else bound)
+    return plot_weights(
+        *initial_and_final_weights(run), run.config["dataset"]["image_shape"], None if bound == INFINITE else bound
+    )

@@ -123,6 +123,7 @@ def plot_speed(rows: Sequence[Mapping], chip: Mapping[str, float] = CHIP) -> Fig
     matplotlib.figure.Figure
     """
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
@@ -150,9 +151,21 @@ def plot_speed(rows: Sequence[Mapping], chip: Mapping[str, float] = CHIP) -> Fig
     # bars on a logarithmic axis have no natural foot: leave a decade below the smallest
     panels[0].set_ylim(bottom=min(row["low"] for row in rows) / 10)
     figure.legend(
-        handles=[Patch(color="0.2", alpha=0.45, label="initial weights"), Patch(color="0.2", label="trained weights")],
+        handles=[
+            Patch(color="0.2", alpha=0.45, label="initial weights"),
+            Patch(color="0.2", label="trained weights"),
+            Line2D(
+                [],
+                [],
+                linestyle="",
+                marker="|",
+                markersize=9,
+                color="black",
+                label="bar: median; whisker: fastest to slowest round",
+            ),
+        ],
         loc="outside lower center",
-        ncols=2,
+        ncols=3,
     )
     return figure
 

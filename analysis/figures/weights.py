@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["most_changed", "plot_fields", "plot_weights", "share_at_bound"]
+__all__ = ["histogram_edges", "most_changed", "plot_weights", "receptive_fields", "share_at_bound"]
 
 #: Approximate number of bins over the range of the weights, and its least value for small matrices.
 BINS, FEWEST_BINS = 64, 16
@@ -20,6 +21,12 @@ MOST_COLUMNS = 4
 
 #: Number of receptive fields that are drawn.
 FIELDS = 9
+
+#: Title and look of the weights before and after training.
+LOOKS = {
+    "initial": {"color": "0.55", "histtype": "stepfilled", "alpha": 0.5},
+    "final": {"color": "C0", "histtype": "step", "linewidth": 1.2},
+}
 
 
 def share_at_bound(weights: np.ndarray, bound: float) -> float:
@@ -34,17 +41,42 @@ def share_at_bound(weights: np.ndarray, bound: float) -> float:
     return float(np.mean(np.abs(weights) >= bound))
 
 
-def plot_weights(initial: Mapping[str, np.ndarray], final: Mapping[str, np.ndarray], bound: int, step: int = 1) -> Figure:
-    """Draw a histogram of each weight matrix, before and after training.
+def histogram_edges(bound: float, step: int) -> np.ndarray:
+    """Edges of bins between the values of a grid, none beyond the bounds.
+
+    Parameters
+    ----------
+    bound : float
+        Largest absolute value on the grid.
+    step : int
+        Distance of two values. All bins hold the same odd number of values, except the outermost, which may hold fewer.
+    """
+    most = bound // step * step
+    per_bin = 2 * (max(1, round(2 * most / step / BINS)) // 2) + 1
+    number = int(np.ceil((most / step + 0.5) / per_bin - 0.5))  # of bins on each side of the one around 0
+    edges = (np.arange(-number, number + 2) - 0.5) * per_bin * step
+    return np.clip(edges, -most - step / 2, most + step / 2)
+
+
+def plot_weights(
+    initial: Mapping[str, np.ndarray],
+    final: Mapping[str, np.ndarray],
+    shape: Sequence[int] | None = None,
+    bound: float | None = None,
+    step: int | None = None,
+) -> Figure:
+    """Draw a histogram of each weight matrix, and receptive fields of hidden neurons, before and after training.
 
     Parameters
     ----------
     initial, final : mapping of str to ndarray
-        Weight matrices by name, in units of weight; `initial` may be empty.
-    bound : int
+        Weight matrices W1, W2, ... of shape (n_pre, n_post), and biases, which are left out; `initial` may be empty.
+    shape : sequence of int, optional
+        Rows and columns of an image, for the receptive fields; without it there are none.
+    bound : float, optional
         Largest absolute value that a weight may take.
-    step : int
-        Grid of the weights; each bin holds the same number of grid points.
+    step : int, optional
+        Distance of the values of a grid on which the weights lie; None if they are real numbers. Bins lie between these values.
 
     Returns
     -------
@@ -52,41 +84,56 @@ def plot_weights(initial: Mapping[str, np.ndarray], final: Mapping[str, np.ndarr
     """
     from matplotlib.figure import Figure
 
-    columns = min(len(final), MOST_COLUMNS)
-    rows = -(-len(final) // columns)
-    figure = Figure(figsize=(7.2, 0.4 + 2.4 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    panels = grid.flat[: len(final)]
-    for axes in grid.flat[len(final) :]:
+    names = [name for name in final if name.startswith("W")]
+    columns = min(len(names), MOST_COLUMNS)
+    rows = -(-len(names) // columns)
+    heights = [0.4 + 2.1 * rows] + ([2.2] if shape is not None else [])
+    figure = Figure(figsize=(7.2, sum(heights)), layout="constrained")
+    above, *below = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    grid = above.subplots(rows, columns, squeeze=False, sharey=step is not None)
+    for axes in grid.flat[len(names) :]:
         axes.set_axis_off()
-    width = step * max(1, round(2 * bound / step / BINS))
-    # the edges lie between grid points; the outermost bins hold the bounds wherever the others end
-    reach = width * np.ceil((bound + step / 2) / width - 0.5) + width / 2
-    edges = np.arange(-reach, reach + width / 2, width)
-    for axes, (name, weights) in zip(panels, final.items(), strict=True):
-        for title, matrices, colour, filled in (("initial", initial, "0.55", True), ("final", final, "C0", False)):
-            if name in matrices:
-                values = np.asarray(matrices[name]).ravel()
-                axes.hist(
-                    values,
-                    bins=edges,
-                    weights=np.full(values.size, 1 / values.size),
-                    histtype="stepfilled" if filled else "step",
-                    color=colour,
-                    alpha=0.5 if filled else 1.0,
-                    linewidth=1.2,
-                    label=title,
-                )
-        for side in (-bound, bound):
-            axes.axvline(side, color="C1", linestyle="--", linewidth=0.8, label="bound" if side > 0 else None)
-        label = name[0] + (f"_{{{name[1:]}}}" if name[1:] else "")
-        axes.set_title(f"${label}$: {share_at_bound(weights, bound):.1%} at the bound")
-        axes.set(xlabel="weight (weight units)", yscale="log")
+    for axes, name in zip(grid.flat, names, strict=False):
+        _draw_histogram(axes, {"initial": initial.get(name), "final": final[name]}, bound, step)
+        title = f"${name[0]}_{{{name[1:]}}}$"
+        if bound is not None:
+            title += f": {share_at_bound(final[name], bound):.1%} at the bound"
+        axes.set_title(title)
     for axes in grid[:, 0]:
-        axes.set_ylabel("share of the synapses per bin")
-    handles, titles = panels[0].get_legend_handles_labels()
-    figure.legend(handles, titles, loc="outside lower center", ncols=len(titles))
+        axes.set_ylabel("share of the synapses\nper " + ("bin" if step is None else "value"))
+    _draw_legend(above, bool(initial), bound is not None)
+    if shape is not None:
+        _draw_fields(below[0], initial.get("W1"), final["W1"], shape)
     return figure
+
+
+def _draw_histogram(axes: Axes, matrices: Mapping[str, np.ndarray | None], bound: float | None, step: int | None) -> None:
+    values = {name: np.asarray(matrix, float).ravel() for name, matrix in matrices.items() if matrix is not None}
+    if step is not None and bound is not None:
+        edges = histogram_edges(bound, step)
+        per_bin = np.round(np.diff(edges) / step)  # values of the grid in each bin
+    else:
+        reach = max(np.abs(one).max(initial=0.0) for one in values.values()) or 1.0
+        edges = np.linspace(-reach, reach, int(np.clip(values["final"].size ** 0.5, FEWEST_BINS, BINS)) + 1)
+        per_bin = np.ones(len(edges) - 1)
+    for name, one in values.items():
+        shares = np.histogram(one, edges)[0] / one.size / per_bin
+        axes.hist(edges[:-1], edges.tolist(), weights=shares, **LOOKS[name])
+    if bound is not None:
+        for side in (-bound, bound):
+            axes.axvline(side, color="C1", linestyle="--", linewidth=0.8)
+    axes.set(xlabel="weight", yscale="log")
+
+
+def _draw_legend(figure: SubFigure, has_initial: bool, has_bound: bool) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list = [Patch(color="0.55", alpha=0.5, label="initial")] if has_initial else []
+    handles.append(Line2D([], [], color="C0", label="final"))
+    if has_bound:
+        handles.append(Line2D([], [], color="C1", linestyle="--", linewidth=0.8, label="bound"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
 def most_changed(initial: np.ndarray, final: np.ndarray, number: int = FIELDS) -> np.ndarray:
@@ -106,67 +153,43 @@ def most_changed(initial: np.ndarray, final: np.ndarray, number: int = FIELDS) -
     return np.argsort(-change, kind="stable")[:number]
 
 
-def plot_fields(
-    initial: Mapping[str, np.ndarray], final: Mapping[str, np.ndarray], shape: Sequence[int], bound: float | None = None
-) -> Figure:
-    """Draw histograms of real-valued weights, and the receptive fields of the hidden neurons that changed most.
+def receptive_fields(weights: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """The incoming weights of neurons as images.
 
     Parameters
     ----------
-    initial, final : mapping of str to ndarray
-        Weight matrices W1, W2, ... of shape (n_pre, n_post), and biases, which are left out.
+    weights : ndarray, shape (n_in, n)
+        With a thermometer code, n_in is the number of grey levels times that of the pixels.
     shape : sequence of int
         Rows and columns of an image.
-    bound : float, optional
-        Largest absolute value that a weight may take.
 
     Returns
     -------
-    matplotlib.figure.Figure
+    ndarray, shape (n, *shape)
+        Summed over the levels of a thermometer code: what a pixel of full brightness adds to the drive.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
+    return np.asarray(weights, float).T.reshape(weights.shape[1], -1, *shape).sum(axis=1)
 
-    names = [name for name in final if name.startswith("W")]
-    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.15, 1.0])[:, 0]
-    for axes, name in zip(above.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        both = [np.asarray(weights[name], float).ravel() for weights in (initial, final)]
-        reach = max(np.abs(values).max() for values in both)
-        edges = np.linspace(-reach, reach, int(np.clip(both[1].size ** 0.5, FEWEST_BINS, BINS)) + 1)
-        for values, colour, filled in zip(both, ("0.55", "C0"), (True, False), strict=True):
-            share = np.full(values.size, 1 / values.size)
-            style = {"histtype": "stepfilled", "alpha": 0.5} if filled else {"histtype": "step", "linewidth": 1.2}
-            axes.hist(values, bins=edges, weights=share, color=colour, **style)
-        title = f"${name[0]}_{{{name[1:]}}}$"
-        if bound is not None:
-            title += f": {share_at_bound(final[name], bound):.1%} at the bound"
-            for side in (-bound, bound):
-                axes.axvline(side, color="C1", linestyle="--", linewidth=0.8)
-        axes.set(title=title, xlabel="weight", yscale="log")
-        if name == names[0]:
-            axes.set_ylabel("share of the synapses per bin")
-    handles = [Patch(color="0.55", alpha=0.5, label="initial"), Line2D([], [], color="C0", label="final")]
-    if bound is not None:
-        handles.append(Line2D([], [], color="C1", linestyle="--", label="bound"))
-    above.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
-    chosen = most_changed(initial["W1"], final["W1"])
-    panels = below.subplots(2, len(chosen), squeeze=False)
-    limit = np.quantile(np.abs(final["W1"][:, chosen]), 0.995) or 1.0
+def _draw_fields(figure: SubFigure, initial: np.ndarray | None, final: np.ndarray, shape: Sequence[int]) -> None:
+    """Draw the receptive fields of the neurons that changed most; without initial weights, of those with the largest."""
+    chosen = most_changed(np.zeros_like(final) if initial is None else initial, final)
+    rows = {"initial": initial, "final": final} if initial is not None else {"final": final}
+    fields = {name: receptive_fields(weights[:, chosen], shape) for name, weights in rows.items()}
+    limit = float(np.quantile(np.abs(fields["final"]), 0.995)) or 1.0
+    panels = figure.subplots(len(rows), len(chosen), squeeze=False)
     image = None
-    for row, (weights, title) in enumerate(((initial, "initial"), (final, "final"))):
-        for axes, neuron in zip(panels[row], chosen, strict=True):
-            # summed over the levels of a thermometer code: what a pixel of full brightness adds to the drive
-            field = np.reshape(weights["W1"][:, neuron], (-1, *shape)).sum(axis=0)
+    for row, (name, of_row) in enumerate(fields.items()):
+        for axes, neuron, field in zip(panels[row], chosen, of_row, strict=True):
             image = axes.imshow(field, cmap="RdBu", vmin=-limit, vmax=limit)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(True)
             if row == 0:
                 axes.set_title(f"{neuron}")
-        panels[row, 0].set_ylabel(title)
-    below.suptitle("$W_1$ of the hidden neurons that changed most")
+        panels[row, 0].set_ylabel(name)
+    levels = final.shape[0] // int(np.prod(shape))
+    summed = f", summed over {levels} grey levels" if levels > 1 else ""
+    which = "with the largest weights" if initial is None else "that changed most"
+    figure.suptitle(f"$W_1$ of neurons {which}{summed}", fontsize=8)
     if image is not None:
-        below.colorbar(image, ax=panels, shrink=0.8, label="weight")
-    return figure
+        figure.colorbar(image, ax=panels, shrink=0.8, label="weight")

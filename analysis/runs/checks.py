@@ -20,6 +20,7 @@ from brianprop.models.errors import RunError
 
 __all__ = [
     "headers_of_images_fault",
+    "headers_of_predictions_fault",
     "headers_of_spikes_fault",
     "require_entries",
     "require_sizes",
@@ -144,6 +145,17 @@ def headers_of_images_fault(headers: Mapping[str, Header], names: tuple[str, ...
             or header.dtype.kind not in "iufb"
             or (name in widths and header.shape[1] != (widths[name] or header.shape[1]))
         ):
+            return f"{name} has shape {header.shape} and type {header.dtype}"
+    return None
+
+
+def headers_of_predictions_fault(headers: Mapping[str, Header], names: tuple[str, ...]) -> str | None:
+    """Check the headers of an archive that must hold class indices (n,) of these names, and nothing else."""
+    if set(headers) != set(names):
+        return f"it holds {', '.join(sorted(headers)) or 'nothing'} instead of {', '.join(names)}"
+    shape = headers[names[0]].shape
+    for name, header in headers.items():
+        if header.shape != shape or len(shape) != 1 or not shape[0] or header.dtype.kind not in "iu":
             return f"{name} has shape {header.shape} and type {header.dtype}"
     return None
 

@@ -10,6 +10,7 @@
       weights.npz         final weights, W1, W2, ... of shape (n_pre, n_post), and biases b1, b2, ... if there are any
       raster.npz          spikes of the first samples of one epoch; spikes.npz: of the whole training, on request
       images.npz          a few test images with the answers to them, arrays as the system has them
+      predictions.npz     the classes answered to all test images at the end; `brianprop evaluate` adds it to older runs
       lock                held by the process that writes the run
       figures/            made by `analysis.figures.draw`
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 #: Files that are written at the end of a training, in this order.
-FINAL_FILES = ("images.npz", "weights.npz")
+FINAL_FILES = ("images.npz", "predictions.npz", "weights.npz")
 
 
 class Run(RunDirectory):
@@ -261,6 +262,30 @@ class Run(RunDirectory):
         if not checks.within(arrays["target"], arrays[names[0]].shape[1]):
             raise RunError(f"{path} is damaged (a target is no class); {remedy}.")
         return arrays
+
+    def save_predictions(self, arrays: dict[str, np.ndarray]) -> None:
+        """Write the answers to all test images: ``target`` and an array for each readout of the system, class indices (n,)."""
+        self._write_npz("predictions.npz", {name: np.asarray(array, np.int16) for name, array in arrays.items()})
+
+    def load_predictions(self) -> dict[str, np.ndarray] | None:
+        """Read what `save_predictions` wrote, the target first, or None if there is none, as in older runs.
+
+        Raises
+        ------
+        RunError
+            If the file is damaged.
+        """
+        path, checkpoints = self.path / "predictions.npz", self.checkpoints
+        # if the number of epochs was raised since, the answers are those of the earlier end
+        if not path.is_file() or (checkpoints and self.epochs not in checkpoints):
+            return None
+        remedy = f"remove it and use 'brianprop evaluate {self.path}', which makes it again"
+        names, n_out = ("target", *SYSTEMS[self.system].readouts), self.parameters().n_out
+        arrays = _read_npz(path, remedy, lambda headers: checks.headers_of_predictions_fault(headers, names))
+        for name in names:
+            if not checks.within(arrays[name], n_out):
+                raise RunError(f"{path} is damaged (an entry of {name} is no class); {remedy}.")
+        return {name: arrays[name] for name in names}
 
     def _write_npz(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         # np.savez stamps every member with 1980-01-01, so equal arrays give equal bytes

@@ -27,11 +27,13 @@ class ANNSystem(System):
     parameters = ANN
     accuracies = ("accuracy",)
     answers = ("rates",)
+    readouts = ("rates",)
     options = "brianprop.experiments.training.ann:TrainANN"
     trainer = "brianprop.experiments.training.ann:ANNTrainer"
     estimator = "brianprop.experiments.estimators.ann:ANNClassifier"
 
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
+        from brianprop.analysis.figures.classes import class_names
         from brianprop.analysis.figures.images import plot_answers
         from brianprop.analysis.figures.sources import fields, images
 
@@ -40,6 +42,6 @@ class ANNSystem(System):
         def rates() -> Figure:
             arrays = images(run)
             probabilities, winner = arrays["rates"], arrays["rates"].argmax(axis=1)
-            return plot_answers(arrays, probabilities, winner, "probability", dataset["image_shape"], dataset["classes"])
+            return plot_answers(arrays, probabilities, winner, "probability", dataset["image_shape"], class_names(dataset))
 
         return {"weights": lambda: fields(run), "images": rates}

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.figures.selection import Selection
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
+    from brianprop.models.feedforward import Layer
+    from brianprop.models.model import Weights
 
 __all__ = ["GatedSystem"]
 
@@ -32,6 +35,7 @@ class GatedSystem(System):
 
     accuracies = ("accuracy_exact", "accuracy_spikes", "accuracy_membrane")
     answers = ("spikes", "drive")
+    readouts = ("spikes", "membrane")
 
     @abstractmethod
     def circuit(self, parameters: Any) -> Circuit:
@@ -44,24 +48,44 @@ class GatedSystem(System):
     def epochs_matter(self, settings: dict) -> bool:
         return bool(settings.get("annealed"))
 
+    def feedforward(self, parameters: Any, weights: Weights, seed: int) -> tuple[Layer, ...]:
+        from brianprop.models.nbp.circuit import matrices
+        from brianprop.models.nbp.feedforward import feedforward
+
+        circuit = self.inference_circuit(parameters)
+        return feedforward(circuit, parameters, matrices(circuit, weights), seed)
+
     def layout(self, parameters: Any) -> Layout:
         circuit = self.circuit(parameters)
         sizes = {population.name: population.size for population in circuit.populations}
         return Layout(sizes, (circuit.period, self.inference_circuit(parameters).period))
 
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
-        from brianprop.analysis.figures import connectivity, raster_nbp
+        from brianprop.analysis.figures.classes import class_names
+        from brianprop.analysis.figures.connectivity import plot_anatomy, plot_functional
         from brianprop.analysis.figures.images import plot_images
-        from brianprop.analysis.figures.sources import images, initial_and_final_weights, recording
+        from brianprop.analysis.figures.selection import Selection
+        from brianprop.analysis.figures.sources import images, initial_and_final_weights
         from brianprop.analysis.figures.weights import plot_weights
 
         circuit, dataset, values = self.circuit(run.parameters()), run.config["dataset"], run.config["parameters"]
+        shape = dataset["image_shape"]
         return {
-            "raster": lambda: raster_nbp.plot_raster(recording(run), circuit),
-            "functional": lambda: connectivity.plot_functional(circuit),
-            "weights": lambda: plot_weights(*initial_and_final_weights(run), bound=values["w_max"], step=values["w_step"]),
-            "images": lambda: plot_images(images(run), dataset["image_shape"], dataset["classes"]),
+            "raster": lambda: self.raster(run, Selection()),
+            "functional": lambda: plot_functional(circuit),
+            "anatomy": lambda: plot_anatomy(circuit, f"{self.title}, the circuit that learns"),
+            "weights": lambda: plot_weights(*initial_and_final_weights(run), shape, values["w_max"], values["w_step"]),
+            # gate and bias give the other half of the threshold
+            "images": lambda: plot_images(images(run), shape, class_names(dataset), threshold=values["theta"] / 2),
         }
+
+    def raster(self, run: Run, selection: Selection) -> Figure:
+        from brianprop.analysis.figures.classes import class_names
+        from brianprop.analysis.figures.raster_nbp import plot_raster
+        from brianprop.analysis.figures.sources import recording
+
+        classes = class_names(run.config["dataset"])
+        return plot_raster(recording(run, selection), self.circuit(run.parameters()), classes=classes, selection=selection)
 
     def counts(self, parameters: Any, recording: Recording) -> list[Counts]:
         from brianprop.analysis.energy.gated import as_inference, count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from brianprop.analysis.systems.gated import GatedSystem
@@ -11,10 +11,7 @@ from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 from brianprop.models.nbp.parameters import NBP
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from brianprop.analysis.energy.chip import Measured
-    from brianprop.analysis.runs.run import Run
 
 __all__ = ["NBPSystem"]
 
@@ -34,11 +31,6 @@ class NBPSystem(GatedSystem):
 
     def inference_circuit(self, parameters: NBP) -> Circuit:
         return inference_circuit(parameters)
-
-    def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
-        from brianprop.analysis.figures.connectivity import plot_anatomy
-
-        return super().figures(run) | {"anatomy": lambda: plot_anatomy(self.circuit(run.parameters()))}
 
     def measured(self, parameters: NBP) -> Mapping[str, Measured]:
         from brianprop.analysis.energy.chip import PUBLISHED, PUBLISHED_SIZES

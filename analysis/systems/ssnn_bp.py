@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.figures.selection import Selection
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
+    from brianprop.models.feedforward import Layer
+    from brianprop.models.model import Weights
 
 __all__ = ["SSNNSystem"]
 
@@ -31,9 +34,15 @@ class SSNNSystem(System):
     parameters = SSNN
     accuracies = ("accuracy_spikes", "accuracy_rates")
     answers = ("counts", "membrane", "rates")
+    readouts = ("spikes", "rates")
     options = "brianprop.experiments.training.ssnn_bp:TrainSSNN"
     trainer = "brianprop.experiments.training.ssnn_bp:SSNNTrainer"
     estimator = "brianprop.experiments.estimators.ssnn_bp:SSNNClassifier"
+
+    def feedforward(self, parameters: SSNN, weights: Weights, seed: int) -> tuple[Layer, ...]:
+        from brianprop.models.ssnn_bp.feedforward import feedforward
+
+        return feedforward(parameters, weights)
 
     def layout(self, parameters: SSNN) -> Layout:
         from brianprop.models.ssnn_bp.model import SSNNModel
@@ -42,9 +51,10 @@ class SSNNSystem(System):
 
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
         from brianprop.analysis.activity import answer
+        from brianprop.analysis.figures.classes import class_names
         from brianprop.analysis.figures.images import plot_answers
-        from brianprop.analysis.figures.raster_ssnn_bp import plot_raster
-        from brianprop.analysis.figures.sources import fields, images, recording
+        from brianprop.analysis.figures.selection import Selection
+        from brianprop.analysis.figures.sources import fields, images
 
         dataset = run.config["dataset"]
         label = f"spikes in {run.config['parameters']['steps']} steps"
@@ -52,13 +62,20 @@ class SSNNSystem(System):
         def counts() -> Figure:
             arrays = images(run)
             winner = answer(arrays["counts"], arrays["membrane"])
-            return plot_answers(arrays, arrays["counts"], winner, label, dataset["image_shape"], dataset["classes"])
+            return plot_answers(arrays, arrays["counts"], winner, label, dataset["image_shape"], class_names(dataset))
 
         return {
-            "raster": lambda: plot_raster(recording(run), dataset["classes"]),
+            "raster": lambda: self.raster(run, Selection()),
             "weights": lambda: fields(run),
             "images": counts,
         }
+
+    def raster(self, run: Run, selection: Selection) -> Figure:
+        from brianprop.analysis.figures.classes import class_names
+        from brianprop.analysis.figures.raster_ssnn_bp import plot_raster
+        from brianprop.analysis.figures.sources import recording
+
+        return plot_raster(recording(run, selection), class_names(run.config["dataset"]), selection=selection)
 
     def counts(self, parameters: SSNN, recording: Recording) -> list[Counts]:
         from brianprop.analysis.energy.ssnn_bp import count_ssnn_bp

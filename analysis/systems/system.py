@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
     from brianprop.analysis.energy.chip import Measured
     from brianprop.analysis.energy.counts import Counts
+    from brianprop.analysis.figures.selection import Selection
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
     from brianprop.models.circuit import Circuit
+    from brianprop.models.feedforward import Layer
+    from brianprop.models.model import Weights
 
 __all__ = ["Layout", "System"]
 
@@ -52,6 +55,8 @@ class System(ABC):
         Columns of the accuracies in metrics.csv.
     answers : tuple of str
         Arrays of images.npz besides ``images`` (k, n_in) uint8 and ``target`` (k,), the index of the class; all (k, n_out).
+    readouts : tuple of str
+        Ways to read the answer of the network, arrays of predictions.npz; figures show the last one in detail.
     options, trainer : str
         Where to find the options of a training, a subclass of `experiments.training.options.TrainOptions`, and what trains, a
         subclass of `experiments.training.trainer.Trainer`: as ``module:name``, since analysis imports no experiments.
@@ -64,6 +69,7 @@ class System(ABC):
     parameters: ClassVar[type]
     accuracies: ClassVar[tuple[str, ...]]
     answers: ClassVar[tuple[str, ...]]
+    readouts: ClassVar[tuple[str, ...]]
     options: ClassVar[str]
     trainer: ClassVar[str]
     estimator: ClassVar[str | None] = None
@@ -86,11 +92,47 @@ class System(ABC):
 
     @abstractmethod
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
-        """Functions that draw the figures of a run, by the name of the file. The accuracy is drawn for every system."""
+        """Functions that draw the figures of a run, by the name of the file.
+
+        The accuracy and the confusion matrix are drawn for every system.
+        """
+
+    def raster(self, run: Run, selection: Selection) -> Figure:
+        """Draw a chosen part of the recorded spikes.
+
+        Raises
+        ------
+        RunError
+            If the network has no spikes.
+        ParameterError
+            If the selection names what was not recorded.
+        """
+        raise RunError(f"{run.path} holds a run of the {self.title}, which has no spikes; leave --raster away.")
 
     def circuit(self, parameters: Any) -> Circuit | None:
         """The gated circuit that learns, or None if the network is none."""
         return None
+
+    def feedforward(self, parameters: Any, weights: Weights, seed: int) -> tuple[Layer, ...]:
+        """The part of a trained network that answers, as layers without memory.
+
+        Parameters
+        ----------
+        parameters : object
+            Of the type `parameters`.
+        weights : dict of arrays
+            As a run keeps them.
+        seed : int
+            Seed of the training.
+
+        Raises
+        ------
+        RunError
+            If this system has no such part.
+        ParameterError
+            If that of this network has a memory, or draws random numbers that layers do not hold.
+        """
+        raise RunError(f"The {self.title} has no layers of spiking neurons to export; use a run of another system.")
 
     def layout(self, parameters: Any) -> Layout | None:
         """What a recording of a network may hold, or None if the network has no spikes."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib.style
 
 from brianprop.analysis.figures.output import STYLE
-from brianprop.analysis.figures.weights import plot_fields, share_at_bound
+from brianprop.analysis.figures.weights import plot_weights, share_at_bound
 from brianprop.experiments.training.commands import train
 from brianprop.experiments.training.nbp import TrainNBP
 
@@ -22,7 +22,7 @@ folder = Path(tempfile.mkdtemp())
 run = train(TrainNBP(hidden=(60,), epochs=8, binarise=(0.3,), out=folder / "digits"))
 initial, final = run.load_checkpoint(0)[1], run.load_weights()
 parameters = run.parameters()
-figure = plot_fields(initial, final, run.config["dataset"]["image_shape"], parameters.w_max)
+figure = plot_weights(initial, final, run.config["dataset"]["image_shape"], parameters.w_max, parameters.w_step)
 
 # %%
 # How many weights have come as far as they can:

@@ -17,7 +17,7 @@ from brianprop.models.errors import BrianpropError, ParameterError
 __all__ = ["main"]
 
 #: An argument that begins with a home folder, or whose value does: ~/runs, --out=~/runs, emulated-~/images.
-HOME = re.compile(r"((?:[^=/~]*=)?(?:emulated-)?)(~[^/]*)(.*)", re.DOTALL)
+HOME = re.compile(r"((?:[^=/~]*=)?(?:emulated-(?:negative-)?)?)(~[^/]*)(.*)", re.DOTALL)
 
 
 def main(arguments: list[str] | None = None) -> int:

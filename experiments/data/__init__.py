@@ -8,7 +8,7 @@ emnist.py      EMNIST
 encoding.py    images and labels to spikes
 frames.py      the event data sets: load; recordings to time steps
 events.py      recordings of an event camera, and their file format
-nmnist.py      N-MNIST
+nmnist.py      N-MNIST, and subsets of it
 emulator.py    an emulated event camera
 idx.py         the file format of MNIST
 downloads.py   where data sets are searched, and downloads

@@ -16,14 +16,14 @@ import numpy as np
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data import nmnist
 from brianprop.experiments.data.dataset import Dataset
-from brianprop.experiments.data.emulator import EMULATED, Camera, emulate_all
+from brianprop.experiments.data.emulator import CAMERAS, EMULATED, emulate_all, shown
 from brianprop.experiments.data.events import Recordings, bin_events
 from brianprop.models.cache import cache_root
 from brianprop.models.errors import RunError
 from brianprop.models.files import atomic_write
 from brianprop.models.ssnn_bp.parameters import pack, unpack
 
-__all__ = ["CHUNK", "EMULATED", "frames", "is_events", "load", "rates"]
+__all__ = ["CHUNK", "frames", "is_events", "load", "rates", "shown"]
 
 #: Seed of the emulated camera, the same for all data sets.
 CAMERA_SEED = 0
@@ -34,7 +34,7 @@ CHUNK = 2000
 
 def is_events(name: str) -> bool:
     """Whether a data set holds events and not images."""
-    return name == nmnist.NAME or name.startswith(EMULATED)
+    return name in nmnist.NAMES or name.startswith(EMULATED)
 
 
 def load(name: str, data_dir: Path | None = None) -> Dataset:
@@ -43,7 +43,8 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     Parameters
     ----------
     name : str
-        ``n-mnist``, or ``emulated-`` in front of a name that `experiments.data.images.load` takes.
+        ``n-mnist`` or ``n-mnist-subset``; or ``emulated-`` or ``emulated-negative-`` in front of a name that
+        `experiments.data.images.load` takes, or of ``n-mnist-subset``: the images of MNIST that its recordings show.
     data_dir : Path, optional
         Where to look for the recordings or the images.
 
@@ -53,8 +54,11 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
         As `experiments.data.nmnist.load` and `experiments.data.images.load` do.
     """
     if not name.startswith(EMULATED):
-        return nmnist.load(data_dir)
-    images, camera = datasets.load(name.removeprefix(EMULATED), data_dir), Camera()
+        return nmnist.load(data_dir, name)
+    prefix, pictures = shown(name)
+    camera = CAMERAS[prefix]
+    of_subset = pictures == nmnist.SUBSET
+    images = nmnist.pictured(datasets.load("mnist", data_dir), data_dir) if of_subset else datasets.load(pictures, data_dir)
     digest = hashlib.sha256(json.dumps([dataclasses.asdict(camera), CAMERA_SEED], sort_keys=True).encode())
     for part in (images.train, images.test):
         digest.update(str(part.images.shape).encode())

@@ -1,9 +1,9 @@
-"""N-MNIST: recordings of an event camera, found as archives or folders, or downloaded, and read one by one.
+"""N-MNIST and subsets of it: recordings of an event camera, found as archives or folders, and read one by one.
 
 Source: G. Orchard, A. Jayawant, G. K. Cohen, N. Thakor, "Converting static image datasets to spiking neuromorphic datasets
 using saccades", Frontiers in Neuroscience 9:437 (2015), under the licence CC BY-SA 4.0. An event camera of 34 x 34 pixels
 looked at each image of MNIST in three saccades. A recording has the number of its image in MNIST, counted from 1: Train.zip
-holds Train/5/00001.bin, Train/0/00002.bin and so on.
+holds Train/5/00001.bin, Train/0/00002.bin and so on. A subset is laid out in the same way; only the whole set is downloaded.
 """
 
 from __future__ import annotations
@@ -19,24 +19,34 @@ from pathlib import Path
 import numpy as np
 
 from brianprop.experiments.data.dataset import Dataset, Part
-from brianprop.experiments.data.downloads import download, download_folder, exists, locate, names_in, retrieve
+from brianprop.experiments.data.downloads import (
+    data_folder,
+    download,
+    download_folder,
+    exists,
+    locate,
+    names_in,
+    retrieve,
+)
 from brianprop.experiments.data.events import Events, Recordings, read
 from brianprop.models.errors import DataError
 
-__all__ = ["NAME", "SIDE", "find", "load"]
+__all__ = ["NAME", "NAMES", "SIDE", "SUBSET", "find", "load", "pictured"]
 
-NAME = "n-mnist"
+#: Names of the whole set, and of a part of it that a data folder holds.
+NAME, SUBSET = NAMES = ("n-mnist", "n-mnist-subset")
 
 #: Rows and columns of the sensor [pixels].
 SIDE = 34
 
-#: Subfolders of a data folder that are searched.
-FOLDERS = ("nmnist", "N-MNIST")
+#: Subfolders of a data folder that are searched, by the name of the data set.
+FOLDERS = {NAME: ("nmnist", "N-MNIST"), SUBSET: ("nmnist-subset", "N-MNIST-subset")}
 
 #: Bytes of a recording, at most: 13 million events. Recordings of N-MNIST have about 20 kB.
 LARGEST = 2**26
 
-ARCHIVES = ("Train", "Test")
+#: Recordings of the whole set, by part.
+WHOLE = {"Train": 60_000, "Test": 10_000}
 DIGITS = 10
 
 #: MD5 of the archives, checked once after the download: to hash a gigabyte at every start would take seconds.
@@ -56,18 +66,19 @@ MIRRORS = (
 DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 
-def load(data_dir: Path | None = None) -> Dataset:
-    """Find N-MNIST, or download it, and list its recordings; each is read when it is asked for.
+def load(data_dir: Path | None = None, name: str = NAME) -> Dataset:
+    """Find N-MNIST, or download it, or find a subset; list the recordings, each of which is read when it is asked for.
 
-    It is searched as Train.zip and Test.zip, or as the folders Train and Test, in the subfolders ``nmnist``, ``N-MNIST`` and
-    the like of ``data_dir`` or else of $BRIANPROP_DATA, in this folder itself if it holds both parts, and in the cache. An
-    archive is preferred to a folder beside it, since an incomplete archive is noticed. With ``data_dir`` nothing else is
-    searched and nothing downloaded.
+    The whole set is searched as Train.zip and Test.zip, or as the folders Train and Test, in the subfolders ``nmnist``,
+    ``N-MNIST`` and the like of ``data_dir`` or else of $BRIANPROP_DATA, in this folder itself if it holds both parts, and in
+    the cache. A subset is searched in the subfolders ``nmnist-subset`` and the like only. An archive is preferred to a folder
+    beside it. With ``data_dir`` nothing else is searched and nothing downloaded.
 
     Parameters
     ----------
     data_dir : Path, optional
         A folder of data sets.
+    name : {"n-mnist", "n-mnist-subset"}
 
     Returns
     -------
@@ -77,24 +88,87 @@ def load(data_dir: Path | None = None) -> Dataset:
     Raises
     ------
     DataError
-        When the data are missing, an archive is damaged, or a digit has no recordings; later, when a damaged recording is
-        asked for.
+        When the data are missing, an archive is damaged, a digit has no recordings, the whole set is not complete, or a subset
+        is; later, when a damaged recording is asked for.
     """
-    folder = _locate(data_dir)
-    if folder is None and data_dir is not None:
+    folder = _found(data_dir, name)
+    train, test = (_part(folder, part, name) for part in WHOLE)
+    whole = (len(train), len(test)) == tuple(WHOLE.values())
+    if name == NAME and not whole:
+        raise DataError(
+            f"{folder} holds {len(train)} recordings for training and {len(test)} for the test, but N-MNIST has "
+            f"{WHOLE['Train']} and {WHOLE['Test']}; complete it, or put them into a folder {FOLDERS[SUBSET][0]} of a data "
+            f"folder and use the data set {SUBSET}."
+        )
+    if name == SUBSET and whole:
+        raise DataError(
+            f"{folder} holds all recordings of N-MNIST and no subset; rename the folder to {FOLDERS[NAME][0]} and use the data "
+            f"set {NAME}."
+        )
+    return Dataset(name, train, test, np.arange(DIGITS, dtype=np.int64), str(folder))
+
+
+def find(data_dir: Path | None = None, name: str = NAME) -> str | None:
+    """Where `load` would find a data set without a download: a folder that holds both parts, or None. No recording is read."""
+    folder = _locate(data_dir, name)
+    return str(folder) if folder is not None and all(_source(folder, part) for part in WHOLE) else None
+
+
+def pictured(mnist: Dataset, data_dir: Path | None = None) -> Dataset:
+    """The images of MNIST that the recordings of the subset show, in the order of the recordings.
+
+    Parameters
+    ----------
+    mnist : Dataset
+        All of MNIST, in its original order.
+    data_dir : Path, optional
+        Where to look for the subset, see `load`.
+
+    Raises
+    ------
+    DataError
+        As `load` does, and when a recording has no number of an image, or an image is of another digit than its recording.
+    """
+    folder = _found(data_dir, SUBSET)
+
+    def chosen(name: str, images: Part) -> Part:
+        members, _ = _members(folder, name, SUBSET)
+        for file, digit, path in members:
+            number = file.removesuffix(".bin")
+            if not (number.isascii() and number.isdigit() and 1 <= int(number) <= len(images)):
+                raise DataError(
+                    f"Recording {path} in {folder} has no number of an image of MNIST, from 1 to {len(images)}; give it the "
+                    "number that it has in N-MNIST."
+                )
+            if images.labels[int(number) - 1] != digit:
+                raise DataError(
+                    f"Recording {path} in {folder} is said to be a {digit}, but image {int(number)} of MNIST is a "
+                    f"{images.labels[int(number) - 1]}; give it the number and the digit that it has in N-MNIST."
+                )
+        rows = np.array([int(file.removesuffix(".bin")) - 1 for file, _, _ in members])
+        return Part(images.images[rows], images.labels[rows])
+
+    train, test = chosen("Train", mnist.train), chosen("Test", mnist.test)
+    return Dataset(SUBSET, train, test, mnist.classes, f"images of MNIST with the numbers of the recordings of {SUBSET}")
+
+
+def _found(data_dir: Path | None, name: str) -> Path:
+    """The folder that holds a data set, after a download if need be."""
+    folder = _locate(data_dir, name)
+    if folder is not None:
+        return folder
+    if name == SUBSET:
+        raise DataError(
+            f"Data set {SUBSET} is not in {data_folder(data_dir) or 'a folder that BRIANPROP_DATA names'}: put a folder "
+            f"{FOLDERS[SUBSET][0]} there, with recordings Train/DIGIT/NUMBER.bin and Test/DIGIT/NUMBER.bin, or use {NAME}."
+        )
+    if data_dir is not None:
         raise DataError(
             f"Data set N-MNIST is not in {data_dir}: put Train.zip and Test.zip, or the folders Train and Test that they hold, "
-            f"there or into its subfolder {FOLDERS[0]}, leave --data-dir away so that it is downloaded, or use emulated events."
+            f"there or into its subfolder {FOLDERS[NAME][0]}, leave --data-dir away so that it is downloaded, or use emulated "
+            "events."
         )
-    folder = folder or _download()
-    train, test = (_part(folder, name) for name in ARCHIVES)
-    return Dataset(NAME, train, test, np.arange(DIGITS, dtype=np.int64), str(folder))
-
-
-def find(data_dir: Path | None = None) -> str | None:
-    """Where `load` would find N-MNIST without a download: a folder that holds both parts, or None."""
-    folder = _locate(data_dir)
-    return str(folder) if folder is not None and all(_source(folder, part) for part in ARCHIVES) else None
+    return _download()
 
 
 def _source(folder: Path, part: str) -> Path | None:
@@ -107,26 +181,33 @@ def _source(folder: Path, part: str) -> Path | None:
     return unpacked if exists(unpacked) and unpacked.is_dir() else None
 
 
-def _locate(data_dir: Path | None) -> Path | None:
-    # a folder that holds Train alone may be any other data set
-    return locate(NAME, data_dir, FOLDERS, lambda folder: [_source(folder, part) for part in ARCHIVES], itself=all)
+def _locate(data_dir: Path | None, name: str) -> Path | None:
+    # a folder that holds Train alone may be any other data set, and Train and Test say nothing of a subset
+    itself = all if name == NAME else None
+    return locate(name, data_dir, FOLDERS[name], lambda folder: [_source(folder, part) for part in WHOLE], itself=itself)
 
 
-def _part(folder: Path, part: str) -> Part:
+def _part(folder: Path, part: str, name: str) -> Part:
     """The recordings of one part, and their labels."""
+    members, get = _members(folder, part, name)
+    labels = np.array([digit for _, digit, _ in members], np.int64)
+    return Part(Recordings(lambda number: get(members[number][2]), range(len(members)), SIDE, SIDE), labels)
+
+
+def _members(folder: Path, part: str, name: str) -> tuple[list[tuple[str, int, str]], Callable[[str], Events]]:
+    """File name, digit and path of each recording of one part, and a function that reads a path."""
     source = _source(folder, part)
     if source is None:
-        raise DataError(f"Neither {part}.zip nor a folder {part} is in {folder}; put the archive of N-MNIST there.")
+        raise DataError(f"Neither {part}.zip nor a folder {part} is in {folder}; put that of {name} there.")
     names, get = _archive(source) if source.is_file() else _folder(source)
     # hidden files such as __MACOSX/Train/0/._00002.bin are no recordings
     pattern = re.compile(rf"(?:.*/)?{part}/([0-9])/([^/.][^/]*\.bin)")
     members = sorted((match[2], int(match[1]), match[0]) for match in map(pattern.fullmatch, names) if match)
     if not members:
-        raise DataError(f"{source} holds no recordings {part}/0/*.bin to {part}/9/*.bin; replace it by that of N-MNIST.")
-    labels = np.array([digit for _, digit, _ in members], np.int64)
-    for digit in np.setdiff1d(np.arange(DIGITS), labels)[:1]:
-        raise DataError(f"{source} holds no recordings {part}/{digit}/*.bin; put them there or replace it by that of N-MNIST.")
-    return Part(Recordings(lambda number: get(members[number][2]), range(len(members)), SIDE, SIDE), labels)
+        raise DataError(f"{source} holds no recordings {part}/0/*.bin to {part}/9/*.bin; replace it by that of {name}.")
+    for digit in sorted(set(range(DIGITS)) - {digit for _, digit, _ in members})[:1]:
+        raise DataError(f"{source} holds no recordings {part}/{digit}/*.bin; put them there or replace it by that of {name}.")
+    return members, get
 
 
 def _folder(path: Path) -> tuple[list[str], Callable[[str], Events]]:
@@ -175,10 +256,10 @@ def _download() -> Path:
         "N-MNIST",
         folder,
         MIRRORS,
-        ARCHIVES,
+        list(WHOLE),
         lambda part: _source(folder, part) is not None,
         lambda mirror, part: retrieve(mirror[part], folder, f"{part}.zip", MD5[part]),
-        f"put Train.zip and Test.zip into the subfolder {FOLDERS[0]} of a folder, and name that folder with --data-dir or "
-        "BRIANPROP_DATA, or use emulated events",
+        f"put Train.zip and Test.zip into the subfolder {FOLDERS[NAME][0]} of a folder, and name that folder with --data-dir "
+        "or BRIANPROP_DATA, or use emulated events",
     )
     return folder

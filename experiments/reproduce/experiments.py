@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+from brianprop.analysis.intervals import intervals, scores_of
+from brianprop.analysis.runs.run import Run
+from brianprop.experiments.reproduce.emulation import against_reality
 from brianprop.experiments.training.ann import TrainANN
 from brianprop.experiments.training.nbp import TrainNBP
-from brianprop.experiments.training.options import TrainOptions
+from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
 from brianprop.models.nbp.parameters import Rules
 from brianprop.models.ssnn_bp.parameters import SSNNRules
@@ -38,6 +42,18 @@ FASHION = {
 }
 
 
+#: Epochs and learning rate of the ANN on a thousand recordings, chosen on the last 200 of them for training, three seeds.
+SUBSET_EPOCHS, SUBSET_RATE = 40, 0.08
+
+#: What an experiment alone shows: tables by name, and paths of figures by the name ``figures``.
+Shown = Callable[[Sequence[Run], Path, Path | None, Message], Mapping[str, Any]]
+
+
+def _intervals(runs: Sequence[Run], folder: Path, data_dir: Path | None, message: Message) -> Mapping[str, Any]:
+    """Intervals of all accuracies, where test recordings are few."""
+    return {"intervals": intervals(scores_of(runs))}
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One experiment.
@@ -61,6 +77,9 @@ class Experiment:
         Whether the runs differ in a setting that `analysis.figures.comparison.compare` draws.
     published : mapping
         Accuracies in the paper [%], by the column of the metrics.
+    shown : callable, optional
+        Gives tables and figures that only this experiment has, from its runs, its folder, the folder of data, and a function
+        that is called with lines on the progress.
     """
 
     name: str
@@ -72,6 +91,7 @@ class Experiment:
     seeds: int = 3
     compares: bool = False
     published: Mapping[str, float] = field(default_factory=dict)
+    shown: Shown | None = None
 
 
 #: Stands for the run directory until it is known.
@@ -143,12 +163,18 @@ def _regularised(seed: int) -> Mapping[str, TrainOptions]:
     return runs
 
 
-def _beside(dataset: str, rate: float, **rules) -> Callable[[int], Mapping[str, TrainOptions]]:
+def _beside(dataset: str, rate: float, epochs: int = 5, **rules) -> Callable[[int], Mapping[str, TrainOptions]]:
     """SSNN-BP, and the ANN with a learning rate of its own."""
     return lambda seed: {
-        f"seed{seed}": _ssnn(seed, dataset, 5, **rules),
-        f"ann-seed{seed}": _ann(seed, dataset, 5, rate_hidden=rate, rate_out=rate),
+        f"seed{seed}": _ssnn(seed, dataset, epochs, **rules),
+        f"ann-seed{seed}": _ann(seed, dataset, epochs, rate_hidden=rate, rate_out=rate),
     }
+
+
+def _of_recordings(seed: int) -> Mapping[str, TrainOptions]:
+    """SSNN-BP on real recordings, and on emulated ones of the same digits."""
+    names = {"real": "", "emulated": "emulated-", "negative": "emulated-negative-"}
+    return {f"{name}-seed{seed}": _ssnn(seed, f"{prefix}n-mnist-subset", SUBSET_EPOCHS) for name, prefix in names.items()}
 
 
 #: Grey levels of the images with the rules `BEYOND`, and what else is done to them.
@@ -294,6 +320,25 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "N-MNIST, 2312-200-10, T = 20",
                 20,
                 _beside("n-mnist", 0.02),
+            ),
+            Experiment(
+                "ssnn-n-mnist-subset",
+                SSNN_PAPER,
+                "real recordings, but few: accuracy beside the ANN, with the intervals that 100 test recordings allow",
+                "a folder nmnist-subset, 1,000 and 100 recordings of N-MNIST, 2312-200-10, T = 20",
+                5,
+                _beside("n-mnist-subset", SUBSET_RATE, SUBSET_EPOCHS),
+                seeds=5,
+                shown=_intervals,
+            ),
+            Experiment(
+                "emulator-against-n-mnist",
+                SSNN_PAPER,
+                "events of real recordings beside those of the emulated camera, and what networks learn from one for the other",
+                "a folder nmnist-subset, and the same digits emulated, 2312-200-10, T = 20",
+                6,
+                _of_recordings,
+                shown=against_reality,
             ),
             Experiment(
                 "ssnn-emulated-mnist",

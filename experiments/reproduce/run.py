@@ -19,6 +19,7 @@ from brianprop.analysis.runs.values import as_json
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.reproduce.experiments import EXPERIMENTS, Experiment
 from brianprop.experiments.training.commands import resume, stored_levels, train
+from brianprop.experiments.training.data import dataset_name
 from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.files import write_text
@@ -96,6 +97,9 @@ def reproduce(
             message(f"{experiment.name}: run {number + 1} of {len(settings_of_runs)}, {name}")
             runs.append(_run(settings, message))
         written += _outputs(experiment, runs, folder)
+        if experiment.shown is not None:
+            for name, shown in experiment.shown(runs, folder, data_dir, message).items():
+                written += shown if name == "figures" else _write_table(shown, folder / name)
     return written
 
 
@@ -132,9 +136,10 @@ def _require_same(run: Run, settings: TrainOptions) -> None:
         parameters = as_json(run.parameters())
         data, training = run.config["dataset"], run.config["training"]
         stored |= parameters | {name: training[name] for name in ("epochs", "seed")}
-        stored |= {"binarise": data["binarise"], "jitter": training.get("jitter", 0)}
+        stored |= {"dataset": data["name"], "binarise": data["binarise"], "jitter": training.get("jitter", 0)}
         wanted |= as_json(settings.parameters(parameters["n_in"], parameters["n_out"]))
         wanted |= {"epochs": settings.epochs, "seed": settings.seed}
+        wanted |= {"dataset": dataset_name(settings.dataset)}
         wanted |= {"binarise": stored_levels(settings.binarise), "jitter": settings.training().get("jitter", 0)}
     for name, value in wanted.items():
         if stored[name] != value:

@@ -160,6 +160,10 @@ class ANNTrainer(Trainer):
         seconds = time.perf_counter() - start
         return scores(logits, self.parts[split].labels[:first]), seconds
 
+    def predict(self, weights: Weights, split: str, epoch: int) -> dict[str, np.ndarray]:
+        with _one_thread():
+            return {"rates": np.argmax(ann.infer(self.parameters, weights, self.parts[split].images), axis=1)}
+
     def images(self, weights: Weights, epoch: int, first: int) -> dict[str, np.ndarray]:
         test = self.parts[self.shown]
         rates = softmax(ann.infer(self.parameters, weights, test.images[:first]).astype(float))

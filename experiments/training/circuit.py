@@ -111,6 +111,11 @@ class CircuitTrainer(Trainer, Generic[M, R]):
     def scores(result: Any, labels: np.ndarray) -> dict[str, float]:
         """Accuracies and loss of the answers to samples with the class indices `labels` (n,)."""
 
+    @staticmethod
+    @abstractmethod
+    def chosen(result: Any) -> dict[str, np.ndarray]:
+        """The classes answered, by readout of the system; class indices (n,)."""
+
     def presented(self, epoch: int) -> Part:
         """The training samples of an epoch; systems that augment the images override this."""
         return self.parts["train"]
@@ -167,6 +172,9 @@ class CircuitTrainer(Trainer, Generic[M, R]):
     def score(self, weights: Weights, split: str, epoch: int, first: int | None = None) -> tuple[dict[str, float], float]:
         result = self.answers(weights, split, epoch, first)
         return self.scores(result, self.parts[split].labels[:first]), result.seconds
+
+    def predict(self, weights: Weights, split: str, epoch: int) -> dict[str, np.ndarray]:
+        return self.chosen(self.answers(weights, split, epoch, None))
 
     def close(self) -> None:
         for made in self._simulators.values():

@@ -221,6 +221,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Answer to a whole split with the final weights of a run, or with those of an epoch, without learning.
 
+    With the final weights, on the test split and the device of the training, predictions.npz is added to a run that lacks it.
+
     Parameters
     ----------
     path, message
@@ -247,6 +249,8 @@ def evaluate(
     """
     run = Run.open(path)
     weights = run.load_weights() if epoch is None else run.load_checkpoint(epoch)[1]
+    # what an older run lacks is added where the answers are those that its training would have given
+    completes = split == "test" and epoch is None and device is None and replicas == 1 and run.load_predictions() is None
     parameters = run.parameters()
     part = _load_again(run, message).parts[split]
     if not len(part.labels):
@@ -270,15 +274,20 @@ def evaluate(
     trainer = trainer_of(run.system)(parameters, settings, {split: part}, message)
     with contextlib.closing(trainer):
         scores, seconds = trainer.score(weights, split, epoch)
+        if completes:
+            try:
+                run.save_predictions({"target": part.labels, **trainer.predict(weights, split, epoch)})
+            except RunError as error:  # in a folder that cannot be written, the scores are told nevertheless
+                message(str(error))
     return metrics_row(epoch, split, scores, len(part.labels), seconds)
 
 
 def _origin(origin: str, name: str) -> str:
     """Where data came from, for config.json, which may be published: no path, unless the user named the data by one."""
-    images = name.removeprefix(event_frames.EMULATED)
+    prefix, images = event_frames.shown(name)
     if images not in datasets.CHECKED:
         return f"a folder {images}" if Path(origin).is_absolute() and Path(images).name == images else origin
-    emulated = "" if images == name else ", recorded by an emulated camera"
+    emulated = ", recorded by an emulated camera" if prefix else ""
     return f"{images} (SHA-256 of the payloads checked){emulated}"
 
 
@@ -304,7 +313,11 @@ def _initial_weights(trainer: type[Trainer], parameters: Any, seed: int, path: P
 
 def _require_begun(run: Run) -> None:
     """Raise RunError where a run was trained but its checkpoints are gone: a fresh start would overwrite its results."""
-    left = [name for name in ("metrics.csv", "weights.npz", "images.npz", "raster.npz") if (run.path / name).exists()]
+    left = [
+        name
+        for name in ("metrics.csv", "weights.npz", "images.npz", "predictions.npz", "raster.npz")
+        if (run.path / name).exists()
+    ]
     if left and not run.checkpoints:
         raise RunError(
             f"{run.path} holds {', '.join(left)} but no checkpoints, without which it cannot go on; restore the folder "

@@ -227,6 +227,5 @@ def data_options(settings: TrainOptions) -> dict[str, Any]:
 
 def dataset_name(name: str) -> str:
     """The name of a data set in config.json: a folder has its absolute path, so that a run can be resumed from anywhere."""
-    if name.startswith(event_frames.EMULATED):
-        return event_frames.EMULATED + dataset_name(name.removeprefix(event_frames.EMULATED))
-    return name if datasets.known(name) or event_frames.is_events(name) else os.path.abspath(name)
+    prefix, images = event_frames.shown(name)
+    return name if datasets.known(images) or event_frames.is_events(images) else prefix + os.path.abspath(images)

@@ -41,10 +41,14 @@ def scores(result: GatedResult, labels: np.ndarray) -> dict[str, float]:
     target = encoding.one_hot(labels, result.spikes.shape[1]).astype(bool)
     return {
         "accuracy_exact": float(np.mean(np.all(result.spikes == target, axis=1))),
-        "accuracy_spikes": float(np.mean(np.argmax(result.spikes, axis=1) == labels)),
-        "accuracy_membrane": float(np.mean(np.argmax(result.drive, axis=1) == labels)),
+        **{f"accuracy_{name}": float(np.mean(answer == labels)) for name, answer in chosen(result).items()},
         "loss": float(np.mean(result.spikes != target)),
     }
+
+
+def chosen(result: GatedResult) -> dict[str, np.ndarray]:
+    """The classes answered: by the binary ``spikes`` (class 0 if none fired), and by the drive of the ``membrane``."""
+    return {"spikes": np.argmax(result.spikes, axis=1), "membrane": np.argmax(result.drive, axis=1)}
 
 
 class GatedTrainer(CircuitTrainer[GatedModel, GatedResult]):
@@ -62,6 +66,7 @@ class GatedTrainer(CircuitTrainer[GatedModel, GatedResult]):
     raster_samples = 48
 
     scores = staticmethod(scores)
+    chosen = staticmethod(chosen)
 
     @classmethod
     def memory(cls, parameters: Any, settings: dict, n_samples: int, learns: bool) -> int:

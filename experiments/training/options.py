@@ -40,7 +40,8 @@ class TrainOptions:
     """Run directory to make."""
     dataset: str = "digits"
     """digits, mnist, fashion-mnist, emnist-letters, emnist-balanced, emnist-digits, a folder with the four IDX files, n-mnist
-    (events), or emulated- and one of these: its images as events of an emulated camera."""
+    or n-mnist-subset (events), or emulated- and one of these: its images as events of an emulated camera,
+    which sees their negatives with emulated-negative-."""
     data_dir: Path | None = None
     """Where to look for a data set that is named (else $BRIANPROP_DATA, system packages, download)."""
     epochs: int = 10

@@ -67,12 +67,14 @@ def scores(result: SSNNResult, labels: np.ndarray) -> dict[str, float]:
         ``accuracy_rates``, where it is the argmax of the mean of softmax(V) over the time steps; and
         ``loss``, the `experiments.training.trainer.cross_entropy` of these means.
     """
-    rates = np.asarray(result.rates)  # None only for a network that learns
-    return {
-        "accuracy_spikes": float(np.mean(answer(result.counts, result.membrane) == labels)),
-        "accuracy_rates": float(np.mean(np.argmax(rates, axis=1) == labels)),
-        "loss": cross_entropy(rates, labels),
-    }
+    accuracies = {f"accuracy_{name}": float(np.mean(answer == labels)) for name, answer in chosen(result).items()}
+    # None only for a network that learns
+    return accuracies | {"loss": cross_entropy(np.asarray(result.rates), labels)}
+
+
+def chosen(result: SSNNResult) -> dict[str, np.ndarray]:
+    """The classes answered: by the ``spikes``, see `analysis.activity.answer`, and by the ``rates``, the mean of softmax(V)."""
+    return {"spikes": answer(result.counts, result.membrane), "rates": np.argmax(np.asarray(result.rates), axis=1)}
 
 
 class SSNNTrainer(CircuitTrainer[SSNNModel, SSNNResult]):
@@ -89,6 +91,7 @@ class SSNNTrainer(CircuitTrainer[SSNNModel, SSNNResult]):
 
     parameters: SSNN
     scores = staticmethod(scores)
+    chosen = staticmethod(chosen)
 
     @staticmethod
     def initial_weights(parameters: SSNN, seed: int) -> Weights:

@@ -181,6 +181,10 @@ class Trainer(ABC):
     def close(self) -> None:  # noqa: B027 - networks that are not simulated have none
         """Remove temporary files."""
 
+    @abstractmethod
+    def predict(self, weights: Weights, split: str, epoch: int) -> dict[str, np.ndarray]:
+        """The classes answered to a split, by readout of the system, class indices (n,): the answers that `score` counts."""
+
     def noise_seed(self, epoch: int, purpose: str) -> int:
         """Seed of the noise of one pass of this run, see the function `noise_seed`."""
         return noise_seed(self.settings["seed"], epoch, purpose)

@@ -154,4 +154,6 @@ void Runs::collect(const int32_t *const spikes, const int32_t n_spikes) {
             ring_[after(rows_[index].delay)].packets.push_back({&rows_[index], nullptr, 0});
 }
 
+template class Sums<int16_t>;
+
 } // namespace brianprop

@@ -394,6 +394,10 @@ template <class W> class Sums {
     int32_t length_ = 0;
 };
 
+// Compiled once, in runs.cpp: the many widths of a pass take the compiler as long as the rest of a pathway. Other types are
+// compiled where they are used, since most programs use one type only.
+extern template class Sums<int16_t>;
+
 // Which blocks of neurons have to be updated, for each of the `Parts` of a group's variables that do not depend on one another:
 // one bit for each block. A block is awake once something has been written to it and as long as updates change it; after an
 // update that changed nothing, bit for bit, it dozes for one step, in which thresholds are tested once more, and then it is

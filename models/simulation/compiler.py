@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import json
 import os
 import platform
 import re
@@ -20,7 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
+from brianprop.models.cache import private_folder
 from brianprop.models.errors import BuildError
+from brianprop.models.files import atomic_write
 
 __all__ = [
     "CODE_PER_UNIT",
@@ -47,6 +50,12 @@ DECLARATION = re.compile(r"^[ \t]*void (\w+)\(\);", re.MULTILINE)
 
 #: Files of a project with code that runs once, in an order in which one unit can include them.
 ONCE = ("objects.cpp", "network.cpp", "run.cpp", "synapses_classes.cpp", "main.cpp")
+
+#: Sources that are the same in all projects.
+SHARED = ("runs.cpp",)
+
+#: A header beside the source that includes it.
+INCLUDED = re.compile(r'^[ \t]*#include "([^"]+)"', re.MULTILINE)
 
 
 @cache
@@ -195,8 +204,41 @@ def in_parallel(commands: Sequence[Sequence[str]], folder: Path, remedy: str) ->
             pass
 
 
+def _shared_object(source: Path, command: Sequence[str]) -> Path:
+    """Where the object file of a source that is the same in all projects is kept in the cache, after a digest of it.
+
+    The name follows from the command, the compiler, the instruction set, and the text of the source and its headers.
+    """
+    digest = hashlib.sha256(json.dumps([*command, *compiler(), instruction_set()]).encode())
+    texts: dict[Path, bytes] = {}
+    wanted = [source]
+    while wanted:
+        path = wanted.pop()
+        if path not in texts and path.is_file():  # headers of the system come with the compiler
+            texts[path] = path.read_bytes()
+            wanted += [path.parent / name for name in INCLUDED.findall(texts[path].decode())]
+    for path in sorted(texts):
+        digest.update(path.name.encode() + b"\0" + texts[path] + b"\0")
+    return private_folder("objects") / f"{source.stem}-{digest.hexdigest()[:20]}"
+
+
+def _kept_object(path: Path) -> bytes | None:
+    """The object file that `_keep_object` wrote; None if there is none, or it is damaged."""
+    with contextlib.suppress(FileNotFoundError):
+        data = path.read_bytes()
+        digest, code = data[: hashlib.sha256().digest_size], data[hashlib.sha256().digest_size :]
+        return code if hashlib.sha256(code).digest() == digest else None
+    return None
+
+
+def _keep_object(path: Path, code: bytes) -> None:
+    atomic_write(path, lambda file: file.write(hashlib.sha256(code).digest() + code))
+
+
 def compile_cpp(folder: Path, hot: Iterable[str]) -> None:
     """Compile the C++ project in a folder to ``main``.
+
+    What is the same in all projects is compiled once for each compiler, and kept in the cache.
 
     Parameters
     ----------
@@ -212,15 +254,26 @@ def compile_cpp(folder: Path, hot: Iterable[str]) -> None:
     command, always, chosen = compiler()[0], flags(), set(hot)
     code = sorted((folder / "code_objects").glob("*.cpp"))
     steps = [path for path in code if path.stem in chosen]
-    units = {"unit_once.cpp": "-O1"} | ({"runs.cpp": "-O3"} if (folder / "runs.cpp").exists() else {})
+    units = {"unit_once.cpp": "-O1"} | {name: "-O3" for name in SHARED if (folder / name).exists()}
     for number, part in enumerate(divide(steps, CODE_PER_UNIT)):
         join(part, folder / f"unit_step{number}.cpp")
         units[f"unit_step{number}.cpp"] = "-O3"
     library = sorted(str(path.relative_to(folder)) for path in folder.glob("brianlib/*.cpp"))
     join([path for path in code if path.stem not in chosen], folder / "unit_once.cpp", [*ONCE, *library])
     remedy = "check the compiler, $CXX, $CXXFLAGS and $LDFLAGS, and that the disk is not full."
-    in_parallel([[*command, *always, level, "-c", unit] for unit, level in units.items()], folder, remedy)
-    objects = [str(Path(unit).with_suffix(".o")) for unit in units]
-    in_parallel([[*command, *objects, "-o", "main", *link_flags()]], folder, remedy)
+    commands = {unit: [*command, *always, level, "-c", unit] for unit, level in units.items()}
+    objects = {unit: folder / Path(unit).with_suffix(".o") for unit in units}
+    missing: dict[str, Path] = {}
+    for unit in set(SHARED).intersection(units):
+        kept = _shared_object(folder / unit, commands[unit])
+        if (code_of_unit := _kept_object(kept)) is None:
+            missing[unit] = kept
+        else:
+            objects[unit].write_bytes(code_of_unit)
+            del commands[unit]
+    in_parallel(list(commands.values()), folder, remedy)
+    for unit, kept in missing.items():
+        _keep_object(kept, objects[unit].read_bytes())
+    in_parallel([[*command, *(path.name for path in objects.values()), "-o", "main", *link_flags()]], folder, remedy)
     for path in [*folder.glob("*.o"), *folder.glob("unit_*.cpp")]:
         path.unlink()

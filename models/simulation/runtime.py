@@ -14,8 +14,8 @@ from brianprop.models.simulation.simulator import Simulator
 __all__ = ["RuntimeSimulator"]
 
 
-#: Turns between two calls of `progress`.
-REPORT = 16
+#: Time between two calls of `progress` [s].
+REPORT = 0.2
 
 
 class RuntimeSimulator(Simulator):
@@ -39,22 +39,24 @@ class RuntimeSimulator(Simulator):
             start = time.perf_counter()
             dt, period = model.dt * b2.second, model.turn_steps
             monitors = [network[name] for name in model.monitors]
-            if n_recorded <= 0:
+            recorded = min(max(n_recorded, 0), len(samples))
+            if not recorded:
                 for monitor in monitors:
                     monitor.active = False
-            network.run(model.lead * dt, namespace={})
             done = 0
-            while done < len(samples):
-                chunk = min(len(samples) - done, REPORT)
-                if done < n_recorded:
-                    chunk = min(chunk, n_recorded - done)
-                network.run(chunk * period * dt, namespace={})
-                done += chunk
-                if done == n_recorded:
-                    for monitor in monitors:
-                        monitor.active = False
-                if progress:
-                    progress(done)
+            # not turn by turn: Brian2 generates the code anew for each run
+            for turns in filter(None, (recorded, len(samples) - recorded)):
+                lead = 0 if done else model.lead
+                steps = lead + turns * period
+
+                def report(elapsed, completed, begun, duration, before=done, lead=lead, steps=steps):
+                    if progress:
+                        progress(before + max(0, int(completed * steps + 0.5) - lead) // period)
+
+                network.run(steps * dt, report=report, report_period=REPORT * b2.second, namespace={})
+                done += turns
+                for monitor in monitors:
+                    monitor.active = False
             seconds = time.perf_counter() - start
 
             def read(name: str) -> np.ndarray:

@@ -38,6 +38,7 @@ def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRIANPROP_CACHE", str(folder))
+        builds.sources(MODEL, "dense")  # kept, since to generate them takes longer than all else in a test
         with simulator(MODEL) as ready:
             return folder, run(ready)
 
@@ -103,6 +104,8 @@ def test_a_damaged_build_is_made_anew_with_one_line(file, damage, cache, built):
     DAMAGE[damage](FILES[file](cache))
     if (file, damage) in {("manifest.json", "a link"), ("manifest.json", "longer")}:
         pytest.skip("the manifest says of itself all that it must: it reads the same")
+    if damage == "flipped":  # once for each file, the code is generated anew too
+        shutil.rmtree(cache.parents[1] / "sources")
     said = []
     with simulator(MODEL, message=said.append) as ready:
         assert_same(run(ready), built[1])
@@ -379,3 +382,37 @@ def test_the_manifest_holds_what_a_run_reads(cache):
     files = json.loads((cache / "manifest.json").read_text())["files"]
     assert "main" in files
     assert set(files) - {"main"} == {f"static_arrays/{one.name}" for one in (cache / "static_arrays").iterdir()}
+
+
+def test_what_all_projects_share_is_compiled_once_and_anew_where_it_changed_or_is_damaged(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "cache"))
+    compiled = []
+
+    def in_parallel(commands, *rest):
+        compiled.append([words[-1] for words in commands if words[-2] == "-c"])
+        real(commands, *rest)
+
+    real = compilers.in_parallel
+    monkeypatch.setattr(compilers, "in_parallel", in_parallel)
+
+    def answer(name: str, value: int) -> int:
+        project = tmp_path / name
+        (project / "code_objects").mkdir(parents=True)
+        for file in ("objects", "network", "run", "synapses_classes"):
+            (project / f"{file}.cpp").touch()
+        (project / "main.cpp").write_text("int answer();\nint main() { return answer(); }\n")
+        (project / "runs.h").write_text(f"#define ANSWER {value}\n")
+        (project / "runs.cpp").write_text('#include "runs.h"\nint answer() { return ANSWER; }\n')
+        compilers.compile_cpp(project, [])
+        return subprocess.run([project / "main"]).returncode
+
+    assert answer("first", 7) == 7
+    assert answer("second", 7) == 7
+    assert answer("other header", 8) == 8
+    for kept in (tmp_path / "cache" / "objects").iterdir():
+        data = bytearray(kept.read_bytes())
+        data[-1] ^= 1
+        kept.write_bytes(data)
+    assert answer("damaged", 7) == 7
+    assert answer("mended", 7) == 7
+    assert ["runs.cpp" in units for units in compiled[::2]] == [True, False, True, True, False]

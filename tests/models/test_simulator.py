@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import DIGITS
 
 from brianprop.models.circuit import Circuit, Population, Projection
 from brianprop.models.errors import ParameterError
@@ -159,8 +160,10 @@ def test_images_that_are_no_grey_values():
 
 @pytest.mark.parametrize("device", ["numpy", "cpp_standalone"])
 def test_every_device_checks(device):
-    with simulator(MODEL, device=device) as ready, pytest.raises(ParameterError, match="the rows 0 to 3"):
-        ready.run(WEIGHTS, STIMULI, np.array([4]))
+    parameters = NBP(**DIGITS)  # other tests build it too
+    model = GatedModel(training_circuit(parameters), parameters)
+    with simulator(model, device=device) as ready, pytest.raises(ParameterError, match="the rows 0 to 3"):
+        ready.run(WEIGHTS, Stimuli(np.zeros((4, model.width), np.uint8)), np.array([4]))
 
 
 def circuit(**changes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,9 @@ COLOURS = "viridis"
 
 #: Up to how many lines get an entry of a legend each, and values a tick.
 FEW = 8
+
+#: Least distance of ticks beside an axis, as a share of it; width of a letter and least gap between labels below one [inches].
+CLOSEST, LETTER, GAP = 0.09, 0.062, 0.06
 
 
 class SweepAxis:
@@ -57,23 +61,55 @@ class SweepAxis:
     def of(cls, directory: SweepDirectory, name: str) -> SweepAxis:
         """The axis of this name."""
         different = list(dict.fromkeys(values.cell(point.axes[name]) for point in directory.points))
-        described_log = directory.plan["sweep"]["axes"][name]["scale"] == "log"
-        # more than two values that span more than a decade are read best on a logarithmic scale
+        described = directory.plan["sweep"]["axes"][name]
+        if described.get("low") is not None:  # a range has the scale that it was given
+            return cls(name, different, described["scale"] == "log")
+        # more than two listed values that span more than a decade are read best on a logarithmic scale
         positive = [value for value in different if isinstance(value, (int, float)) and value > 0]
         wide = len(positive) == len(different) > 2 and max(positive) / min(positive) > 10
-        return cls(name, different, described_log or wide)
+        return cls(name, different, wide)
 
     def share(self, value: Any) -> float:
         """Where a value lies between the first and the last one, from 0 to 1."""
-        ends = [self.position[self.values[0]], self.position[self.values[-1]], self.position[value]]
+        return self.share_at(self.position[value])
+
+    def share_at(self, position: float) -> float:
+        """Where a position lies between those of the first and the last value, from 0 to 1."""
+        ends = [self.position[self.values[0]], self.position[self.values[-1]], position]
         low, high, here = np.log(ends) if self.log else ends
         return float((here - low) / (high - low)) if high > low else 0.5
 
+    def moved(self, positions: Sequence[float], by: float) -> np.ndarray:
+        """Positions moved along the axis by a share of its length."""
+        low, high = self.position[self.values[0]], self.position[self.values[-1]]
+        places = np.asarray(positions, float)
+        return places * (high / low) ** by if self.log else places + by * (high - low)
+
     @property
     def ticks(self) -> list[tuple[Any, float]]:
-        """Values to write beside the axis, with their shares: all if they are few, else the ends."""
-        shown = self.values if len(self.values) <= FEW else [self.values[0], self.values[-1]]
-        return [(value, self.share(value)) for value in shown]
+        """Values to write beside the axis, with their shares: all if they are few, else the ends and round values between."""
+        if len(self.values) <= FEW or not self.numeric:
+            shown = self.values if len(self.values) <= FEW else [self.values[0], self.values[-1]]
+            return [(value, self.share(value)) for value in shown]
+        return apart([(value, self.share_at(value)) for value in self.round_values], CLOSEST)
+
+    @property
+    def round_values(self) -> list[float]:
+        """The ends of a numeric axis, and round values between them."""
+        from matplotlib.ticker import LogLocator, MaxNLocator
+
+        low, high = self.values[0], self.values[-1]
+        locator = LogLocator(subs=(1.0, 2.0, 5.0), numticks=20) if self.log else MaxNLocator(5)
+        return [low, *(float(value) for value in locator.tick_values(low, high) if low < value < high), high]
+
+
+def apart(ticks: Sequence[tuple[Any, float]], least: float) -> list[tuple[Any, float]]:
+    """Leave out ticks that lie closer than a share of the axis; the first and the last of the ascending ones stay."""
+    kept = [ticks[0]]
+    for value, share in ticks[1:-1]:
+        if share - kept[-1][1] >= least and ticks[-1][1] - share >= least:
+            kept.append((value, share))
+    return kept + list(ticks[-1:] if len(ticks) > 1 else [])
 
 
 def words(name: str) -> str:
@@ -91,19 +127,28 @@ def _literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def draw_axis(panel: Axes, axis: SweepAxis) -> None:
-    """Make an axis of the sweep the abscissa of a panel, with a tick at each value if they are few."""
+def draw_axis(panel: Axes, axis: SweepAxis, width: float) -> None:
+    """Make an axis of the sweep the abscissa of a panel of a width [inches], with a tick at each value if they are few."""
     from matplotlib.ticker import NullFormatter, NullLocator
 
     panel.set_xlabel(words(axis.name))
     if axis.log:
         panel.set_xscale("log")
-    # a tick at each value, unless the labels would overlap
-    shares = [axis.share(value) for value in axis.values]
-    if len(shares) <= FEW and min(np.diff(shares), default=1) > 0.5 / FEW:
+    few = len(axis.values) <= FEW
+    if few or axis.log:
+        # a tick at each value, unless the labels would overlap; of many values, round ones
+        ticks = (
+            [(one, axis.share(one)) for one in axis.values] if few else [(one, axis.share_at(one)) for one in axis.round_values]
+        )
+        if axis.numeric:
+            widest = max(len(short(value)) for value, _ in ticks)
+            ticks = apart(ticks, (LETTER * widest + GAP) / width)
         panel.xaxis.set_minor_locator(NullLocator())
         panel.xaxis.set_minor_formatter(NullFormatter())
-        panel.set_xticks([axis.position[value] for value in axis.values], [short(value) for value in axis.values])
+        labels = [short(value) for value, _ in ticks]
+        panel.set_xticks([axis.position.get(value, value) for value, _ in ticks], labels)
+        if not axis.numeric and LETTER * max(map(len, labels)) + GAP > width / len(labels):
+            panel.tick_params(axis="x", labelrotation=90)
     panel.grid(True, axis="y")
 
 

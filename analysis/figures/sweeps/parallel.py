@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brianprop.analysis.figures.sweeps import objective
-from brianprop.analysis.figures.sweeps.axes import COLOURS, SweepAxis, require_axes, short, words
+from brianprop.analysis.figures.sweeps.axes import CLOSEST, COLOURS, SweepAxis, apart, require_axes, short, words
 from brianprop.analysis.sweeps.directory import SweepDirectory
 
 if TYPE_CHECKING:
@@ -53,15 +53,30 @@ def plot_parallel(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
         best_last = best_last[::-1]
     for row in best_last:
         panel.plot(range(len(axes) + 1), lines[row], color=colours.to_rgba(scores[row]), linewidth=0.8, alpha=0.7)
-    for number, axis in enumerate(axes):
+    # the objective has ticks too; it is always linear
+    of_scores = SweepAxis("", sorted(set(scores.tolist())), log=False)
+    ends = [(score, float(norm(score))) for score in of_scores.round_values] if low < high else [(low, 0.0)]
+    all_ticks = [*(axis.ticks for axis in axes), apart(ends, CLOSEST)]
+    for number, ticks in enumerate(all_ticks):
         panel.axvline(number, color="0.3", linewidth=0.6)
-        for value, share in axis.ticks:
+        panel.scatter(
+            [number] * len(ticks), [share for _, share in ticks], s=16, color="0.3", marker="_", linewidths=0.6, zorder=3
+        )
+        for value, share in ticks:
+            # on white, since lines cross behind
             panel.annotate(
-                short(value), (number, share), (-2, 0), textcoords="offset points", ha="right", va="center", fontsize=6
+                short(value),
+                (number, share),
+                (-4, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontsize=6,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
             )
-    panel.axvline(len(axes), color="0.3", linewidth=0.6)
     title = objective.title(directory)
-    panel.set_xticks(range(len(axes) + 1), [*map(words, directory.axes), title.replace(" accuracy", "\naccuracy")])
+    names = [words(axis.name) + ("\n(log)" if axis.log else "") for axis in axes]
+    panel.set_xticks(range(len(axes) + 1), [*names, title.replace(" accuracy", "\naccuracy")])
     panel.set_yticks([])
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)

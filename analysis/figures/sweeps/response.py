@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brianprop.analysis.figures.comparison import Estimate
+from brianprop.analysis.figures.comparison import Estimate, errorbar
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.figures.sweeps import objective
 from brianprop.analysis.figures.sweeps.axes import COLOURS, FEW, SweepAxis, draw_axis, shade, short, words
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["plot_heatmap", "plot_response"]
+
+#: Distance of the points of two groups with the same value, as a share of the axis, unless values are closer.
+DODGE = 0.012
 
 
 def plot_response(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
@@ -54,18 +57,22 @@ def plot_response(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     panel = figure.subplots()
     lines = [(None, table)] if across is None else list(table.groupby(across.name, sort=True))
-    for value, part in lines:
+    gaps = np.diff([along.share(value) for value in along.values])
+    step = min(DODGE, 0.6 * float(np.median(gaps)) / len(lines)) if len(gaps) else DODGE
+    for number, (value, part) in enumerate(lines):
         of_value: dict[Any, list[float]] = {}
         for one, score in zip(part[along.name], objective.scores(directory, part), strict=True):
             of_value.setdefault(along.position[one], []).append(score)
         x = sorted(of_value)
         means, spreads, _ = np.array([Estimate.of(of_value[position]) for position in x]).T
+        if across is not None:  # beside one another, so that no error bar hides another
+            x = along.moved(x, by=step * (number - (len(lines) - 1) / 2))
         colour, label = ("C0", None) if across is None else (shade(across, value), f"{words(across.name)} = {short(value)}")
-        panel.errorbar(x, means, spreads, color=colour, marker="o", capsize=2, label=label)
+        errorbar(panel, x, means, spreads, color=colour, marker="o", label=label)
         if across is None:
             dots = [along.position[one] for one in part[along.name]]
             panel.plot(dots, objective.scores(directory, part), "o", color="0.3", markersize=2, alpha=0.6)
-    draw_axis(panel, along)
+    draw_axis(panel, along, 3.8)
     panel.set_ylabel(objective.title(directory))
     if across is None:
         panel.set_title(objective.seeds(directory, table), loc="right")
@@ -83,7 +90,7 @@ def _plot_samples(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     for panel, name in zip(panels, directory.axes, strict=True):
         axis = SweepAxis.of(directory, name)
         panel.plot([axis.position[value] for value in table[name]], objective.scores(directory, table), "o", alpha=0.6)
-        draw_axis(panel, axis)
+        draw_axis(panel, axis, 1.9)
     panels[0].set_ylabel(objective.title(directory))
     return figure
 

@@ -21,11 +21,25 @@ class Figures:
     """Run directories; the first gives all figures but that of the accuracy."""
     out: Path | None = None
     """Folder for the figures (default: figures in the first run directory)."""
+    raster: bool = False
+    """Draw nothing but the raster."""
+    film: bool = False
+    """Draw a film of one turn through the circuit of nBP, phase by phase (film.gif), and nothing else but what is asked for."""
+    populations: tuple[str, ...] = ()
+    """Populations of the raster, from top to bottom, such as h o d1 (default: all). Of SSNN-BP, layers such as hidden1."""
+    turns: str | None = None
+    """Turns of the raster: 21:24 for 21, 22 and 23, as Python counts, or one number (default: turns with errors)."""
+    phases: str | None = None
+    """Phases of the turns in the raster, such as 2:7 (default: all). Of SSNN-BP, time steps of a turn."""
 
     def __call__(self) -> None:
         from brianprop.analysis.figures.draw import draw
+        from brianprop.analysis.figures.selection import Selection, span_of
 
-        for path in draw(list(self.runs), self.out):
+        selection = Selection(self.populations or None, span_of(self.turns, "turns"), span_of(self.phases, "phases"))
+        chosen = None if selection == Selection() else selection
+        only = [name for name, wanted in (("raster", self.raster), ("film", self.film)) if wanted]
+        for path in draw(list(self.runs), self.out, chosen, only):
             print(path)
 
 

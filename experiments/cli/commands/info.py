@@ -10,8 +10,9 @@ from brianprop.models.errors import BrianpropError
 
 __all__ = ["Info"]
 
-#: What is printed for a data set that is not on this machine.
+#: What is printed for a data set that is not on this machine, and for one that has no place to be downloaded from.
 MISSING = "not found; it is downloaded on first use"
+NOT_THERE = "not found; it is never downloaded"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Info:
         for name in datasets.NAMES:
             print(f"{'data':15} {name}: {_or_why(datasets.find, name, self.data_dir) or MISSING}")
         print(f"{'data':15} {nmnist.NAME}: {_or_why(nmnist.find, self.data_dir) or MISSING}")
+        print(f"{'data':15} {nmnist.SUBSET}: {_or_why(nmnist.find, self.data_dir, nmnist.SUBSET) or NOT_THERE}")
 
 
 def _or_why(find: Callable[..., str | None], *arguments) -> str | None:

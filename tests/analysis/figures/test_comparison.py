@@ -6,7 +6,7 @@ import pytest
 from conftest import ann_run, composite_run
 
 from brianprop.analysis.activity import count
-from brianprop.analysis.figures.comparison import compare, estimates, plot_activity, plot_length, plot_step
+from brianprop.analysis.figures.comparison import compare, errorbar, estimates, plot_activity, plot_length, plot_step
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.groups import group_runs
 from brianprop.analysis.runs import Run
@@ -62,6 +62,17 @@ def test_accuracy_against_t_beside_the_ann(runs):
     (band,) = axes.patches
     assert band.get_y() == pytest.approx(85 - np.sqrt(50)) and band.get_height() == pytest.approx(2 * np.sqrt(50))
     assert [text.get_text() for text in axes.get_xticklabels()] == ["4", "8", "16"]
+
+
+def test_the_legend_has_bars_and_lines_only_where_they_are_drawn():
+    from matplotlib.figure import Figure
+
+    nothing, seeds = [np.nan, np.nan], [1.0, 2.0]
+    for x, spreads, line, bars in (([1, 2], seeds, "-", True), ([1, 2], nothing, "-", False), ([1], [np.nan], "None", False)):
+        axes = Figure().subplots()
+        errorbar(axes, x, [5.0] * len(x), spreads[: len(x)], label="one")
+        (handle,), _ = axes.get_legend_handles_labels()
+        assert handle.has_yerr is bars and handle.lines[0].get_linestyle() == line
 
 
 def test_activity_against_t(runs):

@@ -10,23 +10,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ann_run, composite_recording, composite_run
+from matplotlib.collections import LineCollection
 
 from brianprop.analysis.figures import raster_ssnn_bp
-from brianprop.analysis.figures.accuracy import plot_accuracy
+from brianprop.analysis.figures.accuracy import plot_accuracy, smooth
+from brianprop.analysis.figures.classes import class_names
 from brianprop.analysis.figures.connectivity import arriving, counts, plot_anatomy, plot_functional
+from brianprop.analysis.figures.diagram import Box, Diagram, spread
 from brianprop.analysis.figures.draw import circuit_of, draw
+from brianprop.analysis.figures.images import plot_images
 from brianprop.analysis.figures.places import symbol
 from brianprop.analysis.figures.raster_nbp import find_events, plot_raster, select_samples
 from brianprop.analysis.figures.raster_ssnn_bp import targets
-from brianprop.analysis.figures.weights import most_changed, plot_fields, plot_weights, share_at_bound
+from brianprop.analysis.figures.selection import Selection, span_of
+from brianprop.analysis.figures.weights import histogram_edges, most_changed, plot_weights, receptive_fields, share_at_bound
 from brianprop.analysis.runs import Recording, Run
 from brianprop.models.circuit import Circuit, Population, Projection
-from brianprop.models.errors import RunError
+from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.nbp.circuit import inference_circuit, training_circuit
 from brianprop.models.nbp.parameters import NBP, initial_weights
 
 PARAMETERS = NBP(n_in=16, hidden=(6,), n_out=3)
-NAMES = ["raster", "accuracy", "functional", "anatomy", "weights", "images"]
+NAMES = ["raster", "accuracy", "confusion", "functional", "anatomy", "weights", "images"]
 
 
 def record(circuit, spikes):
@@ -108,6 +113,7 @@ def complete(run):
     rng = np.random.default_rng(1)
     run.save_weights(run.load_checkpoint()[1])
     run.save_spikes(random_recording(training_circuit(PARAMETERS), turns=7), "raster")
+    run.save_predictions({"target": np.arange(9) % 3, "spikes": np.arange(9) % 3, "membrane": np.arange(9) // 3})
     run.save_images(
         {
             "images": rng.integers(0, 2, (6, 16), dtype=np.uint8),
@@ -251,28 +257,99 @@ def test_symbols():
     assert symbol("kick") == "kick"
 
 
-@pytest.mark.parametrize("plot", [plot_anatomy, plot_functional])
-@pytest.mark.parametrize("make", [training_circuit, inference_circuit])
-def test_no_label_lies_on_another(plot, make):
+def labels_of(figure):
+    """The texts of a figure of a circuit and their extents in pixels, without panel titles."""
+    figure.draw_without_rendering()
+    return [(text.get_text(), text.get_window_extent()) for text in figure.axes[0].texts]
+
+
+def assert_apart(figure, *, least):
+    labels = labels_of(figure)
+    assert len(labels) >= least
+    for (one, first), (other, second) in itertools.combinations(labels, 2):
+        assert not first.overlaps(second), (one, other)
+    for name, box in labels:
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, name
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1, name
+
+
+@pytest.mark.parametrize("hidden", [(1000,), (1000, 60), (400, 400, 400)])
+def test_no_label_lies_on_another(hidden):
     from matplotlib.style import context
 
     from brianprop.analysis.figures.output import STYLE
 
+    parameters = NBP(n_in=3136, hidden=hidden, n_out=47)
     with context(STYLE):
-        figure = plot(make(NBP(n_in=3136, hidden=(1000,), n_out=26)))
-        figure.draw_without_rendering()
-        for axes in figure.axes:
-            boxes = {text.get_text(): text.get_bbox_patch().get_window_extent() for text in axes.texts}
-            assert len(boxes) >= 8
-            for (one, first), (other, second) in itertools.combinations(boxes.items(), 2):
-                assert not first.overlaps(second), (one, other)
-            for name, box in boxes.items():
-                assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, name
+        for make in (training_circuit, inference_circuit):
+            circuit = make(parameters)
+            assert_apart(plot_anatomy(circuit), least=len(circuit.populations))
+            # in each phase all layers, and at least one of the chain
+            assert_apart(plot_functional(circuit), least=circuit.period * (len(circuit.populations) - circuit.period))
+
+
+@pytest.mark.parametrize("n_hidden", [1, 3])
+def test_figures_of_a_circuit_fit_on_a_page(n_hidden):
+    circuit = training_circuit(NBP(hidden=(400,) * n_hidden))
+    for figure, height in ((plot_anatomy(circuit), 6), (plot_functional(circuit), 10.1)):
+        assert figure.get_figwidth() <= 7.25 and figure.get_figheight() <= height
+
+
+@pytest.mark.parametrize("n_hidden", [1, 2, 3])
+def test_no_arrow_of_the_anatomy_runs_behind_a_box(n_hidden):
+    """The strong arrows, that is, all but those from the gating chain to the layers."""
+    from matplotlib.style import context
+
+    from brianprop.analysis.figures.output import STYLE
+
+    circuit = training_circuit(NBP(hidden=(400,) * n_hidden))
+    with context(STYLE):
+        figure = plot_anatomy(circuit)
+        boxes = [box for _, box in labels_of(figure)[: len(circuit.populations)]]
+        (shafts,) = [lines for lines in figure.axes[0].collections if isinstance(lines, LineCollection) and lines.zorder == 3]
+        curves = [figure.axes[0].transData.transform(segment) for segment in shafts.get_segments() if len(segment) > 4]
+        strong = [p for p in circuit.projections if circuit[p.source].role != "gating" or p.kind == "chain"]
+        assert len(curves) == len(strong)
+        for curve, projection in zip(curves, strong, strict=True):
+            inside = [box for box in boxes if np.all((curve > box.min) & (curve < box.max), axis=1).any()]
+            assert not inside, projection
+
+
+def test_parallel_arrows_and_those_back_do_not_hide_each_other():
+    circuit = training_circuit(NBP(hidden=(400, 400)))
+    figure = plot_anatomy(circuit)
+    (shafts,) = [lines for lines in figure.axes[0].collections if isinstance(lines, LineCollection) and lines.zorder == 3]
+    curves = [segment for segment in shafts.get_segments() if len(segment) > 4]
+    middles = np.array([curve[len(curve) // 2] for curve in curves])
+    distances = np.linalg.norm(middles[:, np.newaxis] - middles, axis=-1)[np.triu_indices(len(middles), 1)]
+    assert distances.min() > 0.01  # inches
+
+
+def test_bends_lead_around_boxes_where_they_can():
+    start, stop, between = Box(0.5, 1.0, 0.2, 0.2), Box(3.5, 1.0, 0.2, 0.2), Box(2.0, 0.9, 0.3, 0.3)
+    corners = [Box(0.5, 3.0, 0.1, 0.1), Box(3.5, -1.0, 0.1, 0.1)]
+    diagram = Diagram(4, 3)
+    diagram.arrows(
+        [(start, stop, "C0", False, False)] * 2 + [(stop, start, "C0", False, False)], [start, stop, between, *corners]
+    )
+    curves = diagram.axes.collections[0].get_segments()
+    for curve in curves:
+        assert not between.holds(curve).any()
+        # from edge to edge; the head takes the rest
+        assert not start.holds(curve).any() and not stop.holds(curve).any()
+    heights = sorted(float(curve[len(curve) // 2, 1]) for curve in curves)
+    assert np.diff(heights).min() > 0.1
+
+
+def test_intervals_that_overlap_are_moved_apart():
+    assert spread([1.0, 1.1], [0.4, 0.4], 0.0, 2.0) == pytest.approx([1.0, 1.4])
+    assert spread([1.8, 1.9], [0.4, 0.4], 0.0, 2.0) == pytest.approx([1.4, 1.8])
+    assert spread([0.0, 1.0], [0.4, 0.4], 0.0, 2.0) == pytest.approx([0.2, 1.0])
 
 
 def test_unknown_populations_and_kinds_are_drawn_too(small):
     figure = plot_anatomy(small)
-    assert [text.get_text() for text in figure.axes[0].texts] == ["a\n2", "b\n3", "c\n2", "$g_{0}$"]
+    assert {text.get_text() for text in figure.axes[0].texts} >= {"a\n2", "b\n3", "c\n2", "$g_{0}$"}
 
 
 # single figures
@@ -295,6 +372,101 @@ def test_the_raster_shows_each_spike_once_in_its_colour(small):
     assert sorted(drawn) == sorted((float(step), colour) for step, colour in expected)
 
 
+def segments_of(figure):
+    """Middle of each mark of a spike, by the label of its strip."""
+    axes = figure.axes[0]
+    labels = [text.get_text() for text in axes.get_yticklabels()]
+    middles = np.array([tick for tick in axes.get_yticks()])
+    found = {label: [] for label in labels}
+    for collection in axes.collections:
+        if collection.get_rasterized():
+            for segment in collection.get_segments():
+                x, y = np.mean(segment, axis=0)
+                found[labels[int(np.argmin(np.abs(middles - y)))]].append(round(float(x)))
+    return found
+
+
+def test_the_raster_shows_the_selected_part_and_no_more():
+    circuit = training_circuit(PARAMETERS)
+    spikes = [(1, 12 * turn + phase, "h", 3) for turn in range(6) for phase in (1, 2, 5, 6, 7)]
+    spikes += [(1, 12 * turn + 5, "d1", 0) for turn in range(6)] + [(1, 12 * turn + 3, "o", 1) for turn in range(6)]
+    chosen = Selection(["d1", "h"], slice(2, 4), range(2, 7))
+    figure = plot_raster(record(circuit, spikes), circuit, classes=["A", "B", "C"], selection=chosen)
+    # five phases of two turns: columns 0 to 9
+    assert segments_of(figure) == {"$d^1$": [3, 8], "$h$": [0, 3, 4, 5, 8, 9]}
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["2", "3", "4", "5", "6"] * 2
+    captions = [text.get_text().split("\n") for text in axes.texts]
+    assert [caption[:3] for caption in captions] == [
+        ["turn 2", "target none", "output B"],
+        ["turn 3", "target none", "output B"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (Selection(populations=["h", "hh"]), "Population 'hh'.*d1"),
+        (Selection(turns=slice(2, 9)), "turns 2:9.*has 3, from 0 to 2"),
+        (Selection(turns=slice(3, None)), "turns 3:3"),
+        (Selection(phases=range(5, 13)), "phases 5:13.*has 12"),
+        (Selection(phases=range(2, 8, 2)), "phases 2:8:2"),
+        (Selection(populations=()), "No population"),
+    ],
+)
+def test_a_selection_that_was_not_recorded_is_refused(selection, message):
+    circuit = training_circuit(PARAMETERS)
+    recording = record(circuit, [(1, step, "g1", 0) for step in (0, 12, 24)])
+    with pytest.raises(ParameterError, match=message):
+        plot_raster(recording, circuit, selection=selection)
+
+
+def test_spans_of_the_command_line():
+    spans = ("21:24", "21", "21:", ":5", None)
+    assert [span_of(text, "turns") for text in spans] == [slice(21, 24), slice(21, 22), slice(21, None), slice(0, 5), None]
+    for text in ("a", "1:b", "1:2:3", ""):
+        with pytest.raises(ParameterError, match="Option --turns"):
+            span_of(text, "turns")
+
+
+@pytest.mark.parametrize(("n_out", "n_turns"), [(10, 6), (47, 6), (26, 30)])
+def test_captions_of_the_raster_do_not_collide(n_out, n_turns):
+    """Outputs in which many neurons fire, and errors of both types."""
+    from matplotlib.style import context
+
+    from brianprop.analysis.figures.output import STYLE
+
+    circuit = training_circuit(replace(PARAMETERS, n_out=n_out))
+    spikes = [(1, 12 * turn + 3, "o", neuron) for turn in range(n_turns) for neuron in range(n_out)]
+    spikes += [(1, 12 * turn + 4, name, 0) for turn in range(n_turns) for name in ("d2_pos", "d2_neg")]
+    classes = [f"class {number}" for number in range(n_out)]
+    with context(STYLE):
+        chosen = Selection(turns=range(n_turns))
+        figure = plot_raster(record(circuit, spikes), circuit, classes=classes, selection=chosen)
+        figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in figure.axes[0].texts if text.get_text()]
+        assert len(boxes) >= 6
+        assert all(not one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+        assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes)
+
+
+def test_marks_of_errors_do_not_overlap():
+    circuit = training_circuit(replace(PARAMETERS, n_out=10))
+    figure = plot_raster(record(circuit, [(1, 4, "d2_neg", neuron) for neuron in range(10)]), circuit, n_samples=1)
+    (marks,) = [line for line in figure.axes[0].lines if line.get_marker() == "v"]
+    # one unit of the ordinate is an inch
+    assert marks.get_markersize() <= 72 * np.diff(marks.get_ydata()).min() + 1e-9
+
+
+@pytest.mark.parametrize("n_hidden", [1, 3])
+def test_the_raster_fits_on_a_page(n_hidden):
+    circuit = training_circuit(NBP(hidden=(400,) * n_hidden))
+    figure = plot_raster(record(circuit, [(1, 4, "o", 0)]), circuit)
+    assert figure.get_figheight() <= 10
+    strips = np.diff(figure.axes[0].get_yticks()).min()
+    assert figure.axes[0].get_yticklabels()[0].get_fontsize() <= 72 * strips
+
+
 def test_the_raster_of_a_circuit_that_does_not_learn_names_no_reinforced_phase():
     circuit = inference_circuit(PARAMETERS)
     figure = plot_raster(random_recording(circuit, turns=3), circuit)
@@ -304,28 +476,60 @@ def test_the_raster_of_a_circuit_that_does_not_learn_names_no_reinforced_phase()
 
 def test_accuracy_of_one_epoch_is_visible_and_several_runs_have_a_mean(tmp_path):
     one = make_run(tmp_path / "one", epochs=1).metrics_frame()
-    axes = plot_accuracy({"nBP": [one]}).axes[0]
-    assert len(axes.lines) == 6
-    assert all(line.get_marker() not in ("", "None") for line in axes.lines)
+    figure = plot_accuracy({"nBP": [one]})
+    assert [axes.get_title() for axes in figure.axes] == ["exact", "membrane", "spikes", ""]
+    for axes in figure.axes:
+        assert len(axes.lines) == 3
+        assert all(line.get_marker() not in ("", "None") for line in axes.lines)
     frames = [make_run(tmp_path / str(seed), epochs=2 + seed, seed=seed).metrics_frame() for seed in (1, 2)]
-    lines = plot_accuracy({"nBP": frames}).axes[0].lines
-    assert len(lines) == 18
-    runs, mean = [line.get_ydata() for line in lines[:2]], lines[2].get_ydata()
-    np.testing.assert_allclose(mean, (runs[0][:3] + runs[1][:3]) / 2)
-    test = frames[0][frames[0]["split"] == "test"]
-    np.testing.assert_allclose(runs[0], 100 * test["accuracy_membrane"])
+    for axes, column in zip(plot_accuracy({"nBP": frames}).axes, ("exact", "membrane", "spikes"), strict=False):
+        assert len(axes.lines) == 9
+        runs, mean = [line.get_ydata() for line in axes.lines[:2]], axes.lines[2].get_ydata()
+        np.testing.assert_allclose(mean, (runs[0][:3] + runs[1][:3]) / 2)
+        test = frames[0][frames[0]["split"] == "test"]
+        np.testing.assert_allclose(runs[0], 100 * test[f"accuracy_{column}"])
 
 
-@pytest.mark.parametrize(("bound", "step"), [(254, 2), (254, 1), (7, 1), (1000, 8)])
-def test_histograms_hold_every_weight(bound, step):
+def test_a_smooth_line_is_the_mean_over_the_epochs_around():
+    values = np.array([0.0, 4.0, 2.0, 6.0, 8.0, 1.0])
+    expected = [0, np.mean(values[:3]), np.mean(values[:5]), np.mean(values[1:]), np.mean(values[3:]), 1]
+    np.testing.assert_allclose(smooth(values, 5), expected)
+    np.testing.assert_array_equal(smooth(values, 1), values)
+
+
+@pytest.mark.parametrize(("epochs", "n_runs", "says"), [(200, 1, ["mean over 17 epochs", "each epoch"]), (5, 1, [])])
+def test_many_epochs_are_smoothed_beside_the_raw_ones_and_the_legend_says_so(epochs, n_runs, says):
+    import pandas
+
+    accuracy = np.random.default_rng(0).random(epochs)
+    frame = pandas.DataFrame({"epoch": np.arange(1, epochs + 1), "split": "test", "accuracy": accuracy, "loss": accuracy})
+    figure = plot_accuracy({"ANN": [frame] * n_runs})
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["test", *says]
+    *raw, thick = figure.axes[0].lines
+    np.testing.assert_allclose(thick.get_ydata(), 100 * smooth(accuracy, 17 if says else 1))
+    assert [line.get_ydata().tolist() for line in raw] == ([(100 * accuracy).tolist()] if says else [])
+
+
+def test_the_legend_of_twelve_runs_names_mean_and_runs(tmp_path):
+    frames = [make_run(tmp_path / str(seed), epochs=1, seed=seed).metrics_frame() for seed in range(12)]
+    figure = plot_accuracy({"nBP": frames})
+    assert [text.get_text() for text in figure.legends[0].get_texts()][-2:] == ["mean of 12 runs", "one run"]
+
+
+@pytest.mark.parametrize(("bound", "step"), [(254, 2), (254, 1), (7, 1), (1000, 8), (1001, 1), (12, 4)])
+def test_histograms_hold_every_weight_and_end_at_the_bound(bound, step):
     values = np.arange(-bound, bound + 1, step)
     assert share_at_bound(values, bound) == pytest.approx(2 / len(values))
-    axes = plot_weights({}, {"W1": values}, bound, step).axes[0]
+    edges = histogram_edges(bound, step)
+    assert (edges[0], edges[-1]) == (-bound - step / 2, bound + step / 2)
+    # all edges lie in the middle between two values of the grid
+    np.testing.assert_allclose((edges / step + 0.5) % 1, 0, atol=1e-9)
+    axes = plot_weights({}, {"W1": values}, bound=bound, step=step).axes[0]
     outline = axes.patches[0].get_path().vertices
-    edges, heights = outline[::2, 0], outline[1::2, 1]
-    assert edges.min() < -bound and edges.max() > bound
     # an outline visits each bin's height between two of its edges
-    assert heights[: len(edges) - 1].sum() == pytest.approx(1.0)
+    heights = outline[1::2, 1][: len(edges) - 1]
+    # each value occurs once, so that its share is the same in every bin
+    np.testing.assert_allclose(heights, 1 / len(values))
 
 
 # all figures
@@ -347,32 +551,11 @@ def test_draw_writes_every_figure_twice(drawn):
     assert sorted(path.name for path in (run.path / "figures").iterdir()) == sorted(path.name for path in written)
 
 
-def test_arrows_end_at_the_boxes_in_the_file(drawn):
-    """Measured boxes are those of the file's resolution: drawing once more with all of them known changes nothing."""
-    from matplotlib import rcParams
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.style import context
-
-    from brianprop.analysis.figures.output import STYLE
-
-    run, _ = drawn
-    with context(STYLE):
-        figure = plot_anatomy(training_circuit(PARAMETERS))
-        figure.dpi = rcParams["savefig.dpi"]
-        canvas = FigureCanvasAgg(figure)
-        figure.draw_without_rendering()
-        canvas.draw()
-        expected = np.asarray(canvas.buffer_rgba())[..., :3] / 255
-    np.testing.assert_allclose(pixels(run.path / "figures" / "anatomy.png"), expected, atol=0.02)
-
-
 def test_draw_leaves_out_what_is_missing(tmp_path, capsys, monkeypatch):
     run = make_run(tmp_path / "run", epochs=1)
     # the circuit alone decides these two, and they are drawn elsewhere
     for name in ("plot_functional", "plot_anatomy"):
-        monkeypatch.setattr(
-            f"brianprop.analysis.figures.connectivity.{name}", lambda circuit: plot_weights({}, {"W1": np.eye(3)}, 1)
-        )
+        monkeypatch.setattr(f"brianprop.analysis.figures.connectivity.{name}", lambda *_: plot_weights({}, {"W1": np.eye(3)}))
     written = draw([run.path, make_run(tmp_path / "other", seed=1).path], tmp_path / "deep" / "out")
     assert {path.name for path in written if path.suffix == ".png"} == {
         "accuracy.png",
@@ -382,9 +565,10 @@ def test_draw_leaves_out_what_is_missing(tmp_path, capsys, monkeypatch):
     }
     assert {path.parent for path in written} == {tmp_path / "deep" / "out"}
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("raster: left out, since") and "raster.npz" in lines[0]
-    assert lines[1].startswith("images: left out, since") and "images.npz" in lines[1]
+    assert len(lines) == 3
+    assert lines[0].startswith("confusion: left out, since") and f"'brianprop evaluate {run.path}' adds them" in lines[0]
+    assert lines[1].startswith("raster: left out, since") and "raster.npz" in lines[1]
+    assert lines[2].startswith("images: left out, since") and "images.npz" in lines[2]
 
 
 def test_draw_names_what_is_wrong(tmp_path):
@@ -436,33 +620,89 @@ def test_the_raster_of_turns_shows_each_spike_in_its_strip():
         [(float(np.mean(part[:, 0])), float(part[0, 1])) for part in axes.collections[0].get_segments()]
         for axes in (source, hidden, output)
     ]
-    # turns 1 and 2: steps 3 to 8
-    assert drawn == [[], [], [(3, 0), (4, 1), (5, 1), (6, 1), (7, 0), (8, 1)]]
+    # turns 1 and 2: steps 3 to 8, counted from the first of them
+    assert [text.get_text() for text in gradient.get_xticklabels()] == ["3", "6"]
+    assert [text.get_text() for text in output.get_yticklabels()] == ["A", "B"]
+    assert drawn == [[], [], [(0, 0), (1, 1), (2, 1), (3, 1), (4, 0), (5, 1)]]
     plus, minus = ((line.get_xdata().tolist(), line.get_ydata().tolist()) for line in error.lines[:2])
-    assert (plus, minus) == (([3, 7], [1, 1]), ([3, 7], [0, 0]))
+    assert (plus, minus) == (([0, 4], [1, 1]), ([0, 4], [0, 0]))
     assert all(len(line.get_xdata()) == 0 for line in gradient.lines[:2])
     # the target's band spans both turns
     bands = [path.get_extents() for collection in output.collections[1:] for path in collection.get_paths()]
-    assert [(band.x0, band.x1, band.y0, band.y1) for band in bands] == [(2.5, 5.5, 0.5, 1.5), (5.5, 8.5, 0.5, 1.5)]
-    assert source.texts[0].get_text() == "target B: 2 of 3\n2 error, 0 gradient\n0 updates"
+    assert [(band.x0, band.x1, band.y0, band.y1) for band in bands] == [(-0.5, 2.5, 0.5, 1.5), (2.5, 5.5, 0.5, 1.5)]
+    assert source.texts[0].get_text() == "turn 1, target B\nwins 2 of 3 steps\n2 error, 0 gradient\n0 updates"
+
+
+def test_the_raster_of_turns_shows_the_selected_part():
+    chosen = Selection(["output"], slice(1, 3), slice(1, 3))
+    output, error = raster_ssnn_bp.plot_raster(presented((1, 0), (2, 1), turns=4), ["A", "B"], selection=chosen).axes
+    drawn = [(float(np.mean(part[:, 0])), float(part[0, 1])) for part in output.collections[0].get_segments()]
+    # steps 1 and 2 of turns 1 and 2
+    assert drawn == [(0, 1), (1, 1), (2, 0), (3, 1)]
+    assert [line.get_xdata().tolist() for line in error.lines[:2]] == [[2], [2]]
+    with pytest.raises(ParameterError, match="hidden1"):
+        raster_ssnn_bp.plot_raster(presented((1, 0)), ["A", "B"], selection=Selection(["hidden"]))
 
 
 def test_receptive_fields_are_of_the_neurons_that_changed_most():
     rng = np.random.default_rng(0)
-    initial = {"W1": rng.normal(size=(12, 5)), "W2": rng.normal(size=(5, 3))}
+    initial = {"W1": rng.normal(size=(12, 5)), "W2": rng.normal(size=(5, 3)), "b1": rng.normal(size=5)}
     final = {name: weights.copy() for name, weights in initial.items()}
     final["W1"][:, 3] += 2
     final["W1"][:, 1] -= 1
     assert most_changed(initial["W1"], final["W1"], 2).tolist() == [3, 1]
-    figure = plot_fields(initial, final, (3, 4), bound=5.0)
+    figure = plot_weights(initial, final, (3, 4), bound=5.0)
     images = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     np.testing.assert_array_equal(images[0], initial["W1"][:, 3].reshape(3, 4))
     np.testing.assert_array_equal(images[5], final["W1"][:, 3].reshape(3, 4))
+    # initial weights may be missing
+    figure = plot_weights({}, final, (3, 4))
+    assert sum(bool(axes.images) for axes in figure.axes) == 5
+    assert [text.get_text() for text in figure.subfigs[0].legends[0].get_texts()] == ["final"]
+
+
+def test_receptive_fields_sum_the_grey_levels():
+    weights = np.arange(24.0).reshape(24, 1)  # three levels of 8 pixels
+    (field,) = receptive_fields(weights, (2, 4))
+    np.testing.assert_array_equal(field, (weights[:8] + weights[8:16] + weights[16:]).reshape(2, 4))
+
+
+@pytest.mark.parametrize("n_out", [10, 26, 47])
+def test_images_name_classes_and_show_the_threshold_and_the_target(n_out):
+    rng = np.random.default_rng(0)
+    drive = rng.normal(0, 400, (2, n_out))
+    arrays = {"images": rng.integers(0, 2, (2, 16)), "target": np.array([0, n_out - 1]), "drive": drive, "spikes": drive > 512}
+    names = class_names({"name": "emnist-balanced-subset", "classes": list(range(n_out))})
+    figure = plot_images(arrays, (4, 4), names, threshold=512.0)
+    pictures, bars = figure.axes[:2], figure.axes[2:]
+    assert [axes.get_title().split("\n")[0] for axes in pictures] == ["target 0", f"target {names[-1]}"]
+    for number, axes in enumerate(bars):
+        labels = [text.get_text() for text in axes.get_yticklabels()]
+        assert len(labels) == 10 and len(set(labels)) == 10
+        # the target and the classes with the largest drives
+        wanted = {int(arrays["target"][number]), *np.argsort(-drive[number])[:9].tolist()}
+        assert {names.index(label) for label in labels} <= wanted | {int(np.argsort(-drive[number])[9])}
+        marker = next(line for line in axes.lines if line.get_marker() == ">")
+        assert labels[int(marker.get_ydata()[0])] == names[int(arrays["target"][number])] and not marker.get_clip_on()
+        assert any(np.all(np.asarray(line.get_xdata()) == 512.0) for line in axes.lines)
+        for label, bar in zip(labels, axes.patches, strict=True):
+            assert bar.get_width() == pytest.approx(drive[number, names.index(label)])
+
+
+def test_names_of_classes():
+    assert class_names({"name": "emnist-letters", "classes": [1, 2, 26]}) == ["A", "B", "Z"]
+    assert class_names({"name": "emnist-balanced", "classes": list(range(47))})[35:39] == ["Z", "a", "b", "d"]
+    assert class_names({"name": "fashion-mnist", "classes": [0, 9]}) == ["T-shirt", "ankle boot"]
+    assert class_names({"name": "emulated-mnist", "classes": [0, 7]}) == ["0", "7"]
+    assert class_names({"name": "/my/folder", "classes": ["x", 3]}) == ["x", "3"]
 
 
 def test_draw_writes_the_figures_of_composite_neurons_and_of_the_ann(tmp_path):
     composite, ann = composite_run(tmp_path / "composite"), ann_run(tmp_path / "ann")
-    for run, names in ((composite, ["raster", "accuracy", "weights", "images"]), (ann, ["accuracy", "weights", "images"])):
+    for run, names in (
+        (composite, ["raster", "accuracy", "confusion", "weights", "images"]),
+        (ann, ["accuracy", "confusion", "weights", "images"]),
+    ):
         written = draw([run.path])
         names_of_files = [f"{name}.{suffix}" for name in names for suffix in ("png", "pdf")]
         assert sorted(path.name for path in written) == sorted(names_of_files)
@@ -477,8 +717,8 @@ def test_systems_stand_side_by_side_with_labels(tmp_path):
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words[:3] == ["SSNN-BP: rates", "SSNN-BP: spikes", "ANN"]
     left, right = figure.axes
-    # three splits: of two runs and their mean by both readouts, and one of the ANN
-    assert len(left.lines) == 3 * (2 * 3 + 1)
+    # of two runs and their mean by both readouts, and one of the ANN, all of the test images
+    assert len(left.lines) == 2 * 3 + 1 and left.get_ylabel() == "test accuracy (%)"
     np.testing.assert_allclose(left.lines[-1].get_ydata(), 25)
     assert right.get_ylabel() == "cross-entropy (nat)"
     mixed = plot_accuracy({"nBP": [make_run(tmp_path / "nbp").metrics_frame()], "ANN": frames[2:]})
@@ -490,6 +730,7 @@ def test_many_groups_show_one_readout_of_the_test_images_each(tmp_path):
     labels = [f"nBP with a rather long name and another setting = {number}" for number in range(4)]
     figure = plot_accuracy({label: [frame] for label, frame in zip(labels, frames, strict=True)})
     lines, legend = figure.axes[0].lines, figure.legends[0]
+    assert figure.axes[0].get_ylabel() == "test accuracy, spikes (%)"
     assert len(lines) == 4 and len({line.get_color() for line in lines}) == 4
     for line, frame in zip(lines, frames, strict=True):
         test = frame[frame["split"] == "test"]

@@ -1,12 +1,14 @@
 """Figures of a sweep, from runs with made-up scores."""
 
 import hashlib
+import itertools
 import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import ann_run
+from matplotlib.container import ErrorbarContainer
 
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.figures.sweeps.axes import SweepAxis
@@ -37,9 +39,9 @@ def bars(panel):
     """Points of each line with error bars: x, mean, s.d."""
     found = {}
     for container in panel.containers:
-        line, _, (whiskers,) = container.lines
+        line, _, whiskers = container.lines
         # of a single seed there is no spread, and nothing is drawn
-        segments = whiskers.get_segments()
+        segments = whiskers[0].get_segments() if whiskers else [()] * len(line.get_xdata())
         spreads = [(segment[1, 1] - segment[0, 1]) / 2 if len(segment) else np.nan for segment in segments]
         found[container.get_label()] = (*line.get_data(orig=False), np.array(spreads))
     return found
@@ -162,6 +164,79 @@ def test_samples_of_many_axes(tmp_path):
     assert len(plot_response(directory, table).axes) == 3
     with pytest.raises(NothingToShowError, match="too few"):
         plot_importance(directory, table[:5])
+
+
+def collide(labels):
+    boxes = [label.get_window_extent() for label in labels if label.get_text()]
+    return any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.001, 0.00101, 0.00102, 0.01, 0.1],
+        [round(0.001 * 1.3**number, 6) for number in range(18)],
+        [0.123456, 0.123457, 0.2, 0.3],
+        {"from": 0.0011, "to": 0.0099, "n": 12, "scale": "log"},
+    ],
+)
+def test_labels_of_ticks_do_not_overlap(tmp_path, values):
+    directory = made(tmp_path / "s", {"rate_out": values}, lambda at, seed: 0.5, seeds=1)
+    figure = plot_response(directory, directory.table())
+    figure.draw_without_rendering()
+    labels = [*figure.axes[0].get_xticklabels(), *figure.axes[0].get_xticklabels(minor=True)]
+    assert sum(bool(label.get_text()) for label in labels) >= 2 and not collide(labels)
+
+
+def test_a_range_has_the_scale_that_was_declared(tmp_path):
+    for scale in ("linear", "log"):
+        axes = {"rate_out": {"from": 0.001, "to": 0.1, "n": 5, "scale": scale}}
+        directory = made(tmp_path / scale, axes, lambda at, seed: 0.5, seeds=1)
+        assert plot_response(directory, directory.table()).axes[0].get_xscale() == scale
+    sampled = {"rate_out": {"from": 0.001, "to": 0.1}, "rate_hidden": {"from": 0.001, "to": 0.1, "scale": "log"}}
+    directory = made(tmp_path / "sampled", sampled, lambda at, seed: 0.5, seeds=1, sample={"n": 12})
+    assert [panel.get_xscale() for panel in plot_response(directory, directory.table()).axes] == ["linear", "log"]
+
+
+def test_error_bars_of_groups_stand_beside_one_another(tmp_path):
+    axes = {"biases": [True, False], "rate_out": [0.001, 0.01, 0.1]}
+    directory = made(tmp_path / "s", axes, lambda at, seed: 0.5 + seed / 10)
+    (panel,) = plot_response(directory, directory.table()).axes
+    first, second = (np.log10(x) for x, *_ in bars(panel).values())
+    distance = np.abs(first - second)
+    # apart from one another, and nearer to their own value than to the next
+    np.testing.assert_allclose(distance, distance[0])
+    assert 0.01 < distance[0] < 0.5
+    np.testing.assert_allclose((first + second) / 2, [-3, -2, -1])
+
+
+def test_an_importance_is_shown_only_where_something_was_found(tmp_path):
+    axes = {name: {"from": 0.001, "to": 0.1} for name in ("rate_out", "rate_hidden")}
+    rng = np.random.default_rng(0)
+    directory = made(tmp_path / "s", axes, lambda at, seed: rng.random(), seeds=1, sample={"n": 25})
+    table = directory.table()
+    panel = plot_importance(directory, table).axes[0]
+    assert not panel.patches and "Nothing was found: $R^2$ is below 0.1" in panel.texts[0].get_text()
+    table["objective"] = table.rate_out
+    panel = plot_importance(directory, table).axes[0]
+    # a unit of its own, and intervals around the means
+    assert len(panel.patches) == 2 and "%)" not in panel.get_xlabel() + panel.get_title(loc="right")
+    (container,) = [one for one in panel.containers if isinstance(one, ErrorbarContainer)]
+    (whiskers,) = container.lines[2]
+    for segment, bar in zip(whiskers.get_segments(), panel.patches, strict=True):
+        assert segment[0, 0] <= bar.get_width() <= segment[1, 0]
+
+
+def test_lines_across_axes_have_ticks_and_say_their_scale(tmp_path):
+    axes = {"rate_out": {"from": 0.001, "to": 0.1, "scale": "log"}, "rate_hidden": {"from": 0.02, "to": 0.04}}
+    directory = made(tmp_path / "s", axes, lambda at, seed: at["rate_out"], seeds=1, sample={"n": 30})
+    panel = plot_parallel(directory, directory.table()).axes[0]
+    assert [text.get_text() for text in panel.get_xticklabels()][:2] == ["output rate\n(log)", "hidden rate"]
+    ticks = {number: [text.get_text() for text in panel.texts if text.xy[0] == number] for number in range(3)}
+    assert all(len(labels) >= 4 for labels in ticks.values())
+    assert {"0.002", "0.01", "0.05"} <= set(ticks[0]) and "0.032" in ticks[1]
+    for number in range(3):
+        assert np.diff([text.xy[1] for text in panel.texts if text.xy[0] == number]).min() > 0.08
 
 
 def test_the_command_draws_what_there_is(tmp_path, capsys):

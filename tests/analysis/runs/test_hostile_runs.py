@@ -160,6 +160,7 @@ FILES = (
     "metrics.csv",
     "weights.npz",
     "images.npz",
+    "predictions.npz",
     "raster.npz",
     "checkpoints/epoch_0002.npz",
 )
@@ -270,7 +271,7 @@ DAMAGES = {
     "weights of another epoch": lambda run: shutil.copy(run / "checkpoints/epoch_0000.npz", run / "weights.npz"),
     **{
         f"{name} claims {shape}": claims(name, shape)
-        for name in ("weights.npz", "images.npz", "raster.npz", "checkpoints/epoch_0002.npz")
+        for name in ("weights.npz", "images.npz", "predictions.npz", "raster.npz", "checkpoints/epoch_0002.npz")
         for shape in ((10**9, 10), (64, 3), (10**12,), (-1, 3), (2**62, 4))
     },
     **{
@@ -308,6 +309,20 @@ DAMAGES = {
             "text": lambda a: a.astype(str),
             "large": lambda a: a + 1e6,
             "NaN": lambda a: a * np.nan,
+            "none": lambda a: a[:0],
+        }.items()
+    },
+    **{
+        f"predictions {name} {what}": arrays(
+            "predictions.npz", lambda found, name=name, change=change: found | {name: change(found[name])}
+        )
+        for name in ("target", "spikes", "rates", "membrane", "more")
+        for what, change in {
+            "cut": lambda a: a[:-1],
+            "flat": lambda a: a[:, np.newaxis],
+            "text": lambda a: a.astype(str),
+            "large": lambda a: a + 100,
+            "negative": lambda a: a - 100,
             "none": lambda a: a[:0],
         }.items()
     },

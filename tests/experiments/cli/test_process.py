@@ -264,6 +264,7 @@ def test_a_thread_that_waits_for_a_program_does_not_keep_the_process():
         ("~", "/home/me"),
         ("emulated-~/images", "emulated-/home/me/images"),
         ("--dataset=emulated-~/images", "--dataset=emulated-/home/me/images"),
+        ("emulated-negative-~/images", "emulated-negative-/home/me/images"),
         ("init_weights=~/w.npz", "init_weights=/home/me/w.npz"),
         ("./~/runs", "./~/runs"),
         ("runs/a=~b", "runs/a=~b"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
+from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.dataset import Dataset, Part
 from brianprop.experiments.data.emulator import Camera, _thresholds, emulate, emulate_all
@@ -33,6 +34,8 @@ def logarithms(image, camera):
     field = np.zeros((SIDE + 20, SIDE + 20))
     top, left = 10 + (SIDE - rows) // 2, 10 + (SIDE - cols) // 2
     field[top : top + rows, left : left + cols] = image
+    if camera.negative:
+        field = 255 - field
     y, x = np.mgrid[10 : SIDE + 10, 10 : SIDE + 10].astype(float)
     frames = [map_coordinates(field, [y - down, x - right], order=1) for down, right in camera.path]
     # rounded, so that a pixel that returns to a grey value is at it exactly
@@ -122,6 +125,30 @@ def test_a_dark_edge_is_the_opposite():
     assert set(events.x[inside & (events.polarity == 1)].tolist()) == set(range(6, 14))
 
 
+@pytest.mark.data
+def test_off_runs_ahead_of_a_digit_in_real_recordings_and_in_negatives(data_dir):
+    """Each saccade moves a digit along a known way; of its events, which polarity lies ahead on that way?"""
+    if not (data_dir / "nmnist-subset").is_dir():
+        pytest.skip("no recordings: put nmnist-subset into the data folder")
+
+    def lead(events):
+        """Pixels by which ON events lie ahead of OFF events, in the middle of each saccade."""
+        found = []
+        for saccade, way in enumerate(np.array([[3.5, 7], [3.5, -7], [-7, 0]])):
+            part = np.abs(events.t / 105_000 - saccade - 0.5) < 0.3
+            ahead = (np.stack([events.x, events.y], axis=1)[part] @ way) / np.linalg.norm(way)
+            on = events.polarity[part] == 1
+            found.append(ahead[on].mean() - ahead[~on].mean())
+        return found
+
+    leads = {
+        name: np.mean([lead(events) for events in event_frames.load(name, data_dir).train.images[:40]], axis=0)
+        for name in ("n-mnist-subset", "emulated-n-mnist-subset", "emulated-negative-n-mnist-subset")
+    }
+    assert np.all(leads["emulated-n-mnist-subset"] > 1)
+    assert np.all(leads["emulated-negative-n-mnist-subset"] < -1) and np.all(leads["n-mnist-subset"] < -1)
+
+
 @pytest.mark.parametrize(("shape", "y", "x"), [((1, 1), 16, 16), ((2, 5), 16, 16), ((5, 2), 16, 16), ((3, 3), 16, 16)])
 def test_images_are_centred(shape, y, x):
     image = np.zeros(shape)
@@ -142,6 +169,7 @@ def test_images_are_centred(shape, y, x):
         Camera(noise=0, mismatch=0.3, threshold=0.1),
         Camera(noise=0, dark=5, threshold=0.77, base=3, altitude=5, frames=6, interval=1_700),
         Camera(noise=0, mismatch=0, threshold=3),
+        Camera(noise=0, mismatch=0.1, threshold=0.28, negative=True),
     ],
 )
 @pytest.mark.parametrize("shape", [(28, 28), (34, 34), (8, 8), (9, 30)])
@@ -326,6 +354,7 @@ def test_mnist_gives_about_as_many_events_as_the_published_recordings(data_dir):
         ({"altitude": "7"}, "altitude = '7' is not a finite number"),
         ({"frames": 0}, "frames = 0 must be at least 1"),
         ({"frames": 2.5}, "frames = 2.5 must be a whole number"),
+        ({"negative": 1}, "negative = 1 must be true or false"),
         ({"interval": 0}, "interval = 0 must be at least 1"),
         ({"frames": 7}, "frames = 7 must be so many that the image moves at most 1 pixel from frame to frame"),
         ({"altitude": 60}, "frames = 21 must be so many"),

@@ -1,5 +1,7 @@
 """Recordings as networks take them, and training on them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import assert_same_run, back_to
@@ -8,13 +10,15 @@ from brianprop.analysis.runs import Run
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.data import images as datasets
+from brianprop.experiments.data import nmnist
 from brianprop.experiments.data.emulator import Camera, emulate_all
 from brianprop.experiments.data.events import Recordings, bin_events
 from brianprop.experiments.data.nmnist import SIDE
 from brianprop.experiments.reproduce import run as reproduce
-from brianprop.experiments.training.data import load_data
+from brianprop.experiments.training.data import dataset_name, load_data
 from brianprop.experiments.training.ssnn_bp import TrainSSNN
 from brianprop.experiments.training.trainer import SHUFFLE_STREAM
+from brianprop.models.errors import RunError
 from brianprop.models.ssnn_bp.parameters import SSNNRules, unpack
 
 from .recording_files import encode
@@ -167,6 +171,8 @@ def test_a_finished_run_on_events_is_kept_when_its_experiment_is_run_again(finis
     settings = TrainSSNN(finished.path, dataset="emulated-digits", hidden=(20,), rules=rules, **sizes)
     before = (finished.path / "weights.npz").stat().st_mtime_ns
     assert reproduce._run(settings, lambda line: None).path == finished.path
+    with pytest.raises(RunError, match="holds a run with dataset = 'emulated-digits', but the experiment needs 'emulated-neg"):
+        reproduce._run(dataclasses.replace(settings, dataset="emulated-negative-digits"), lambda line: None)
     assert (finished.path / "weights.npz").stat().st_mtime_ns == before
 
 
@@ -181,18 +187,45 @@ def test_the_ann_sees_the_rates(tmp_path):
     np.testing.assert_array_equal(kept[0], np.rint(255 * frames.mean(axis=0)))
 
 
-def test_files_of_n_mnist_are_fed_as_they_are(tmp_path):
+def test_files_of_n_mnist_are_fed_as_they_are(tmp_path, monkeypatch):
     recordings = emulate_all(datasets.load("digits"), Camera(), 5)
     for part, events in (("Train", recordings.train.images), ("Test", recordings.test.images)):
         for place in range(12):
             folder = tmp_path / "nmnist" / part / str(place % 10)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{place:05}.bin").write_bytes(encode(events[place]))
-    data = load_data("n-mnist", tmp_path, validation=2, binarise=None, steps=7, events="frames")
-    assert data.n_in == 2312 and data.classes == list(range(10))
-    np.testing.assert_array_equal(data.parts["test"].labels, np.arange(12) % 10)
     expected = [bin_events(events, 7) for events in recordings.train.images[:10]]
-    np.testing.assert_array_equal(unpack(data.parts["train"].images, 7), expected)
+    for name in ("n-mnist-subset", "n-mnist"):
+        if name == "n-mnist":
+            monkeypatch.setattr(nmnist, "WHOLE", {"Train": 12, "Test": 12})
+        else:
+            (tmp_path / "nmnist").rename(tmp_path / "nmnist-subset")
+        data = load_data(name, tmp_path, validation=2, binarise=None, steps=7, events="frames")
+        assert data.n_in == 2312 and data.classes == list(range(10))
+        np.testing.assert_array_equal(data.parts["test"].labels, np.arange(12) % 10)
+        np.testing.assert_array_equal(unpack(data.parts["train"].images, 7), expected)
+        if name == "n-mnist-subset":
+            (tmp_path / "nmnist-subset").rename(tmp_path / "nmnist")
+
+
+def test_a_negative_is_what_it_is_called(tmp_path):
+    name = f"emulated-negative-{tmp_path}/images"
+    assert event_frames.is_events(name) and dataset_name(name) == name
+    assert event_frames.shown(name) == ("emulated-negative-", f"{tmp_path}/images")
+    assert event_frames.shown("emulated-mnist") == ("emulated-", "mnist") and event_frames.shown("mnist") == ("", "mnist")
+    digits, negative = event_frames.load("emulated-digits"), event_frames.load("emulated-negative-digits")
+    assert negative.name == "emulated-negative-digits" and negative.key != digits.key
+    # a digit on its way down and right, in the first saccade: where it brightens, its negative darkens
+    before, after = (net_polarity(dataset.train.images[0]) for dataset in (digits, negative))
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] < -0.7
+
+
+def net_polarity(events):
+    """ON minus OFF events of every pixel in the first saccade."""
+    found = np.zeros((SIDE, SIDE))
+    first = events.t < 105_000
+    np.add.at(found, (events.y[first], events.x[first]), 2.0 * events.polarity[first] - 1)
+    return found
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""N-MNIST: where it is found, in which order it is read, and what is refused in which words."""
+"""N-MNIST and its subset: where they are found, in which order they are read, and what is refused in which words."""
 
 import hashlib
 import zipfile
@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from brianprop.experiments.data import nmnist
+from brianprop.experiments.data.dataset import Dataset, Part
 from brianprop.experiments.data.events import Events, bin_events
 from brianprop.experiments.data.frames import frames
-from brianprop.experiments.data.nmnist import SIDE, find, load
+from brianprop.experiments.data.nmnist import SIDE, SUBSET, find, load, pictured
 from brianprop.models.errors import DataError
 from brianprop.models.ssnn_bp.parameters import unpack
 
@@ -25,6 +26,7 @@ def nothing_installed(tmp_path, monkeypatch):
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("BRIANPROP_DATA", raising=False)
     monkeypatch.setattr(nmnist, "MIRRORS", ())
+    monkeypatch.setattr(nmnist, "WHOLE", {part: len(digits) for part, digits in DIGITS.items()})
 
 
 def recording(part, number):
@@ -167,6 +169,136 @@ def test_bins_of_a_data_set(tmp_path):
         assert found.any()
 
 
+# ------------------------------------------------------------------------------------------------------------- subset
+
+
+def write_subset(folder, write=write_archive):
+    """Both parts without the last recording for training, which is the second of its digit."""
+    members = files("Train")
+    del members[f"Train/8/{len(DIGITS['Train']):05}.bin"]
+    write(folder, "Train", members)
+    write(folder, "Test")
+    return folder
+
+
+@pytest.mark.parametrize("write", [write_archive, write_folder])
+@pytest.mark.parametrize("subfolder", ["nmnist-subset", "N-MNIST-subset"])
+def test_a_subset_lies_in_a_folder_of_its_own(tmp_path, write, subfolder, monkeypatch):
+    folder = write_subset(tmp_path / subfolder, write)
+    for variable in (False, True):
+        if variable:
+            monkeypatch.setenv("BRIANPROP_DATA", str(tmp_path))
+        data_dir = None if variable else tmp_path
+        assert find(data_dir, SUBSET) == str(folder)
+        dataset = load(data_dir, SUBSET)
+        assert (dataset.name, dataset.origin) == (SUBSET, str(folder))
+        assert dataset.train.labels.tolist() == DIGITS["Train"][:-1] and dataset.test.labels.tolist() == DIGITS["Test"]
+        assert [encode(events) for events in dataset.test.images] == [recording("Test", number) for number in range(1, 11)]
+
+
+def test_the_whole_set_and_a_subset_are_not_mistaken_for_each_other(tmp_path, monkeypatch):
+    subset = write_subset(tmp_path / "one" / "nmnist-subset")
+    whole = write_both(tmp_path / "other" / "nmnist")
+    # neither is found under the name of the other
+    assert find(subset.parent) is None and find(whole.parent, SUBSET) is None
+    with pytest.raises(DataError, match=f"N-MNIST is not in {subset.parent}: put Train.zip"):
+        load(subset.parent)
+    remedy = "put a folder nmnist-subset there, with recordings Train/DIGIT/NUMBER.bin .* or use n-mnist"
+    with pytest.raises(DataError, match=f"n-mnist-subset is not in {whole.parent}: {remedy}"):
+        load(whole.parent, SUBSET)
+    with pytest.raises(DataError, match=f"n-mnist-subset is not in a folder that BRIANPROP_DATA names: {remedy}"):
+        load(None, SUBSET)
+    # nor under a wrong name of its folder: the numbers of recordings tell them apart
+    for folder in (subset, write_subset(tmp_path / "third" / "nmnist").parent):
+        with pytest.raises(
+            DataError, match=r"holds 11 recordings .* and 10 for the test, but N-MNIST has 12 and 10; complete it"
+        ):
+            load(folder)
+    write_both(tmp_path / "fourth" / "nmnist-subset")
+    with pytest.raises(
+        DataError, match="fourth/nmnist-subset holds all recordings of N-MNIST and no subset; rename the folder"
+    ):
+        load(tmp_path / "fourth", SUBSET)
+
+
+def test_a_subset_without_a_part_or_a_digit(tmp_path):
+    write_archive(tmp_path / "nmnist-subset", "Train")
+    assert find(tmp_path, SUBSET) is None
+    with pytest.raises(DataError, match=f"Neither Test.zip nor a folder Test is in {tmp_path}/nmnist-subset; put that of n-mn"):
+        load(tmp_path, SUBSET)
+    write_archive(tmp_path / "nmnist-subset", "Test", {name: b"" for name in files("Test") if "/3/" not in name})
+    with pytest.raises(DataError, match=r"holds no recordings Test/3/\*.bin; put them there .* of n-mnist-subset"):
+        load(tmp_path, SUBSET)
+
+
+def small_mnist():
+    """A data set in the order of the recordings; every pixel has the number of the image."""
+    parts = (
+        Part(np.arange(1, 1 + len(digits))[:, None, None] * np.ones((1, 2, 2)), np.array(digits)) for digits in DIGITS.values()
+    )
+    return Dataset("mnist", *parts, np.arange(10), "here")
+
+
+def test_the_images_of_the_recordings_are_found_by_their_numbers(tmp_path):
+    folder = tmp_path / "nmnist-subset"
+    kept = {name: content for name, content in files("Train").items() if name[-9:] not in ("00002.bin", "00012.bin")}
+    write_folder(folder, "Train", kept | {"Train/0/00002.bin": b""})
+    write_folder(folder, "Test")
+    (folder / "Train" / "1" / "00004.bin").unlink()  # a 1 remains
+    shown = pictured(small_mnist(), tmp_path)
+    assert shown.train.images[:, 0, 0].tolist() == [1, 2, 3, 5, 6, 7, 8, 9, 10, 11]
+    assert shown.test.images[:, 1, 1].tolist() == list(range(1, 11))
+    assert shown.train.labels.tolist() == load(tmp_path, SUBSET).train.labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Test/7/00011.bin", "has no number of an image of MNIST, from 1 to 10"),
+        ("Test/7/00000.bin", "has no number of an image of MNIST, from 1 to 10"),
+        ("Test/7/one.bin", "has no number of an image of MNIST"),
+        ("Test/7/00002.bin", "is said to be a 7, but image 2 of MNIST is a 2"),
+    ],
+)
+def test_recordings_whose_images_are_not_known(tmp_path, name, words):
+    folder = write_subset(tmp_path / "nmnist-subset", write_folder)
+    (folder / name).write_bytes(b"")
+    with pytest.raises(DataError, match=f"^Recording {name} in {folder} {words}.*; give it the number"):
+        pictured(small_mnist(), tmp_path)
+
+
+# ------------------------------------------------------------------------------------------------------ real recordings
+
+
+def decoded(content):
+    """A recording as the description of the archive has it: 40 bits an event, x, y, polarity and 23 bits of time."""
+    found, later = [], 0
+    for start in range(0, len(content), 5):
+        bits = int.from_bytes(content[start : start + 5], "big")
+        x, y, on, t = bits >> 32, bits >> 24 & 0xFF, bits >> 23 & 1, bits & (1 << 23) - 1
+        if y == 240:
+            later += 1 << 13
+        else:
+            found.append((t + later, x, y, on))
+    return sorted(found, key=lambda event: event[0])
+
+
+@pytest.mark.data
+def test_real_recordings_are_read_as_the_format_is_described(data_dir, monkeypatch):
+    if not (data_dir / "nmnist-subset").is_dir():
+        pytest.skip("no recordings: put nmnist-subset into the data folder")
+    monkeypatch.undo()
+    dataset = load(data_dir, SUBSET)
+    names = {part: sorted((data_dir / "nmnist-subset" / part).rglob("*.bin"), key=lambda path: path.name) for part in DIGITS}
+    for part, paths in ((dataset.train, names["Train"]), (dataset.test, names["Test"])):
+        assert part.labels.tolist() == [int(path.parent.name) for path in paths]
+        for number in range(0, len(paths), 9):
+            events = part.images[number]
+            mine = list(zip(*(getattr(events, name).tolist() for name in ("t", "x", "y", "polarity")), strict=True))
+            assert mine == decoded(paths[number].read_bytes())
+            assert 1_000 < len(mine) < 10_000 and 290_000 < events.t[-1] < 320_000
+
+
 # ------------------------------------------------------------------------------------------------------------ refusals
 
 
@@ -237,8 +369,8 @@ def test_a_damaged_member_is_named_when_it_is_asked_for(tmp_path, compression):
 
 def test_a_recording_of_an_archive_that_is_no_recording(tmp_path):
     folder = write_both(tmp_path / "nmnist")
-    path = write_archive(folder, "Test", {**files("Test"), "Test/0/00000.bin": b"\x22\0\0\0\0"})
-    with pytest.raises(DataError, match=rf"File Test/0/00000.bin in {path} is damaged: the event at byte 0 lies at x = 34"):
+    path = write_archive(folder, "Test", {**files("Test"), "Test/7/00001.bin": b"\x22\0\0\0\0"})
+    with pytest.raises(DataError, match=rf"File Test/7/00001.bin in {path} is damaged: the event at byte 0 lies at x = 34"):
         load(tmp_path).test.images[0]
 
 

@@ -10,6 +10,7 @@ from conftest import comparable_metrics
 from brianprop.analysis import tables
 from brianprop.analysis.runs import Run
 from brianprop.experiments.cli.main import main
+from brianprop.experiments.data import frames as event_frames
 from brianprop.experiments.reproduce import run as reproduce
 from brianprop.experiments.reproduce.experiments import EXPERIMENTS, listing
 from brianprop.experiments.reproduce.run import SIZES
@@ -46,6 +47,9 @@ def assert_drawn(name, written):
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_each_experiment_makes_its_figures_and_tables(name, tmp_path, data_dir):
     experiment = EXPERIMENTS[name]
+    recordings = [settings.dataset for settings in experiment.runs(0).values() if "n-mnist" in settings.dataset]
+    if recordings and not (data_dir / "nmnist-subset").is_dir():
+        pytest.skip("no recordings: put nmnist-subset into the data folder")
     written = run_smallest(name, tmp_path, data_dir)
     assert_drawn(name, written)
     table = pandas.read_csv(tmp_path / f"{name}-smallest" / "accuracy.csv", index_col=0)
@@ -54,9 +58,15 @@ def test_each_experiment_makes_its_figures_and_tables(name, tmp_path, data_dir):
     assert all(run.finished for run in runs)
     # the same data for all; of events the ANN, which has no time, sees the share of steps, whose digest is another
     digests = {(run.system, run.config["dataset"]["sha256"]) for run in runs}
-    assert len(digests) == len({run.system for run in runs})
-    assert len({digest for _, digest in digests}) == (2 if "emulated" in name else 1)
-    assert len({(run.config["dataset"]["origin"], run.config["dataset"]["samples"]) for run in runs}) == 1
+    sets = {run.config["dataset"]["name"] for run in runs}
+    assert len(digests) == len({run.system for run in runs}) * len(sets)
+    assert len({digest for _, digest in digests}) == (len(digests) if event_frames.is_events(next(iter(sets))) else 1)
+    origins = {(run.config["dataset"]["origin"], run.config["dataset"]["samples"]) for run in runs}
+    assert len(origins) == (2 if name == "emulator-against-n-mnist" else 1)  # recordings, and images to emulate them from
+    # what an experiment alone shows
+    own = {"ssnn-n-mnist-subset": ["intervals"], "emulator-against-n-mnist": ["events", "tuning", "transfer", "intervals"]}
+    for shown in own.get(name, []):
+        assert len(pandas.read_csv(tmp_path / f"{name}-smallest" / f"{shown}.csv", index_col=0)) >= 3
 
 
 @pytest.mark.data
@@ -91,7 +101,9 @@ def test_every_experiment_is_listed_and_every_number_of_settings_makes_sense():
         for one, other in zip(first.values(), second.values(), strict=True):
             assert dataclasses.replace(one, seed=1) == other
         # networks of this size can be made, and no two runs are the same
-        kinds = [(settings.system, settings.parameters(784, 10), settings.epochs) for settings in first.values()]
+        kinds = [
+            (settings.system, settings.parameters(784, 10), settings.epochs, settings.dataset) for settings in first.values()
+        ]
         assert all(kinds.count(kind) == 1 for kind in kinds)
     assert SIZES["quick"]["samples"] == 5500
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DIGITS, assert_same_run, back_to, restless_weights
+from conftest import DIGITS, assert_predictions_are_those_of_the_metrics, assert_same_run, back_to, restless_weights
 
 from brianprop.analysis.runs import Run
 from brianprop.analysis.systems import SYSTEMS
@@ -40,6 +40,10 @@ def run_ann(out, *options):
 def finished(tmp_path_factory):
     """A finished small run with all spikes."""
     return run_small(tmp_path_factory.mktemp("train") / "run", "--seed", "5", "--record-spikes")
+
+
+def test_all_test_images_have_an_answer(finished):
+    assert_predictions_are_those_of_the_metrics(finished)
 
 
 def test_run_directory_holds_what_is_promised(finished):
@@ -432,6 +436,8 @@ def test_the_demo_reaches_ninety_per_cent(tmp_path):
         ("/data/mnist", "emulated-mnist", "mnist (SHA-256 of the payloads checked), recorded by an emulated camera"),
         ("/data/letters", "letters", "a folder letters"),
         ("/data/N-MNIST", "n-mnist", "a folder n-mnist"),
+        ("/data/nmnist-subset", "n-mnist-subset", "a folder n-mnist-subset"),
+        ("/data/mnist", "emulated-negative-mnist", "mnist (SHA-256 of the payloads checked), recorded by an emulated camera"),
         ("/data/letters", "/data/letters", "/data/letters"),  # named so by the user
     ],
 )

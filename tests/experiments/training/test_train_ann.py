@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from conftest import assert_same_run, back_to
+from conftest import assert_predictions_are_those_of_the_metrics, assert_same_run, back_to
 from threadpoolctl import threadpool_info
 
 from brianprop.analysis.runs import Run
@@ -53,6 +53,10 @@ def test_the_run_is_what_the_network_gives_epoch_by_epoch(finished):
             assert rows[epoch, split]["samples"] == 125
     for name, array in finished.load_weights().items():
         np.testing.assert_array_equal(array, weights[name])
+
+
+def test_all_test_images_have_an_answer(finished):
+    assert_predictions_are_those_of_the_metrics(finished)
 
 
 def test_run_directory_holds_what_is_promised(finished):

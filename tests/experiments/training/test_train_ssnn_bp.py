@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_same_run, back_to
+from conftest import assert_predictions_are_those_of_the_metrics, assert_same_run, back_to
 
 from brianprop.analysis.figures.raster_ssnn_bp import targets
 from brianprop.analysis.runs import Run
@@ -45,6 +45,10 @@ def grey_digits():
     """All training images (1500, 64), uint8 from 0 to 255, their labels, and the test images."""
     dataset = datasets.load("digits")
     return dataset.train.images.reshape(-1, 64), dataset.train.labels, dataset.test.images.reshape(-1, 64)
+
+
+def test_all_test_images_have_an_answer(finished):
+    assert_predictions_are_those_of_the_metrics(finished)
 
 
 def test_run_directory_holds_what_is_promised(finished, grey_digits):
