@@ -8,6 +8,7 @@ simulation/     the devices that run a model, and the cache of compiled circuits
 
 model.py        the interface of a system: what a device needs to know about it
 circuit.py      a gated circuit as data
+feedforward.py  the part of a network that answers, as layers for other simulators
 gating.py       the chain of gating neurons
 equations.py    equations as text: constants that differ between networks side by side
 weights.py      checks of weights that come from a file or from training

@@ -4,18 +4,20 @@ models       what is simulated: circuits, equations, oracles, devices, code gene
 analysis     what is shown: run directories in, tables and figures out
 experiments  what is run: data sets, training, sweeps, benchmarks, the command line, estimators
 
-At the top are the estimators after scikit-learn, run directories, recordings of events, and the base of all errors.
+At the top are the estimators after scikit-learn, run directories, recordings of events, trained networks as graphs of
+NIR, and the base of all errors.
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from brianprop.analysis.export import to_nir
     from brianprop.analysis.runs import Run
     from brianprop.experiments.data.events import Events
     from brianprop.experiments.estimators import ANNClassifier, NBPClassifier, SSNNClassifier
     from brianprop.models.errors import BrianpropError
 
-__all__ = ["ANNClassifier", "BrianpropError", "Events", "NBPClassifier", "Run", "SSNNClassifier", "__version__"]
+__all__ = ["ANNClassifier", "BrianpropError", "Events", "NBPClassifier", "Run", "SSNNClassifier", "__version__", "to_nir"]
 
 __version__ = "0.1.0"
 
@@ -27,6 +29,7 @@ _HOMES = {
     "NBPClassifier": "brianprop.experiments.estimators",
     "Run": "brianprop.analysis.runs",
     "SSNNClassifier": "brianprop.experiments.estimators",
+    "to_nir": "brianprop.analysis.export",
 }
 
 

@@ -1,15 +1,17 @@
-"""Spikes of a run for the tools of the field: Neo (in a file of NIX) and Neurodata Without Borders (NWB).
+"""Runs for the tools of the field: spikes as Neo (in a file of NIX) and Neurodata Without Borders (NWB), networks as NIR.
 
 write.py   `export`, the file of a run in one of the formats
+nir.py     `to_nir`, the part of a network that answers as a graph of NIR
 trains.py  a recording as one spike train per neuron
 neo.py     a block of Neo
 nwb.py     a file of NWB
 
-Every neuron is a spike train or a unit, named by its population and its index in it. Time is that of the network: the epochs of
-the training follow one another without a gap, and each begins with the lead-in of its first turn. A turn is a trial in
-NWB and an epoch in Neo, which is not an epoch of the training.
+Among spikes, every neuron is a spike train or a unit, named by its population and its index in it. Time is that of the network:
+the epochs of the training follow one another without a gap, and each begins with the lead-in of its first turn. A turn is a
+trial in NWB and an epoch in Neo, which is not an epoch of the training.
 """
 
+from brianprop.analysis.export.nir import to_nir
 from brianprop.analysis.export.write import FORMATS, export
 
-__all__ = ["FORMATS", "export"]
+__all__ = ["FORMATS", "export", "to_nir"]

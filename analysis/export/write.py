@@ -1,4 +1,4 @@
-"""The file of a run in a format of the field."""
+"""A file of a run in a format of the field."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from brianprop.analysis.export.neo import write_neo
+from brianprop.analysis.export.nir import DT, write_nir
 from brianprop.analysis.export.nwb import write_nwb
 from brianprop.analysis.export.trains import spike_trains
 from brianprop.analysis.runs.recording import Recording
@@ -22,31 +23,43 @@ from brianprop.models.files import atomic_write
 
 __all__ = ["FORMATS", "Format", "export", "write"]
 
-Format = Literal["neo", "nwb"]
+Format = Literal["neo", "nwb", "nir"]
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """Suffix of the file of a format, and the packages that write it."""
+    """Name of the file of a format, the packages that write it, and the extra that installs them."""
 
-    suffix: str
+    file: str
     packages: tuple[str, ...]
+    extra: str
 
 
-FORMATS: dict[Format, _Kind] = {"neo": _Kind(".nix", ("neo", "nixio")), "nwb": _Kind(".nwb", ("pynwb",))}
+FORMATS: dict[Format, _Kind] = {
+    "neo": _Kind("spikes.nix", ("neo", "nixio"), "export"),
+    "nwb": _Kind("spikes.nwb", ("pynwb",), "export"),
+    "nir": _Kind("network.nir", ("nir",), "nir"),
+}
 
 
-def export(path: str | os.PathLike, to: Format, out: Path | None = None) -> Path:
-    """Write the spikes of a run in a format of the field: those of spikes.npz, or of raster.npz if there is no other.
+def export(
+    path: str | os.PathLike, to: Format, out: Path | None = None, *, dt: float | None = None, drive: bool = False
+) -> Path:
+    """Write the spikes of a run, or its trained network, in a format of the field.
+
+    Spikes are those of spikes.npz, or of raster.npz if there is no other.
 
     Parameters
     ----------
     path : path-like
         Run directory.
-    to : {"neo", "nwb"}
-        A block of Neo in a file of NIX, or a file of NWB.
+    to : {"neo", "nwb", "nir"}
+        Spikes as a block of Neo in a file of NIX, or as a file of NWB; or the part of the network that answers, as a graph of
+        NIR.
     out : path-like, optional
-        The file, by default ``spikes`` with the suffix of the format in the run directory. An older file is replaced.
+        The file, by default ``spikes.nix``, ``spikes.nwb`` or ``network.nir`` in the run directory. An older file is replaced.
+    dt, drive
+        Only for NIR, see `analysis.export.nir.to_nir`.
 
     Returns
     -------
@@ -56,21 +69,27 @@ def export(path: str | os.PathLike, to: Format, out: Path | None = None) -> Path
     Raises
     ------
     ParameterError
-        If the format is unknown.
+        If the format is unknown, is given what only NIR has, or NIR does not hold the network.
     RunError
         If the run cannot be read or holds no spikes, a package is missing, or the file cannot be written.
     """
     if to not in FORMATS:
         raise ParameterError(f"Format {to!r} is unknown; use one of {', '.join(FORMATS)}.")
+    if to != "nir" and (drive or dt is not None):
+        raise ParameterError(f"{'drive' if drive else 'dt'} belongs to the format nir, not to {to}; leave it out.")
     run = Run.open(path)
-    _recording(run)
-    out = run.path / f"spikes{FORMATS[to].suffix}" if out is None else Path(out)
+    if to != "nir":
+        _recording(run)
+    out = run.path / FORMATS[to].file if out is None else Path(out)
     try:
         for package in FORMATS[to].packages:
             importlib.import_module(package)
     except ImportError as error:
-        raise RunError(f"{error.name} is not installed; use pip install 'brianprop[export]'.") from error
-    atomic_write(out, lambda file: _write_apart(run.path, to, file.name))
+        raise RunError(f"{error.name} is not installed; use pip install 'brianprop[{FORMATS[to].extra}]'.") from error
+    if to == "nir":
+        write_nir(run, out, dt=DT if dt is None else dt, drive=drive)
+    else:
+        atomic_write(out, lambda file: _write_apart(run.path, to, file.name))
     return out
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from brianprop.analysis.figures.selection import Selection
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
+    from brianprop.models.feedforward import Layer
+    from brianprop.models.model import Weights
 
 __all__ = ["GatedSystem"]
 
@@ -45,6 +47,13 @@ class GatedSystem(System):
 
     def epochs_matter(self, settings: dict) -> bool:
         return bool(settings.get("annealed"))
+
+    def feedforward(self, parameters: Any, weights: Weights, seed: int) -> tuple[Layer, ...]:
+        from brianprop.models.nbp.circuit import matrices
+        from brianprop.models.nbp.feedforward import feedforward
+
+        circuit = self.inference_circuit(parameters)
+        return feedforward(circuit, parameters, matrices(circuit, weights), seed)
 
     def layout(self, parameters: Any) -> Layout:
         circuit = self.circuit(parameters)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from brianprop.analysis.figures.selection import Selection
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
+    from brianprop.models.feedforward import Layer
+    from brianprop.models.model import Weights
 
 __all__ = ["SSNNSystem"]
 
@@ -36,6 +38,11 @@ class SSNNSystem(System):
     options = "brianprop.experiments.training.ssnn_bp:TrainSSNN"
     trainer = "brianprop.experiments.training.ssnn_bp:SSNNTrainer"
     estimator = "brianprop.experiments.estimators.ssnn_bp:SSNNClassifier"
+
+    def feedforward(self, parameters: SSNN, weights: Weights, seed: int) -> tuple[Layer, ...]:
+        from brianprop.models.ssnn_bp.feedforward import feedforward
+
+        return feedforward(parameters, weights)
 
     def layout(self, parameters: SSNN) -> Layout:
         from brianprop.models.ssnn_bp.model import SSNNModel

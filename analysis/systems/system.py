@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from brianprop.analysis.runs.recording import Recording
     from brianprop.analysis.runs.run import Run
     from brianprop.models.circuit import Circuit
+    from brianprop.models.feedforward import Layer
+    from brianprop.models.model import Weights
 
 __all__ = ["Layout", "System"]
 
@@ -110,6 +112,27 @@ class System(ABC):
     def circuit(self, parameters: Any) -> Circuit | None:
         """The gated circuit that learns, or None if the network is none."""
         return None
+
+    def feedforward(self, parameters: Any, weights: Weights, seed: int) -> tuple[Layer, ...]:
+        """The part of a trained network that answers, as layers without memory.
+
+        Parameters
+        ----------
+        parameters : object
+            Of the type `parameters`.
+        weights : dict of arrays
+            As a run keeps them.
+        seed : int
+            Seed of the training.
+
+        Raises
+        ------
+        RunError
+            If this system has no such part.
+        ParameterError
+            If that of this network has a memory, or draws random numbers that layers do not hold.
+        """
+        raise RunError(f"The {self.title} has no layers of spiking neurons to export; use a run of another system.")
 
     def layout(self, parameters: Any) -> Layout | None:
         """What a recording of a network may hold, or None if the network has no spikes."""

@@ -9,5 +9,6 @@ equations.py    neurons, synapses and the learning rule as Brian2 equations
 layout.py       how a circuit is laid out in arrays
 network.py      the Brian2 objects of any gated circuit
 model.py        `GatedModel`: any gated circuit, for `models.simulation.simulator`
+feedforward.py  the part of a gated circuit that answers, as layers
 oracle.py       the algorithm in plain NumPy, for tests
 """
