@@ -169,7 +169,8 @@ def markdown(table: pandas.DataFrame) -> str:
     accuracies = [name.removesuffix("_mean") for name in table.columns if name.endswith("_mean")]
     if not accuracies:
         lines = ["| | " + " | ".join(table.columns) + " |", "|---|" + "---|" * len(table.columns)]
-        rows = ("| " + " | ".join([str(label), *map(str, row)]) + " |" for label, row in table.iterrows())
+        # row by row as tuples, since a row as a Series would write whole numbers beside others as 87.0
+        rows = ("| " + " | ".join(map(str, row)) + " |" for row in table.itertuples(name=None))
         return "\n".join([*lines, *rows])
     counted = ["n"] if "n" in table.columns else []
     titles = [*counted, *(name.removeprefix("accuracy_") for name in accuracies)]

@@ -12,12 +12,15 @@ class BrianpropError(Exception):
     """An error with one clear sentence and a remedy. The command line prints only that and exits with status 2."""
 
 
-class ParameterError(BrianpropError, ValueError):
-    """A parameter is out of its range, not a number, or contradicts another."""
+class ParameterError(BrianpropError):
+    """A parameter is out of its range, not a number, or contradicts another.
+
+    It is no ValueError, since the parser of the command line would take that for a fault of its own.
+    """
 
 
 class DataError(BrianpropError, ValueError):
-    """Data, of a file or an array, are missing, damaged, or do not fit each other or the network."""
+    """Data, of a file or an array, are missing, damaged, or do not fit each other or the network. It is a ValueError too."""
 
 
 class BuildError(BrianpropError):

@@ -88,7 +88,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ParameterError, DataError, BuildError
-            One sentence that names the value, the place and the remedy. The first two are ValueErrors.
+            One sentence that names the value, the place and the remedy. A DataError is a ValueError too.
         """
         samples, y = self._samples(X, y, first=True)
         self.classes_, labels = np.unique(y, return_inverse=True)

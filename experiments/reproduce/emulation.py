@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -228,8 +229,8 @@ def _answers(
                 message=message,
             ).parts
             settings = run.config["training"]
-            network = trainer(run.parameters(), settings, {"test": parts["test"]}, message)
-            scores, _ = network.score(run.load_weights(), "test", settings["epochs"])
+            with closing(trainer(run.parameters(), settings, {"test": parts["test"]}, message)) as network:
+                scores, _ = network.score(run.load_weights(), "test", settings["epochs"])
             accuracies = {key: value for key, value in scores.items() if key.startswith("accuracy")}
             found[TITLES[data["name"]], settings["seed"], shown] = (accuracies, len(parts["test"]))
     return found

@@ -6,6 +6,7 @@ import pytest
 from conftest import ann_run, composite_run
 
 from brianprop.analysis.intervals import intervals, scores_of, wilson
+from brianprop.analysis.tables import markdown
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 100), (1, 3), (86, 100), (100, 100)])
@@ -24,5 +25,6 @@ def test_each_network_has_a_row(tmp_path):
     assert list(table.index) == ["SSNN-BP, spikes, seed 1", "SSNN-BP, rates, seed 1", "ANN, seed 2"]
     assert table["correct"].tolist() == [5, 6, 8] and table["of"].tolist() == [10] * 3
     assert table["accuracy (%)"].tolist() == [50.0, 60.0, 80.0]
+    assert markdown(table).splitlines()[-1].startswith("| ANN, seed 2 | 8 | 10 | 80.0 | ")
     low, high = wilson(5, 10)
     assert table.iloc[0][["low (%)", "high (%)"]].tolist() == [round(100 * low, 1), round(100 * high, 1)]

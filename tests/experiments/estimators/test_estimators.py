@@ -45,9 +45,29 @@ def oracles(monkeypatch):
     monkeypatch.setattr(circuit, "simulator", OracleSimulator)
 
 
-@parametrize_with_checks([NBP, SSNN, ANN], expected_failed_checks=lambda estimator: DRAWN if estimator is SSNN else {})
+@parametrize_with_checks([NBP])
 def test_conventions_of_scikit_learn(estimator, check, oracles):
     check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([SSNN, ANN], expected_failed_checks=lambda estimator: DRAWN if estimator is SSNN else {})
+def test_conventions_of_scikit_learn_for_the_others(estimator, check, oracles):
+    """Which have nearly all of their code in common with the first."""
+    check(estimator)
+
+
+@pytest.mark.usefixtures("oracles")
+@pytest.mark.parametrize(("kind", "parameters"), [(SSNNClassifier, {"steps": 5}), (ANNClassifier, {})])
+def test_probabilities(kind, parameters):
+    images, labels = digits_of("train", 40)
+    for classes in (2, 3):
+        fitted = kind(hidden=(8,), epochs=2, **parameters).fit(images, labels % classes)
+        probabilities, decision = fitted.predict_proba(images), fitted.decision_function(images)
+        assert probabilities.shape == (40, classes)
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+        np.testing.assert_array_equal(probabilities.argmax(axis=1), fitted.predict(images))
+        assert decision.shape == ((40,) if classes == 2 else (40, 3))
 
 
 @pytest.mark.slow
@@ -268,7 +288,7 @@ EVENTS = {"events": True, "steps": 4}
 )
 def test_bad_input_is_named_before_anything_is_built(kind, parameters, X, y, words, monkeypatch):
     monkeypatch.setattr(circuit, "simulator", None)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ParameterError, ValueError), match=words):
         kind(**parameters).fit(X, y)
 
 
@@ -344,4 +364,4 @@ def test_the_top_of_the_package():
         assert getattr(brianprop, name)
     with pytest.raises(AttributeError, match="Nothing"):
         _ = brianprop.Nothing
-    assert issubclass(ParameterError, BrianpropError) and issubclass(ParameterError, ValueError)
+    assert issubclass(ParameterError, BrianpropError) and issubclass(DataError, ValueError)
