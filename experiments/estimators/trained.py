@@ -33,6 +33,8 @@ class Trained:
         Weights after it.
     images : dict of arrays, or None
         A few images with the answers to them.
+    predictions : dict of arrays, or None
+        The answers to all test images, where there are any.
     raster, spikes : Recording, or None
         Spikes of the first samples of one epoch, and of the whole training where it kept them.
     """
@@ -43,6 +45,7 @@ class Trained:
     initial: Weights
     weights: Weights
     images: dict[str, np.ndarray] | None
+    predictions: dict[str, np.ndarray] | None
     raster: Recording | None
     spikes: Recording | None
 
@@ -62,6 +65,7 @@ class Trained:
             run.load_checkpoint(0)[1] if 0 in run.checkpoints else {},
             run.load_weights(),
             run.load_images(),
+            run.load_predictions(),
             run.load_spikes("raster"),
             run.load_spikes("spikes"),
         )
@@ -93,6 +97,8 @@ class Trained:
             self.write_epochs(run)
             if self.images is not None:
                 run.save_images(self.images)
+            if self.predictions is not None:
+                run.save_predictions(self.predictions)
             run.save_weights(self.weights)
         return run
 

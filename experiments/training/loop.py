@@ -78,7 +78,8 @@ class Training:
             run.save_checkpoint(epoch, weights)
             self.message(self._line(epoch, rows))
         run.save_images(trainer.images(weights, self.epochs, KEPT_IMAGES))
-        run.save_predictions({"target": trainer.parts["test"].labels, **trainer.predict(weights, "test", self.epochs)})
+        if "test" in trainer.parts:  # arrays of a user have none
+            run.save_predictions({"target": trainer.parts["test"].labels, **trainer.predict(weights, "test", self.epochs)})
         run.save_weights(weights)
 
     def _last_whole_epoch(self) -> tuple[int, Weights]:

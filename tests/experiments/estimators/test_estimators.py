@@ -144,6 +144,9 @@ def test_equals_the_command_line(kind, parameters, words, tmp_path):
     assert [row | {"seconds": 0} for row in run.metrics() if row["split"] != "test"] == [
         row | {"seconds": 0} for row in fitted.history_
     ]
+    copied = opened.save(tmp_path / "copied")
+    for name in ("metrics.csv", "weights.npz", "images.npz", "predictions.npz", "checkpoints/epoch_0000.npz"):
+        assert (copied.path / name).read_bytes() == (run.path / name).read_bytes()
     test, answers = digits_of("test", 60)[0], run.load_images()
     for classifier in (fitted, opened, Run.open(tmp_path / "saved").classifier(), pickle.loads(pickle.dumps(fitted))):
         found = classifier.answers(test)
