@@ -18,8 +18,8 @@ from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.values import as_json
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.reproduce.experiments import EXPERIMENTS, Experiment
-from brianprop.experiments.training.commands import resume, stored_levels, train
-from brianprop.experiments.training.data import dataset_name
+from brianprop.experiments.training.commands import resume, train
+from brianprop.experiments.training.data import dataset_name, stored_levels
 from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.models.errors import ParameterError, RunError, did_you_mean
 from brianprop.models.files import write_text

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brianprop.analysis.runs import Run, as_json, require_vacant
 from brianprop.analysis.runs.json_files import RESTORE
 from brianprop.analysis.systems import SYSTEMS
-from brianprop.experiments.data import frames as event_frames
-from brianprop.experiments.data import images as datasets
 from brianprop.experiments.data.dataset import Part
 from brianprop.experiments.environment import describe
-from brianprop.experiments.training.data import ARRAYS, Data, data_options, load_data
+from brianprop.experiments.training.data import ARRAYS, Data, data_options, levels_of, load_data, stored_levels, told_origin
 from brianprop.experiments.training.loop import Training
 from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.experiments.training.predictions import require_table, write_predictions
@@ -31,7 +29,7 @@ from brianprop.models.simulation import codegen_used, require
 if TYPE_CHECKING:
     from brianprop.experiments.training.lockstep import Member
 
-__all__ = ["begin", "carry_on", "evaluate", "prepared", "require_fit", "resume", "stored_levels", "train"]
+__all__ = ["begin", "carry_on", "evaluate", "prepared", "require_fit", "resume", "train"]
 
 #: Options for data that lie elsewhere than in the training.
 ELSEWHERE = "--data-dir and --dataset where they lie elsewhere now"
@@ -132,7 +130,7 @@ def begin(settings: TrainOptions, data: Data, parameters: Any) -> Run:
         "dataset": {
             "name": data.name,
             "data_dir": settings.data_dir and os.path.abspath(settings.data_dir),
-            "origin": _origin(data.origin, settings.dataset),
+            "origin": told_origin(data.origin, settings.dataset),
             "samples": len(data.parts["train"].labels),
             "validation": len(data.parts["validation"].labels),
             "test_samples": len(data.parts["test"].labels),
@@ -301,24 +299,6 @@ def evaluate(
     return metrics_row(epoch, split, scores, len(part.labels), seconds)
 
 
-def _origin(origin: str, name: str) -> str:
-    """Where data came from, for config.json, which may be published: no path, unless the user named the data by one."""
-    prefix, images = event_frames.shown(name)
-    if images not in datasets.CHECKED:
-        return f"a folder {images}" if Path(origin).is_absolute() and Path(images).name == images else origin
-    emulated = ", recorded by an emulated camera" if prefix else ""
-    return f"{images} (SHA-256 of the payloads checked){emulated}"
-
-
-def stored_levels(levels: Sequence[float] | None) -> float | list[float] | None:
-    """Grey levels in the form that config.json holds: a single level is a number, since older versions knew only one."""
-    return None if levels is None else levels[0] if len(levels) == 1 else list(levels)
-
-
-def _levels_of(stored: float | list[float] | None) -> Sequence[float] | None:
-    return stored if stored is None or isinstance(stored, list) else (stored,)
-
-
 def _load(member: Member | None, message: Message, **options) -> Data:
     """Load data by `experiments.training.data.load_data`. In a lockstep, data with the same options are loaded once."""
     if member is None:
@@ -377,7 +357,7 @@ def _load_again(
             steps=stored.get("steps"),
             events=trainer_of(run.system).events,
             message=message,
-            binarise=_levels_of(stored["binarise"]),
+            binarise=levels_of(stored["binarise"]),
             **{name: stored[name] for name in ("samples", "validation", "test_samples", "crop")},
         )
     except ParameterError as error:

@@ -17,7 +17,19 @@ from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.models.errors import ParameterError
 from brianprop.models.memory import require_memory
 
-__all__ = ["ARRAYS", "Data", "EventInput", "data_of_events", "data_of_images", "data_options", "dataset_name", "load_data"]
+__all__ = [
+    "ARRAYS",
+    "Data",
+    "EventInput",
+    "data_of_events",
+    "data_of_images",
+    "data_options",
+    "dataset_name",
+    "levels_of",
+    "load_data",
+    "stored_levels",
+    "told_origin",
+]
 
 #: The name of data that were given as arrays. That of a folder is its absolute path.
 ARRAYS = "arrays"
@@ -229,3 +241,22 @@ def dataset_name(name: str) -> str:
     """The name of a data set in config.json: a folder has its absolute path, so that a run can be resumed from anywhere."""
     prefix, images = event_frames.shown(name)
     return name if datasets.known(images) or event_frames.is_events(images) else prefix + os.path.abspath(images)
+
+
+def told_origin(origin: str, name: str) -> str:
+    """Where data came from, for config.json, which may be published: no path, unless the user named the data by one."""
+    prefix, images = event_frames.shown(name)
+    if images not in datasets.CHECKED:
+        return f"a folder {images}" if Path(origin).is_absolute() and Path(images).name == images else origin
+    emulated = ", recorded by an emulated camera" if prefix else ""
+    return f"{images} (SHA-256 of the payloads checked){emulated}"
+
+
+def stored_levels(levels: Sequence[float] | None) -> float | list[float] | None:
+    """Grey levels in the form that config.json holds: a single level is a number, since older versions knew only one."""
+    return None if levels is None else levels[0] if len(levels) == 1 else list(levels)
+
+
+def levels_of(stored: float | list[float] | None) -> Sequence[float] | None:
+    """The inverse of `stored_levels`."""
+    return stored if stored is None or isinstance(stored, list) else (stored,)

@@ -18,8 +18,8 @@ from conftest import DIGITS, assert_predictions_are_those_of_the_metrics, assert
 from brianprop.analysis.runs import Run
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.cli.main import main
-from brianprop.experiments.training.commands import _origin, evaluate
-from brianprop.experiments.training.data import load_data
+from brianprop.experiments.training.commands import evaluate
+from brianprop.experiments.training.data import load_data, told_origin
 from brianprop.models.nbp import oracle
 from brianprop.models.nbp.parameters import NBP
 
@@ -442,4 +442,4 @@ def test_the_demo_reaches_ninety_per_cent(tmp_path):
     ],
 )
 def test_a_configuration_tells_no_path_that_was_not_named(origin, name, told):
-    assert _origin(origin, name) == told
+    assert told_origin(origin, name) == told
