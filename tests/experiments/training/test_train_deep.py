@@ -95,7 +95,7 @@ def test_resumed_and_evaluated_it_is_the_same(deep, tmp_path):
 @SOME
 def test_figures_energy_tables_and_export(deep, tmp_path, capsys):
     pytest.importorskip("neo")
-    names = ("raster", "accuracy", "functional", "anatomy", "weights", "images")
+    names = ("raster", "accuracy", "confusion", "functional", "anatomy", "weights", "images")
     assert main(["figures", str(deep.path), "--out", str(tmp_path / "figures")]) == 0
     assert {f"{name}.{kind}" for name in names for kind in ("png", "pdf")} == {
         path.name for path in (tmp_path / "figures").iterdir()
