@@ -165,7 +165,7 @@ def receptive_fields(weights: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
     Returns
     -------
-    ndarray, shape (n, *shape)
+    ndarray, shape (n, rows, columns)
         Summed over the levels of a thermometer code: what a pixel of full brightness adds to the drive.
     """
     return np.asarray(weights, float).T.reshape(weights.shape[1], -1, *shape).sum(axis=1)

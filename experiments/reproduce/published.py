@@ -8,7 +8,7 @@ The pages hold blocks of `cog <https://cog.readthedocs.io>`_, comments that say 
     ]]] -->
     <!-- [[[end]]] -->
 
-A cell is text, or one of
+A cell is text, or one of::
 
     RUNS COLUMN ... [@EPOCH] [on SPLIT]   accuracies [%] over the runs that a pattern finds, mean ± standard deviation, a cell
                                           for each. By default after the last epoch, on the test images; @chosen is the epoch
@@ -17,7 +17,7 @@ A cell is text, or one of
     FILE.csv | WORDS | COLUMN             the median of a benchmark and its range, of the line that begins with these words,
                                           which commas separate
 
-with paths in ``results/published``.
+Paths are those in ``results/published``.
 """
 
 from __future__ import annotations
