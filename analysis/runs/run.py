@@ -238,6 +238,11 @@ class Run(RunDirectory):
             raise RunError(f"{self.path}: The recording is not of the run's network, since in {path.name} {fault}; {RESTORE}.")
         return recording if len(recording.step) else None
 
+    def _written_at_the_end(self, name: str) -> Path | None:
+        """A file that a training writes when it ends; None where there is none, or the number of epochs was raised since."""
+        path, checkpoints = self.path / name, self.checkpoints
+        return None if not path.is_file() or (checkpoints and self.epochs not in checkpoints) else path
+
     def save_images(self, arrays: dict[str, np.ndarray]) -> None:
         """Write a few test images with the answers to them: ``images``, ``target`` and the answers as the system has them."""
         self._write_npz("images.npz", arrays)
@@ -250,9 +255,8 @@ class Run(RunDirectory):
         RunError
             If the file is damaged.
         """
-        path, checkpoints = self.path / "images.npz", self.checkpoints
-        # if the number of epochs was raised since, the images are those of the earlier end
-        if not path.is_file() or (checkpoints and self.epochs not in checkpoints):
+        path = self._written_at_the_end("images.npz")
+        if path is None:
             return None
         remedy = f"remove it and use 'brianprop resume {self.path}', which makes it again"
         names = SYSTEMS[self.system].answers
@@ -276,9 +280,8 @@ class Run(RunDirectory):
         RunError
             If the file is damaged.
         """
-        path, checkpoints = self.path / "predictions.npz", self.checkpoints
-        # if the number of epochs was raised since, the answers are those of the earlier end
-        if not path.is_file() or (checkpoints and self.epochs not in checkpoints):
+        path = self._written_at_the_end("predictions.npz")
+        if path is None:
             return None
         remedy = f"remove it and use 'brianprop evaluate {self.path}', which makes it again"
         names, n_out = ("target", *SYSTEMS[self.system].readouts), self.parameters().n_out

@@ -166,15 +166,14 @@ def data_of_images(
     ParameterError
         As `experiments.data.encoding` does.
     """
-    parts, digest = {}, hashlib.sha256()
+    parts = {}
     for of, part in splits.items():
         images = encoding.crop(part.images, crop)
         shape = images.shape[1:]
         pixels = encoding.grey(images, binarise) if grey else encoding.binarise(images, binarise or ())
         n_in = pixels.shape[1]
         parts[of] = Part(pixels, part.labels, (n_in // (shape[0] * shape[1]), *shape))
-        digest.update(pixels.tobytes() + part.labels.tobytes())
-    return Data(name, parts, classes, shape, n_in, crop, origin, digest.hexdigest())
+    return Data(name, parts, classes, shape, n_in, crop, origin, _digest(parts))
 
 
 def _load_events(name, data_dir, samples, validation, test_samples, steps, events, message) -> Data:
@@ -215,12 +214,19 @@ def data_of_events(
     steps, events
         See `load_data`.
     """
-    parts, digest = {}, hashlib.sha256()
+    parts = {}
     for of, part in splits.items():
         images = part.images if events == "frames" else event_frames.rates(part.images, steps)
         parts[of] = Part(images, part.labels, (1, *shape))
-        digest.update(images.tobytes() + part.labels.tobytes())
-    return Data(name, parts, classes, shape, shape[0] * shape[1], 0, origin, digest.hexdigest(), steps)
+    return Data(name, parts, classes, shape, shape[0] * shape[1], 0, origin, _digest(parts), steps)
+
+
+def _digest(parts: dict[str, Part]) -> str:
+    """SHA-256 of the encoded images and labels of all splits."""
+    digest = hashlib.sha256()
+    for part in parts.values():
+        digest.update(part.images.tobytes() + part.labels.tobytes())
+    return digest.hexdigest()
 
 
 def data_options(settings: TrainOptions) -> dict[str, Any]:
