@@ -10,7 +10,7 @@ import pytest
 from conftest import assert_same_run
 
 from brianprop.analysis.runs import Run
-from brianprop.experiments.benchmarks.cuda_check import check_nbp, check_ssnn_bp
+from brianprop.experiments.benchmarks.cuda_check import UNRELIABLE, check_nbp, check_ssnn_bp, check_unreliable_nbp
 from brianprop.experiments.benchmarks.cuda_check import main as cuda_check
 from brianprop.experiments.cli.main import main as brianprop
 from brianprop.experiments.training.commands import evaluate
@@ -30,6 +30,13 @@ EMULATOR = Path(__file__).parents[1] / "cuda_emulator"
 SMALL_SSNN = SSNN(n_in=8, hidden=(6, 5), n_out=3, steps=5, biases=True)
 SMALL_NBP = NBP(n_in=16, hidden=(6,), n_out=3)
 DEEP_NBP = NBP(n_in=16, hidden=(6, 5), n_out=3, feedback="random")
+UNRELIABLE_NBP = dataclasses.replace(SMALL_NBP, **UNRELIABLE[0], **UNRELIABLE[1])
+
+#: Two hidden layers with everything that is imperfect but draws no number in the run.
+SCATTERED = {
+    "hidden": (20, 16),
+    "rules": {"feedback": "random", "theta_spread": 0.002, "lesioned": 0.05, "h_dead": 0.02, "margin": 64.0},
+}
 
 
 def models():
@@ -41,6 +48,7 @@ def models():
     )
     deep = (GatedModel(training_circuit(p), p) for p in (DEEP_NBP, dataclasses.replace(DEEP_NBP, theta=960.0)))
     yield "nbp-deep-replicas", Replicas(list(deep))
+    yield "nbp-unreliable-replicas", Replicas([GatedModel(training_circuit(UNRELIABLE_NBP), UNRELIABLE_NBP)] * 2)
     yield "ssnn-bp", SSNNModel(SMALL_SSNN, learns=True)
     yield "ssnn-bp-inference", SSNNModel(SMALL_SSNN, learns=False)
     yield "ssnn-bp-replicas", Replicas([SSNNModel(SMALL_SSNN, learns=True)] * 3)
@@ -179,9 +187,15 @@ def emulated(package, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("hidden", "rules"), [((60,), {}), ((20, 16), {"feedback": "random"})])
+@pytest.mark.parametrize(("hidden", "rules"), [((60,), {}), SCATTERED.values()])
 def test_nbp_on_emulated_cuda_equals_nbp_on_a_core(emulated, hidden, rules):
     check_nbp(n_samples=100, hidden=hidden, **rules)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rules", UNRELIABLE)
+def test_unreliable_nbp_on_emulated_cuda_has_the_means_of_a_core(emulated, rules):
+    check_unreliable_nbp(n_samples=150, **rules)
 
 
 @pytest.mark.slow
@@ -206,8 +220,15 @@ def test_a_training_on_emulated_cuda_is_that_on_a_core(emulated, tmp_path, copie
 
 
 @pytest.mark.cuda
-def test_nbp_on_a_gpu_equals_nbp_on_a_core():
-    check_nbp()
+@pytest.mark.parametrize(("hidden", "rules"), [((60,), {}), SCATTERED.values()])
+def test_nbp_on_a_gpu_equals_nbp_on_a_core(hidden, rules):
+    check_nbp(hidden=hidden, **rules)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("rules", UNRELIABLE)
+def test_unreliable_nbp_on_a_gpu_has_the_means_of_a_core(rules):
+    check_unreliable_nbp(**rules)
 
 
 @pytest.mark.cuda
@@ -220,6 +241,8 @@ def test_the_checks_find_what_differs(monkeypatch):
     # C++ against itself: nBP is equal bit by bit, SSNN-BP with other random numbers is equal in its means
     check_nbp("cpp_standalone", 30)
     check_ssnn_bp("cpp_standalone", 400)
+    for rules in UNRELIABLE:
+        check_unreliable_nbp("cpp_standalone", **rules)
     # one of the two runs sees other samples
     original, calls = StandaloneSimulator._run, []
 
@@ -230,6 +253,35 @@ def test_the_checks_find_what_differs(monkeypatch):
     monkeypatch.setattr(StandaloneSimulator, "_run", changed)
     with pytest.raises(RunError, match="nBP on cpp_standalone differs from C"):
         check_nbp("cpp_standalone", 30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rules", "other"),
+    [
+        (UNRELIABLE[0], {"weight_noise": 50.0}),
+        (UNRELIABLE[0], {"fail_forward": 0.13}),
+        (UNRELIABLE[0], {"fail_backward": 0.8}),
+        (UNRELIABLE[1], {"gate_late": 0.07}),
+        (UNRELIABLE[1], {"gate_missing": 0.07}),
+    ],
+)
+def test_the_check_of_unreliable_nbp_finds_other_noise(monkeypatch, rules, other):
+    calls = []
+
+    def of_other_noise(replicas, device):
+        calls.append(device)
+        model = replicas.models[0]
+        if len(calls) % 2:
+            model = GatedModel(model.circuit, dataclasses.replace(model.rules, **other))
+        return simulator(Replicas([model] * len(replicas.models)), device=device)
+
+    monkeypatch.setattr("brianprop.experiments.benchmarks.cuda_check.simulator", of_other_noise)
+    with pytest.raises(
+        RunError, match=r"nBP on cpp_standalone differs from C\+\+ in (spikes|change|mean|s\.d\.|correlation) of"
+    ):
+        check_unreliable_nbp("cpp_standalone", **rules)
+    assert len(calls) in (2, 4)  # without learning, or with it
 
 
 def test_a_training_that_lacks_cuda_leaves_nothing(monkeypatch, tmp_path, capsys):
