@@ -20,6 +20,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "docstrings",
+    "drawn",
     "links",
 ]
 exclude_patterns = ["build", "extensions", "templates", "gallery", "**/*.py", "**/*.md5", "**/*.ipynb"]

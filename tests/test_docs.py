@@ -38,10 +38,11 @@ def blocks(text: str, language: str) -> list[str]:
         ("circuits.md", "Dense code in any Brian2 script"),
         ("brian2-device.md", "How to use it"),
         ("python.md", "An estimator"),
+        ("tutorial.md", None),
     ],
 )
 def test_scripts_run_and_print_what_is_written(page, section, tmp_path):
-    text = sections(ROOT / "docs" / page)[section]
+    text = (ROOT / "docs" / page).read_text() if section is None else sections(ROOT / "docs" / page)[section]
     script, expected = "".join(blocks(text, "python")), "".join(blocks(text, "text"))
     assert script and expected
     (tmp_path / "script.py").write_text(script)
@@ -56,6 +57,7 @@ def test_scripts_run_and_print_what_is_written(page, section, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout == expected
+    assert all((tmp_path / name).exists() for name in re.findall(r"\]\(figures/([^)]+)\)", text))
 
 
 def anchors(page: Path) -> set[str]:
