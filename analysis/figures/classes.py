@@ -20,7 +20,7 @@ NAMES: Mapping[str, Mapping[int, str]] = {
 }
 
 #: What may stand before and behind the name of a data set whose classes are the same.
-PREFIX, SUFFIX = "emulated-", "-subset"
+PREFIXES, SUFFIX = ("emulated-", "negative-"), "-subset"
 
 
 def class_names(dataset: Mapping[str, Any]) -> Sequence[str]:
@@ -31,5 +31,8 @@ def class_names(dataset: Mapping[str, Any]) -> Sequence[str]:
     dataset : mapping
         The section of config.json, with ``name`` and ``classes``, the labels.
     """
-    names = NAMES.get(str(dataset.get("name", "")).removeprefix(PREFIX).removesuffix(SUFFIX), {})
+    name = str(dataset.get("name", "")).removesuffix(SUFFIX)
+    for prefix in PREFIXES:
+        name = name.removeprefix(prefix)
+    names = NAMES.get(name, {})
     return [names.get(label, str(label)) for label in dataset["classes"]]

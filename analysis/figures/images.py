@@ -118,9 +118,10 @@ def _plot(
     rows = -(-shown // columns)
     figure = Figure(figsize=(7.2, 2.7 * rows + 0.4), layout="constrained")
     panels = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[1.0, 1.1] * rows)
-    values = values[:shown]
-    ends = [] if look.threshold is None else [look.threshold]
-    limits = min(values.min(initial=0.0), *ends, 0.0), max(values.max(initial=0.0), *ends, 0.0)
+    bars_of = [_shown(values[number], int(arrays["target"][number])) for number in range(shown)]
+    seen = [0.0, *([] if look.threshold is None else [look.threshold])]
+    seen += [float(value) for row, of_image in zip(values, bars_of, strict=False) for value in row[of_image]]
+    limits = min(seen), max(seen)
     for number in range(rows * columns):
         row, column = divmod(number, columns)
         picture, bars = panels[2 * row, column], panels[2 * row + 1, column]
@@ -136,7 +137,7 @@ def _plot(
         picture.spines[:].set_visible(True)
         # a line each, since names of classes may be long
         picture.set_title(f"target {classes[target]}\noutput {words[number]}", fontsize=7)
-        _draw_bars(bars, values[number], chosen[number], target, classes, limits, look.threshold)
+        _draw_bars(bars, values[number], bars_of[number], chosen[number], target, classes, limits, look.threshold)
         if column == 0 and len(classes) > NAMED:
             bars.set_ylabel(f"class ({NAMED} of {len(classes)})")
         elif column == 0:
@@ -154,18 +155,22 @@ def _plot(
     return figure
 
 
+def _shown(values: np.ndarray, target: int) -> np.ndarray:
+    """The classes that have a bar: of many, the target and those with the largest values, in the order of the classes."""
+    order = np.argsort(-values, kind="stable")
+    return np.sort(np.concatenate([[target], order[order != target][: NAMED - 1]]))
+
+
 def _draw_bars(
     axes: Axes,
     values: np.ndarray,
+    shown: np.ndarray,
     chosen: np.ndarray,
     target: int,
     classes: Sequence[object],
     limits: tuple[float, float],
     threshold: float | None,
 ) -> None:
-    # of many classes, the target and those with the largest values, in the order of the classes
-    order = np.argsort(-values, kind="stable")
-    shown = np.sort(np.concatenate([[target], order[order != target][: NAMED - 1]]))
     index = np.arange(len(shown))
     axes.barh(index, values[shown], color=np.where(chosen[shown], "C0", "0.7"), height=0.8)
     axes.axvline(0, color="0.3", linewidth=0.6)

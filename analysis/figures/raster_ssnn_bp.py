@@ -29,11 +29,14 @@ TARGET_COLOUR = "C2"
 #: About how many time steps fit in the figure, and the least and the largest number of samples.
 STEPS, FEWEST, MOST = 100, 2, 5
 
-#: Height of the strip of each kind [inches].
-HEIGHTS = {"output": 0.8, "hidden": 0.95, "input": 1.1, "signed": 0.75}
+#: Height of the strip of each kind [inches], and by how much that of many classes is higher.
+HEIGHTS, HIGHER = {"output": 0.8, "hidden": 0.95, "input": 1.1, "signed": 0.75}, 1.6
 
 #: Width of the figure, room beside the panels, and height below them [inches].
 WIDTH, BESIDE, MARGIN = 7.2, 0.9, 0.7
+
+#: Most time steps with a number at the axis, besides the first of each turn.
+TICKS = 12
 
 #: Most classes of which each has its name at the axis.
 NAMED = 13
@@ -98,7 +101,7 @@ def plot_raster(
 
     strips = [("layer", layer) for layer in chosen]
     strips += [("signed", layer) for layer in reversed(layers[1:]) if layer in chosen]
-    heights = [HEIGHTS["signed" if kind == "signed" else layer.rstrip("0123456789")] for kind, layer in strips]
+    heights = [_height(layer, recording.size(layer), kind == "signed") for kind, layer in strips]
     captions = fitted(
         [_caption(sample, recording, int(target[sample]), activity, classes) for sample in samples],
         samples,
@@ -133,9 +136,11 @@ def plot_raster(
         axes.spines[:].set_visible(True)
         for turn in range(1, len(samples)):
             axes.axvline(turn * len(steps) - 0.5, color="0.3", linewidth=0.9)
-    starts = np.arange(0, end, len(steps))
     panels[-1].set(xlim=(-0.5, end - 0.5), xlabel="time step")
-    panels[-1].set_xticks(starts, [str(sample * period + steps[0]) for sample in samples])
+    ticks = [
+        (turn * len(steps) + k, sample * period + steps[k]) for turn, sample in enumerate(samples) for k in _ticks(steps, end)
+    ]
+    panels[-1].set_xticks([column for column, _ in ticks], [str(step) for _, step in ticks])
     for turn, text in enumerate(captions):
         panels[0].annotate(
             text,
@@ -151,12 +156,25 @@ def plot_raster(
     return figure
 
 
+def _ticks(steps: range, n_columns: int) -> list[int]:
+    """Which of the steps of a turn have their number below: the first, and others as far as there is room."""
+    every = next(10**power * factor for power in range(9) for factor in (1, 2, 5) if n_columns <= TICKS * 10**power * factor)
+    return [k for k in range(0, len(steps), every) if k == 0 or len(steps) - k >= every]
+
+
+def _height(layer: str, size: int, signed: bool) -> float:
+    """Height of the strip of a layer, or of its signed streams [inches]."""
+    height = HEIGHTS["signed" if signed else layer.rstrip("0123456789")]
+    return height * (HIGHER if layer == "output" and size > NAMED else 1)
+
+
 def _draw_spikes(axes: Axes, recording: Recording, layer: str) -> None:
     from matplotlib.collections import LineCollection
 
     spikes = recording.of(layer)
     # as thick as the row of a neuron, but thick enough to be seen
-    thickness = float(np.clip(0.7 * POINTS * HEIGHTS[layer.rstrip("0123456789")] / recording.size(layer), 0.5, 3.0))
+    size = recording.size(layer)
+    thickness = float(np.clip(0.7 * POINTS * _height(layer, size, False) / size, 0.5, 3.0))
     starts, stops = (np.stack([spikes.step + shift, spikes.neuron], -1) for shift in (-0.42, 0.42))
     ends = np.stack([starts, stops], axis=1)
     # thousands of marks become pixels in the PDF; everything else stays drawn
@@ -167,7 +185,7 @@ def _draw_spikes(axes: Axes, recording: Recording, layer: str) -> None:
 
 def _draw_signs(axes: Axes, recording: Recording, layer: str, n_steps: int) -> None:
     # about as large as the row of an output neuron and as a time step, but neither too small nor too large to be seen
-    row, step = HEIGHTS["signed"] / recording.size(layer), (WIDTH - BESIDE) / n_steps
+    row, step = _height(layer, recording.size(layer), True) / recording.size(layer), (WIDTH - BESIDE) / n_steps
     size = float(np.clip(POINTS * min(max(row, 0.03), step), 1.5, 4.0))
     for name, (marker, colour) in zip(signed_streams(layer), SIGN_MARKS, strict=True):
         spikes = recording.of(name)

@@ -30,16 +30,21 @@ def test_both_panels_show_what_was_counted():
 
 
 @pytest.mark.parametrize("n_classes", [2, 10, 26, 47])
-def test_names_of_classes_do_not_collide(n_classes):
+@pytest.mark.parametrize("name", [lambda number: chr(65 + number), str, "class {}".format], ids=["letters", "numbers", "words"])
+def test_names_of_classes_do_not_collide(n_classes, name):
     from matplotlib.style import context
 
     target = np.arange(3 * n_classes) % n_classes
     with context(STYLE):
-        figure = plot_confusion(target, {"rates": target}, [chr(65 + number) for number in range(n_classes)])
+        figure = plot_confusion(target, {"rates": target}, [name(number) for number in range(n_classes)])
         figure.set_dpi(300)  # as in the file
         figure.draw_without_rendering()
         for axes in figure.axes[:2]:
             for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
                 boxes = [label.get_window_extent() for label in labels if label.get_text()]
                 assert all(not one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
-        assert {label.get_text() for label in figure.axes[0].get_yticklabels()} >= {"A", chr(64 + n_classes)}
+                assert min(label.get_fontsize() for label in labels if label.get_text()) > 4.4  # points, two columns wide
+        assert {label.get_text() for label in figure.axes[0].get_yticklabels()} >= {name(0), name(n_classes - 1)}
+        for axes in figure.axes[:2]:
+            words = axes.xaxis.label.get_window_extent()
+            assert words.x0 >= figure.bbox.x0 and words.x1 <= figure.bbox.x1

@@ -621,7 +621,7 @@ def test_the_raster_of_turns_shows_each_spike_in_its_strip():
         for axes in (source, hidden, output)
     ]
     # turns 1 and 2: steps 3 to 8, counted from the first of them
-    assert [text.get_text() for text in gradient.get_xticklabels()] == ["3", "6"]
+    assert [text.get_text() for text in gradient.get_xticklabels()] == ["3", "4", "5", "6", "7", "8"]
     assert [text.get_text() for text in output.get_yticklabels()] == ["A", "B"]
     assert drawn == [[], [], [(0, 0), (1, 1), (2, 1), (3, 1), (4, 0), (5, 1)]]
     plus, minus = ((line.get_xdata().tolist(), line.get_ydata().tolist()) for line in error.lines[:2])
@@ -642,6 +642,21 @@ def test_the_raster_of_turns_shows_the_selected_part():
     assert [line.get_xdata().tolist() for line in error.lines[:2]] == [[2], [2]]
     with pytest.raises(ParameterError, match="hidden1"):
         raster_ssnn_bp.plot_raster(presented((1, 0)), ["A", "B"], selection=Selection(["hidden"]))
+
+
+@pytest.mark.parametrize(
+    ("period", "turns", "phases", "numbers"),
+    [
+        (20, 5, None, [*range(0, 100, 10)]),
+        (100, 2, None, [0, 20, 40, 60, 80, 100, 120, 140, 160, 180]),
+        (100, 1, slice(7, 32), [7, 12, 17, 22, 27]),
+        (25, 4, None, [0, 10, 25, 35, 50, 60, 75, 85]),  # 20 is too near to 25
+    ],
+)
+def test_the_raster_of_turns_numbers_as_many_steps_as_there_is_room_for(period, turns, phases, numbers):
+    recording = presented(turns=turns, period=period)
+    axes = raster_ssnn_bp.plot_raster(recording, ["A", "B"], turns, selection=Selection(["output"], None, phases)).axes[-1]
+    assert [text.get_text() for text in axes.get_xticklabels()] == list(map(str, numbers))
 
 
 def test_receptive_fields_are_of_the_neurons_that_changed_most():
@@ -665,6 +680,15 @@ def test_receptive_fields_sum_the_grey_levels():
     weights = np.arange(24.0).reshape(24, 1)  # three levels of 8 pixels
     (field,) = receptive_fields(weights, (2, 4))
     np.testing.assert_array_equal(field, (weights[:8] + weights[8:16] + weights[16:]).reshape(2, 4))
+
+
+def test_images_of_many_classes_are_drawn_to_the_scale_of_the_bars_that_are_shown():
+    drive = np.full((1, 47), -5000.0)
+    drive[0, :12] = np.linspace(-90, 200, 12)
+    arrays = {"images": np.zeros((1, 4)), "target": np.array([3]), "spikes": drive > 100, "drive": drive}
+    bars = plot_images(arrays, (2, 2), range(47), threshold=100.0).axes[1]
+    assert [label.get_text() for label in bars.get_yticklabels()] == [str(number) for number in range(2, 12)]
+    assert -150 < bars.get_xlim()[0] < 0 and 200 < bars.get_xlim()[1] < 300
 
 
 @pytest.mark.parametrize("n_out", [10, 26, 47])
@@ -694,6 +718,7 @@ def test_names_of_classes():
     assert class_names({"name": "emnist-balanced", "classes": list(range(47))})[35:39] == ["Z", "a", "b", "d"]
     assert class_names({"name": "fashion-mnist", "classes": [0, 9]}) == ["T-shirt", "ankle boot"]
     assert class_names({"name": "emulated-mnist", "classes": [0, 7]}) == ["0", "7"]
+    assert class_names({"name": "emulated-negative-emnist-letters-subset", "classes": [3]}) == ["C"]
     assert class_names({"name": "/my/folder", "classes": ["x", 3]}) == ["x", "3"]
 
 
