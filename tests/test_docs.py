@@ -60,6 +60,17 @@ def test_scripts_run_and_print_what_is_written(page, section, tmp_path):
     assert all((tmp_path / name).exists() for name in re.findall(r"\]\(figures/([^)]+)\)", text))
 
 
+def test_a_run_prints_what_the_readme_says(tmp_path, monkeypatch, capsys):
+    """To the digit but for the time that it takes, and without the lines about a build."""
+    (block,) = (block for block in blocks((ROOT / "README.md").read_text(), "") if block.startswith("$ "))
+    command, _, expected = block.partition("\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(command.split()[2:]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("epoch", "Finished"))]
+    times = re.compile(r"[0-9.]+ s \(\d+ us/sample\)")
+    assert [times.sub("", line) for line in lines] == [times.sub("", line) for line in expected.splitlines()]
+
+
 def anchors(page: Path) -> set[str]:
     """The fragments of a page's address that lead to its headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
