@@ -5,7 +5,7 @@ runs/          run directories: their format, read and written in one place
 sweeps/        sweep directories: many runs over parameters and seeds
 figures/       figures of runs and sweeps, of many runs together, and of benchmarks
 energy/        energy and latency on Loihi, modelled from recorded spikes
-export/        spikes for other tools: Neo and NWB
+export/        runs for other tools: Neo, NWB, NIR, TensorBoard
 groups.py      several runs at once: grouped over seeds, and labelled
 tables.py      accuracies over several runs, as tables and as Markdown
 intervals.py   confidence intervals of accuracies

@@ -15,6 +15,7 @@ from typing import Literal
 from brianprop.analysis.export.neo import write_neo
 from brianprop.analysis.export.nir import DT, write_nir
 from brianprop.analysis.export.nwb import write_nwb
+from brianprop.analysis.export.tensorboard import write_tensorboard
 from brianprop.analysis.export.trains import spike_trains
 from brianprop.analysis.figures.classes import class_names
 from brianprop.analysis.runs.recording import Recording
@@ -25,12 +26,15 @@ from brianprop.models.files import atomic_write
 
 __all__ = ["FORMATS", "Format", "export", "write"]
 
-Format = Literal["neo", "nwb", "nir"]
+Format = Literal["neo", "nwb", "nir", "tensorboard"]
+
+#: Formats of spikes.
+SPIKES = ("neo", "nwb")
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """Usual file of a format, the packages that write each kind of file by its suffix, and the extra that installs them."""
+    """Usual file (or folder) of a format, the packages that write each kind of file by its suffix, and the extra of these."""
 
     file: str
     packages: dict[str, tuple[str, ...]]
@@ -41,6 +45,7 @@ FORMATS: dict[Format, _Kind] = {
     "neo": _Kind("spikes.mat", {".mat": ("neo",), ".nix": ("neo", "nixio")}, "export"),
     "nwb": _Kind("spikes.nwb", {".nwb": ("pynwb",)}, "export"),
     "nir": _Kind("network.nir", {".nir": ("nir",)}, "nir"),
+    "tensorboard": _Kind("tensorboard", {"": ("tensorboardX",)}, "tensorboard"),
 }
 
 
@@ -53,7 +58,7 @@ def export(
     dt: float | None = None,
     drive: bool = False,
 ) -> Path:
-    """Write the spikes of a run, or its trained network, in a format of the field.
+    """Write the spikes of a run, its trained network, or its metrics, in a format of the field.
 
     Spikes are those of spikes.npz, or of raster.npz if there is no other.
 
@@ -61,11 +66,13 @@ def export(
     ----------
     path : path-like
         Run directory.
-    to : {"neo", "nwb", "nir"}
-        Spikes as a block of Neo or as a file of NWB; or the part of the network that answers, as a graph of NIR.
+    to : {"neo", "nwb", "nir", "tensorboard"}
+        Spikes as a block of Neo or as a file of NWB; the part of the network that answers, as a graph of NIR; or accuracies and
+        losses as event files of TensorBoard.
     out : path-like, optional
-        The file, by default ``spikes.mat``, ``spikes.nwb`` or ``network.nir`` in the run directory. Neo is read by NeoMatlabIO,
-        or by NixIO where the name ends with ``.nix``, which takes far longer and more space. An older file is replaced.
+        The file, by default ``spikes.mat``, ``spikes.nwb`` or ``network.nir`` in the run directory; of TensorBoard the folder,
+        by default ``tensorboard``. Neo is read by NeoMatlabIO, or by NixIO where the name ends with ``.nix``, which takes far
+        longer and more space. An older file is replaced.
     per_turn : bool
         Whether each turn is a segment of its own, in Neo; otherwise one segment holds all.
     dt, drive
@@ -74,14 +81,14 @@ def export(
     Returns
     -------
     pathlib.Path
-        The file.
+        The file or folder.
 
     Raises
     ------
     ParameterError
         If the format is unknown, is given what it has not, or NIR does not hold the network.
     RunError
-        If the run cannot be read or holds no spikes, a package is missing, or the file cannot be written.
+        If the run cannot be read or holds no spikes or metrics, a package is missing, or the file cannot be written.
     """
     if to not in FORMATS:
         raise ParameterError(f"Format {to!r} is unknown; use one of {', '.join(FORMATS)}.{did_you_mean(to, FORMATS)}")
@@ -90,7 +97,7 @@ def export(
     if per_turn and to != "neo":
         raise ParameterError(f"Format {to} has no segments; leave --per-turn away.")
     run = Run.open(path)
-    if to != "nir":
+    if to in SPIKES:
         _recording(run)
     chosen = FORMATS[to]
     out = run.path / chosen.file if out is None else Path(out)
@@ -102,6 +109,8 @@ def export(
         raise RunError(f"{error.name} is not installed; use pip install 'brianprop[{chosen.extra}]'.") from error
     if to == "nir":
         write_nir(run, out, dt=DT if dt is None else dt, drive=drive)
+    elif to == "tensorboard":
+        write_tensorboard(run, out)
     else:
         atomic_write(out, lambda file: _write_apart(run.path, kind, file.name, per_turn))
     return out

@@ -13,15 +13,16 @@ __all__ = ["Export"]
 
 @dataclass(frozen=True)
 class Export:
-    """Write the spikes or the trained network of a run for the tools of the field."""
+    """Write the spikes, the trained network or the metrics of a run for the tools of the field."""
 
     run: tyro.conf.Positional[Path]
     """Run directory; of spikes, all of spikes.npz are written (--record-spikes), or else those of raster.npz."""
-    to: Literal["neo", "nwb", "nir"]
-    """Spikes as Neo or Neurodata Without Borders (NWB); or the trained network, without what makes it learn,
-    as a graph of the Neuromorphic Intermediate Representation (NIR)."""
+    to: Literal["neo", "nwb", "nir", "tensorboard"]
+    """Spikes as Neo or Neurodata Without Borders (NWB); the trained network, without what makes it learn, as a graph of the
+    Neuromorphic Intermediate Representation (NIR); or accuracies and losses for TensorBoard."""
     out: Path | None = None
-    """The file (default: spikes.mat, spikes.nwb or network.nir in the run directory). Of neo, .mat is read by NeoMatlabIO;
+    """The file (default: spikes.mat, spikes.nwb or network.nir in the run directory), of tensorboard the folder (default:
+    tensorboard in the run directory). Of neo, .mat is read by NeoMatlabIO;
     .nix by NixIO, whose files are large and slow."""
     per_turn: bool = False
     """Of neo: make a segment of each turn; otherwise one holds all, and epochs of Neo are the turns."""
