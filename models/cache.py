@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from brianprop.models.errors import BuildError, DataError, reason
@@ -94,17 +94,27 @@ def folder_of(path: str | os.PathLike, origin: str) -> Path:
 
 
 @contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path, busy: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Hold a lock file while the block runs, so that only one process at a time makes the same thing.
 
     On a file system without locks, several processes may make it at the same time. The result must therefore be moved to its
     place in one step.
+
+    Parameters
+    ----------
+    path : Path
+    busy : callable
+        Called once if another process holds the lock, before waiting for it.
     """
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     lock = FileLock(path)
     try:
-        lock.acquire()
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            busy()
+            lock.acquire()
     except NotImplementedError:
         pass  # filelock raises this for ENOSYS
     except OSError as error:

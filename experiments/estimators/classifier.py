@@ -26,7 +26,7 @@ from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.experiments.training.systems import options_of, trainer_of
 from brianprop.experiments.training.values import settings_of
 from brianprop.models.errors import DataError, ParameterError, RunError
-from brianprop.models.simulation import codegen_used
+from brianprop.models.simulation import codegen_used, silent
 from brianprop.models.simulation.scratch import Scratch
 
 __all__ = ["Classifier"]
@@ -254,7 +254,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
     @property
     def _message(self) -> Message:
-        return print if self.verbose else lambda text: None
+        return print if self.verbose else silent
 
     def _option_class(self) -> type[TrainOptions]:
         """The options of the training."""

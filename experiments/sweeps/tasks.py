@@ -22,6 +22,7 @@ from brianprop.experiments.training.systems import options_of, trainer_of
 from brianprop.experiments.training.values import settings_of
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.model import Model
+from brianprop.models.simulation import silent
 from brianprop.models.simulation.replicas import Replicas, common_constants
 
 __all__ = ["Batch", "Task", "batches_of", "builds_of", "tasks_of"]
@@ -73,7 +74,7 @@ class Task:
         sample = Part(np.zeros((1, n_in), np.uint8), np.zeros(1, np.int64), (1, 1, n_in))
         training = {"epochs": settings.epochs, "seed": settings.seed, **settings.training()}
         trainer = trainer_of(settings.system)
-        return trainer(self.parameters, training, {"train": sample}, lambda line: None, self.code).models()
+        return trainer(self.parameters, training, {"train": sample}, silent, self.code).models()
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ standalone.py  C++ standalone and CUDA: a process for each run
 cuda.py        what Brian2CUDA needs with current CUDA
 runtime.py     Brian2's runtime, for debugging
 network.py     the Brian2 objects themselves, for the device of the user
+waiting.py     what a user sees while a build goes on
 scratch.py     temporary folders that are removed when their process ends
 """
 
 from brianprop.models.simulation.builds import keep_sources
 from brianprop.models.simulation.devices import CODEGENS, DEVICES, build, codegen_used, is_built, require, simulator, sources
 from brianprop.models.simulation.simulator import Simulator
+from brianprop.models.simulation.waiting import silent
 
 __all__ = [
     "CODEGENS",
@@ -26,6 +28,7 @@ __all__ = [
     "is_built",
     "keep_sources",
     "require",
+    "silent",
     "simulator",
     "sources",
 ]

@@ -16,8 +16,7 @@ import stat
 import tarfile
 import time
 import zlib
-from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 
@@ -30,10 +29,9 @@ from brianprop.models.simulation import cuda
 from brianprop.models.simulation.compiler import compile_cpp, compiler, flags, instruction_set, link_flags
 from brianprop.models.simulation.generate import CUDA, generate
 from brianprop.models.simulation.scratch import Scratch
+from brianprop.models.simulation.waiting import Message, Progress, clock, silent
 
 __all__ = ["cached_build", "is_built", "keep_sources", "read_manifest", "sources"]
-
-Message = Callable[[str], None]
 
 #: File in archived sources that holds the dictionary returned by `generate`.
 GENERATED = "generated.json"
@@ -43,7 +41,7 @@ MANIFEST = "manifest.json"
 READ = ("main", "static_arrays")
 
 
-def cached_build(model: Model, codegen: str, message: Message = lambda text: None) -> Path:
+def cached_build(model: Model, codegen: str, message: Message = silent) -> Path:
     """The folder of a finished build. It is built if it is missing or damaged; other processes that need it wait.
 
     Parameters
@@ -52,7 +50,8 @@ def cached_build(model: Model, codegen: str, message: Message = lambda text: Non
     codegen : {"dense", "stock", "cuda"}
         Which templates make the code.
     message : callable
-        Called with a line of text before a long build.
+        Called with a line of text before and after a long build and now and then in between; on a terminal, a clock runs.
+        `silent`, the default, shows neither.
 
     Raises
     ------
@@ -73,13 +72,13 @@ def cached_build(model: Model, codegen: str, message: Message = lambda text: Non
             project = unfinished / "project"
             generated = _unpack(model, codegen, project)
             if generated is None:
-                message(f"Generating the code of the circuit {model.name} ...")
                 project.mkdir(exist_ok=True)
-                generated = generate(project, model, codegen)
+                generated = _generate(project, model, codegen, message)
             code = _digest_of_project(project)
             _remember_code(model, codegen, code)
             folder = builds / _key(codegen, code)
-            with exclusive(builds / f"{folder.name}.lock"):
+            busy = partial(message, f"Another process builds the circuit {model.name}; waiting for it ...")
+            with exclusive(builds / f"{folder.name}.lock", busy):
                 fault = _fault(folder) if folder.exists() else None
                 if folder.exists() and not fault:
                     return folder
@@ -89,7 +88,8 @@ def cached_build(model: Model, codegen: str, message: Message = lambda text: Non
                     "..."
                 )
                 start = time.perf_counter()
-                _compile(project, codegen, generated)
+                with clock(f"Building the circuit {model.name}", "units compiled", message) as progress:
+                    _compile(project, codegen, generated, progress)
                 message(f"Built in {time.perf_counter() - start:.0f} s.")
                 if folder.exists():
                     folder.rename(unfinished / "damaged")
@@ -211,10 +211,17 @@ def _read_files(folder: Path) -> list[Path]:
     return sorted(path for path in paths if path.is_file())
 
 
-def _compile(folder: Path, codegen: str, generated: dict) -> None:
+def _generate(folder: Path, model: Model, codegen: str, message: Message) -> dict:
+    what = f"Generating the code of the circuit {model.name}"
+    message(f"{what} ...")
+    with clock(what, "", message):
+        return generate(folder, model, codegen)
+
+
+def _compile(folder: Path, codegen: str, generated: dict, progress: Progress) -> None:
     """Compile a generated project, and write its manifest with the checksums of the files that a run reads."""
     start = time.perf_counter()
-    cuda.compile_cuda(folder) if codegen == CUDA else compile_cpp(folder, generated["hot"])
+    cuda.compile_cuda(folder, progress) if codegen == CUDA else compile_cpp(folder, generated["hot"], progress)
     files = {}
     for path in _read_files(folder):
         data = path.read_bytes()
@@ -274,7 +281,7 @@ def _require_executable(folder: Path) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def sources(model: Model, codegen: str, message: Message = lambda text: None) -> tuple[str, bytes]:
+def sources(model: Model, codegen: str, message: Message = silent) -> tuple[str, bytes]:
     """The generated project of a model as an archive, to be compiled on another machine, which may need another binary.
 
     Parameters
@@ -297,9 +304,8 @@ def sources(model: Model, codegen: str, message: Message = lambda text: None) ->
     path = _sources_file(_structure_key(model, codegen))
     if path.is_file():
         return path.name.partition(".")[0], path.read_bytes()
-    message(f"Generating the code of the circuit {model.name} ...")
     with Scratch() as folder:
-        (folder / GENERATED).write_text(json.dumps(generate(folder, model, codegen)))
+        (folder / GENERATED).write_text(json.dumps(_generate(folder, model, codegen, message)))
         text = io.BytesIO()
         with tarfile.open(fileobj=text, mode="w:gz") as archive:
             archive.add(folder, arcname=".")

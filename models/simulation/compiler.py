@@ -24,6 +24,7 @@ from pathlib import Path
 from brianprop.models.cache import private_folder
 from brianprop.models.errors import BuildError
 from brianprop.models.files import atomic_write
+from brianprop.models.simulation.waiting import Progress
 
 __all__ = [
     "CODE_PER_UNIT",
@@ -178,8 +179,19 @@ def join(files: Sequence[Path], unit: Path, included: Iterable[str] = ()) -> Non
     unit.write_text("\n".join([*(f'#include "{name}"' for name in included), *ordered, *declarations, *bodies]))
 
 
-def in_parallel(commands: Sequence[Sequence[str]], folder: Path, remedy: str) -> None:
+def in_parallel(
+    commands: Sequence[Sequence[str]], folder: Path, remedy: str, progress: Progress = lambda done, total: None
+) -> None:
     """Run commands in a folder in parallel, one per processor that this process may use.
+
+    Parameters
+    ----------
+    commands : sequence of sequences of str
+    folder : Path
+    remedy : str
+        The end of the sentence that says that a command has failed.
+    progress : callable
+        Called with the number of commands that have ended, and of all.
 
     Raises
     ------
@@ -187,6 +199,8 @@ def in_parallel(commands: Sequence[Sequence[str]], folder: Path, remedy: str) ->
         When a command fails, with the first lines of its output that mention an error, and the remedy.
     """
     from joblib import cpu_count
+
+    ended = itertools.count(1)
 
     def run(command: Sequence[str]) -> None:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
@@ -198,8 +212,10 @@ def in_parallel(commands: Sequence[Sequence[str]], folder: Path, remedy: str) ->
             )
             said = " / ".join(lines[start : start + 2])[:400] or f"status {done.returncode}, no message"
             raise BuildError(f"The generated code does not compile with {command[0]}: {said}; {remedy}")
+        progress(next(ended), len(commands))
 
     with ThreadPoolExecutor(cpu_count()) as pool:
+        progress(0, len(commands))
         for _ in pool.map(run, commands):
             pass
 
@@ -235,7 +251,7 @@ def _keep_object(path: Path, code: bytes) -> None:
     atomic_write(path, lambda file: file.write(hashlib.sha256(code).digest() + code))
 
 
-def compile_cpp(folder: Path, hot: Iterable[str]) -> None:
+def compile_cpp(folder: Path, hot: Iterable[str], progress: Progress = lambda done, total: None) -> None:
     """Compile the C++ project in a folder to ``main``.
 
     What is the same in all projects is compiled once for each compiler, and kept in the cache.
@@ -245,6 +261,8 @@ def compile_cpp(folder: Path, hot: Iterable[str]) -> None:
     folder : Path
     hot : iterable of str
         Names of the pieces of code that run in each step. All others run once.
+    progress : callable
+        Called with the number of units that are compiled, and of all.
 
     Raises
     ------
@@ -271,7 +289,7 @@ def compile_cpp(folder: Path, hot: Iterable[str]) -> None:
         else:
             objects[unit].write_bytes(code_of_unit)
             del commands[unit]
-    in_parallel(list(commands.values()), folder, remedy)
+    in_parallel(list(commands.values()), folder, remedy, progress)
     for unit, kept in missing.items():
         _keep_object(kept, objects[unit].read_bytes())
     in_parallel([[*command, *(path.name for path in objects.values()), "-o", "main", *link_flags()]], folder, remedy)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from brianprop.models.errors import BuildError
 from brianprop.models.simulation.compiler import compiler, divide, flags, in_parallel, join
+from brianprop.models.simulation.waiting import Progress
 
 __all__ = [
     "ARCHITECTURES",
@@ -178,8 +179,14 @@ def build_flags() -> tuple[list[str], list[str], list[str]]:
     return always, ["-include", "thrust/pair.h", "-Xcompiler", passed, "-dc"], libraries
 
 
-def compile_cuda(folder: Path) -> None:
+def compile_cuda(folder: Path, progress: Progress = lambda done, total: None) -> None:
     """Compile the CUDA project in a folder to ``main``.
+
+    Parameters
+    ----------
+    folder : Path
+    progress : callable
+        Called with the number of units that are compiled, and of all.
 
     Raises
     ------
@@ -195,7 +202,8 @@ def compile_cuda(folder: Path) -> None:
     units = sorted(path.name for path in folder.glob("*.cu"))
     nvcc_flags, compile_flags, libraries = build_flags()
     remedy = "check that this nvcc works with this g++, $CXX and $CXXFLAGS, and that the disk is not full."
-    in_parallel([[nvcc()[0], *nvcc_flags, *compile_flags, unit, "-o", f"{unit[:-3]}.o"] for unit in units], folder, remedy)
+    commands = [[nvcc()[0], *nvcc_flags, *compile_flags, unit, "-o", f"{unit[:-3]}.o"] for unit in units]
+    in_parallel(commands, folder, remedy, progress)
     objects = [f"{unit[:-3]}.o" for unit in units]
     in_parallel([[nvcc()[0], *nvcc_flags, *objects, "-o", "main", *libraries]], folder, remedy)
     for path in [*folder.glob("*.o"), *folder.glob("unit_*.cu")]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from brianprop.models.cache import private_folder
@@ -15,6 +14,7 @@ from brianprop.models.simulation.generate import CUDA
 from brianprop.models.simulation.runtime import RuntimeSimulator
 from brianprop.models.simulation.simulator import Simulator
 from brianprop.models.simulation.standalone import StandaloneSimulator
+from brianprop.models.simulation.waiting import Message, silent
 
 __all__ = ["CODEGENS", "DEVICES", "build", "codegen_used", "is_built", "require", "simulator", "sources"]
 
@@ -30,7 +30,7 @@ def simulator(
     *,
     device: str = "cpp_standalone",
     codegen: str = "dense",
-    message: Callable[[str], None] = lambda text: None,
+    message: Message = silent,
 ) -> Simulator:
     """Make a model ready to run: on C++ standalone, find its binary in the build cache or build it.
 
@@ -44,7 +44,7 @@ def simulator(
         Which templates make the C++ code: those of `models.dense`, which are faster, or Brian2's own. Without random numbers,
         spikes and weights are the same, bit for bit. The runtime always uses Brian2's own, a GPU those of Brian2CUDA.
     message : callable
-        Called with a line of text before a long build.
+        Called with lines of text about a long build; on a terminal a clock runs too. By default nothing is shown.
 
     Raises
     ------
@@ -91,9 +91,7 @@ def _require_cuda() -> None:
     cuda.curand()
 
 
-def build(
-    model: Model, device: str = "cpp_standalone", codegen: str = "dense", message: Callable[[str], None] = lambda text: None
-) -> Path:
+def build(model: Model, device: str = "cpp_standalone", codegen: str = "dense", message: Message = silent) -> Path:
     """Build a model without running it, for example on a machine of a cluster that has compilers but no GPU.
 
     Parameters
@@ -125,7 +123,7 @@ def sources(
     model: Model,
     device: str = "cpp_standalone",
     codegen: str = "dense",
-    message: Callable[[str], None] = lambda text: None,
+    message: Message = silent,
 ) -> tuple[str, bytes]:
     """The generated project of a model, to be compiled on another machine; see `models.simulation.builds.sources`."""
     return builds.sources(model, _templates(device, codegen), message)

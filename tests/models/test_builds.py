@@ -52,7 +52,7 @@ def cache(built, tmp_path, monkeypatch):
     monkeypatch.setenv("BRIANPROP_CACHE", str(folder))
     (whole,) = (path for path in (built[0] / "builds").iterdir() if path.is_dir())
 
-    def compiled(project, codegen, generated):
+    def compiled(project, codegen, generated, progress):
         shutil.rmtree(project)
         shutil.copytree(whole, project)
 

@@ -337,7 +337,7 @@ def test_generated_sources_can_be_compiled_elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("BRIANPROP_CACHE", str(tmp_path))
     simulation.keep_sources(name, archive)
     monkeypatch.setattr(builds, "generate", None)
-    monkeypatch.setattr(builds, "compile_cpp", lambda folder, hot: (folder / "main").touch(0o755))
+    monkeypatch.setattr(builds, "compile_cpp", lambda folder, hot, progress: (folder / "main").touch(0o755))
     with simulator(GatedModel(circuit, parameters)) as ready:
         assert {"main.cpp", "turns.h", "code_objects"} <= {path.name for path in ready.folder.iterdir()}
         assert ready._arrays["neurons.tau_m"][1] == np.float32
