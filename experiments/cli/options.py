@@ -2,7 +2,7 @@
 
 The commands are dataclasses, from which tyro makes the parser. Here is what it would leave raw: defaults that say nothing
 (``None``), flags that ask for what holds anyway (``--no-quick``), positional arguments named by their type, lines longer than
-the terminal, and the errors of ``int`` and ``float``.
+the terminal, and the errors of ``int`` and ``float``, alone, in lists and beside None.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import Annotated, Any, Literal, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import tyro
 from tyro.constructors import (
@@ -94,21 +95,49 @@ def _flowing(text: str | None) -> str | None:
 
 
 def _number_rule(kind: type, name: str, wanted: str) -> Callable[[PrimitiveTypeInfo], PrimitiveConstructorSpec | None]:
-    def read(words: list[str]) -> Any:
+    """A rule for a number, several of them, or either or None. Those of tyro name neither the word nor what it should be."""
+
+    def read(word: str, hint: str = "") -> Any:
         try:
-            return kind(words[0])
+            return kind(word)
         except ValueError:
-            raise ValueError(f"{words[0]!r} is not {wanted}") from None
+            raise ValueError(f"{word!r} is not {wanted}{hint}") from None
 
     def holds(value: Any) -> bool | Literal["~"]:
         return type(value) is kind or ("~" if isinstance(value, int) else False)  # a whole number stands for any number
 
+    one = PrimitiveConstructorSpec(1, name, lambda words: read(words[0]), holds, lambda value: [str(value)])
+    several = PrimitiveConstructorSpec(
+        "*",
+        f"[{name} [{name} ...]]",
+        lambda words: tuple(read(word, "; write several with spaces between them") for word in words),
+        lambda values: isinstance(values, tuple) and all(holds(value) for value in values),
+        lambda values: [str(value) for value in values],
+    )
+
     def rule(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
-        if info.type is not kind:
+        if tyro.conf.UseAppendAction in info.markers:
             return None
-        return PrimitiveConstructorSpec(1, name, read, holds, lambda value: [str(value)])
+        kinds = get_args(info.type) if info.type_origin in (Union, UnionType) else (info.type,)
+        for wanted_kind, spec in ((kind, one), (tuple[kind, ...], several)):
+            if kinds == (wanted_kind,):
+                return spec
+            if set(kinds) == {wanted_kind, NoneType}:
+                return _or_none(spec, tyro.conf.DisallowNone in info.markers)
+        return None
 
     return rule
+
+
+def _or_none(spec: PrimitiveConstructorSpec, hidden: bool) -> PrimitiveConstructorSpec:
+    """The rule of a value that may also be None, which help may hide."""
+    return dataclasses.replace(
+        spec,
+        metavar=spec.metavar if hidden else f"{{None}}|{spec.metavar}",
+        instance_from_str=lambda words: None if words == ["None"] else spec.instance_from_str(words),
+        is_instance=lambda value: value is None or spec.is_instance(value),
+        str_from_instance=lambda value: ["None"] if value is None else spec.str_from_instance(value),
+    )
 
 
 class _Captured(io.StringIO):

@@ -89,6 +89,38 @@ def test_a_number_that_is_none(option, words, capsys):
     assert words in text and "literal" not in text and "convert" not in text
 
 
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["table", "RUN", "--epochs", "a"], "'a' is not a whole number; write several with spaces between them"),
+        (["train", "nbp", "--out", "r", "--hidden", "400", "x"], "'x' is not a whole number; write several"),
+        (["train", "nbp", "--out", "r", "--hidden", "400,300"], "'400,300' is not a whole number; write several"),
+        (["train", "nbp", "--out", "r", "--binarise", "0.3", "q"], "'q' is not a number; write several"),
+        (["train", "ann", "--out", "r", "--binarise", "0.3", "q"], "'q' is not a number; write several"),  # or None
+        (["train", "nbp", "--out", "r", "--crop", "1.5"], "'1.5' is not a whole number"),
+        (["evaluate", "RUN", "--epoch", ""], "'' is not a whole number"),
+        (["benchmark", "replicas", "--out", "r", "--replicas", "1", "b"], "'b' is not a whole number; write several"),
+        (["export", "RUN", "--to", "nir", "--dt", "1e"], "'1e' is not a number"),
+    ],
+    ids=" ".join,
+)
+def test_a_word_that_is_no_number_is_named_with_its_option(words, wanted, capsys):
+    with pytest.raises(SystemExit) as end:
+        parse(words)
+    text = " ".join("".join(capsys.readouterr()).replace("│", " ").split())
+    (*_, option) = (word for word in words if word.startswith("--"))
+    assert end.value.code == 2 and f"Error parsing {option}: {wanted}" in text
+    assert "valid parse" not in text and "NoneType" not in text
+
+
+def test_lists_and_none_are_read_as_before():
+    settings = parse(["train", "nbp", "--out", "r", "--hidden", "--binarise", "0.2", "1", "--crop", "None"]).settings
+    assert (settings.hidden, settings.binarise, settings.crop) == ((), (0.2, 1.0), None)
+    assert parse(["train", "ann", "--out", "r", "--binarise", "None"]).settings.binarise is None
+    assert parse(["train", "ann", "--out", "r", "--crop", "3", "--hidden", "5", "6"]).settings.hidden == (5, 6)
+    assert parse(["table", "a", "b", "--epochs", "1", "10"]).epochs == (1, 10)
+
+
 def test_two_sizes_of_a_reproduction_are_refused(tmp_path):
     with pytest.raises(ParameterError, match="--quick and --smallest"):
         parse(["reproduce", "all", "--quick", "--smallest", "--out", str(tmp_path / "out")])()
