@@ -58,7 +58,7 @@ def parse(arguments: Sequence[str]) -> Callable[[], None]:
     SystemExit
         When help is asked for, or an option is unknown or cannot be read. The message has then been printed.
     ParameterError
-        When a command is unknown, or a value is out of its range.
+        When a command is unknown, a word belongs to no option, or a value is out of its range.
     """
     words = list(arguments)
     if words == ["--version"]:
@@ -70,15 +70,19 @@ def parse(arguments: Sequence[str]) -> Callable[[], None]:
         words.insert(1, "run")
     helping = not {"--help", "-h"}.isdisjoint(words)
     any_command: Any = Union[tuple(Annotated[kind, tyro.conf.subcommand(name)] for name, kind in COMMANDS.items())]  # noqa: UP007
+    settings: Any = {
+        "prog": "brianprop",
+        "description": DESCRIPTION,
+        "args": words,
+        "config": (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+        "registry": options.registry(helping),
+    }
     with options.wrapped() if helping else contextlib.nullcontext():
-        return tyro.cli(
-            any_command,
-            prog="brianprop",
-            description=DESCRIPTION,
-            args=words,
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
-            registry=options.registry(helping),
-        )
+        command, unknown = tyro.cli(any_command, return_unknown_args=True, **settings)
+        if not unknown:
+            return command
+        _require_option(words, unknown[0])
+        return tyro.cli(any_command, **settings)  # ends with proposals for an unknown option
 
 
 def _require_command(above: str, word: Sequence[str], commands: Sequence[str]) -> None:
@@ -88,6 +92,19 @@ def _require_command(above: str, word: Sequence[str], commands: Sequence[str]) -
             raise ParameterError(
                 f"There is no command '{above} {name}'; use one of {', '.join(commands)}.{did_you_mean(name, commands)}"
             )
+
+
+def _require_option(words: Sequence[str], stray: str) -> None:
+    """Raise ParameterError where a word that nothing takes is no option itself."""
+    if stray.startswith("-"):
+        return
+    before = words[: len(words) - 1 - words[::-1].index(stray)]
+    start = next((place for place in reversed(range(len(before))) if before[place].startswith("--")), None)
+    where = "" if start is None else f" after '{' '.join(before[start:])}'"
+    raise ParameterError(
+        f"The word {stray!r}{where} belongs to nothing: what is before it takes no more values; leave it away, or write the "
+        "name of its option before it."
+    )
 
 
 def _version() -> None:

@@ -113,6 +113,27 @@ def test_a_word_that_is_no_number_is_named_with_its_option(words, wanted, capsys
     assert "valid parse" not in text and "NoneType" not in text
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["reproduce", "nbp-mnist", "--seeds", "1", "b"], "'b' after '--seeds 1'"),
+        (["train", "nbp", "--epochs", "3", "4", "--out", "r"], "'4' after '--epochs 3'"),
+        (["train", "ann", "--out", "r", "--no-shuffle", "yes"], "'yes' after '--no-shuffle'"),
+        (["resume", "one", "two"], "The word 'two' belongs"),
+    ],
+    ids=" ".join,
+)
+def test_a_word_that_belongs_to_nothing_is_named_with_what_stands_before_it(words, named, capsys):
+    assert main(words) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_an_unknown_option_is_met_with_proposals(capsys):
+    with pytest.raises(SystemExit) as end:
+        parse(["train", "nbp", "--out", "r", "--hiden", "3"])
+    assert end.value.code == 2 and "--hidden" in "".join(capsys.readouterr())
+
+
 def test_lists_and_none_are_read_as_before():
     settings = parse(["train", "nbp", "--out", "r", "--hidden", "--binarise", "0.2", "1", "--crop", "None"]).settings
     assert (settings.hidden, settings.binarise, settings.crop) == ((), (0.2, 1.0), None)
