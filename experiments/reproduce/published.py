@@ -121,7 +121,7 @@ def _of_markdown(path: Path, row: str, column: str) -> str:
 def _of_benchmark(path: Path, row: str, column: str) -> str:
     with path.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
-            if list(line.values())[: len(row.split(", "))] == row.split(", "):
+            if (", ".join(line.values()) + ", ").startswith(row + ", "):
                 value, low, high = (float(line[name]) for name in (column, "low", "high"))
                 return _rounded(value) if low == high else f"{_rounded(value)} ({_rounded(low)} to {_rounded(high)})"
     raise ParameterError(f"{path.name} has no line {row!r}.")
