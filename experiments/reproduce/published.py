@@ -17,7 +17,7 @@ A cell is text, or one of::
     FILE.csv | WORDS | COLUMN             the median of a benchmark and its range, of the line that begins with these words,
                                           which commas separate
 
-Paths are those in ``results/published``.
+Paths are those in ``results/published``. `of_sweep` gives the table of a published sweep in the same way.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from brianprop.analysis import tables
 from brianprop.analysis.runs import Run
 from brianprop.models.errors import ParameterError
 
-__all__ = ["cells", "show"]
+__all__ = ["cells", "of_sweep", "show"]
 
 #: Where the published runs lie in a checkout.
 PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published"
@@ -62,6 +62,49 @@ def show(head: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
             raise ParameterError(f"The row {label!r} has {len(line) - 1} cells, but the table has {len(head) - 1} columns.")
         lines.append(line)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def of_sweep(name: str, axis: str, metrics: Mapping[str, str], across: str | None = None) -> str:
+    """A table of a sweep in ``results/published/sweeps`` in Markdown: accuracies [%], mean ± standard deviation over the seeds.
+
+    Parameters
+    ----------
+    name : str
+        Folder of the sweep.
+    axis : str
+        Column of its table.csv, a row for each of whose values.
+    metrics : mapping from title to column
+        Columns with accuracies, such as ``test_accuracy_spikes``; with `across` a single one, whose title is not used.
+    across : str, optional
+        Column, a column for each of whose values.
+
+    Raises
+    ------
+    ParameterError
+        Where there is no such sweep, or it lacks a column.
+    """
+    import pandas
+
+    path = PUBLISHED / "sweeps" / name / "table.csv"
+    if not path.exists():
+        raise ParameterError(f"No published sweep is called {name}; see results/published/sweeps.")
+    table = pandas.read_csv(path)
+    for column in (axis, *metrics.values(), *([across] if across else [])):
+        if column not in table:
+            raise ParameterError(f"The sweep {name} has no column {column!r}; its table.csv has {', '.join(table)}.")
+    if across is None:
+        columns = {title: table.groupby(axis, sort=False)[column] for title, column in metrics.items()}
+    else:
+        columns = {
+            f"{across} {value}": table[table[across] == value].groupby(axis, sort=False)[next(iter(metrics.values()))]
+            for value in table[across].unique()
+        }
+    spread = {
+        title: [tables.with_spread(100 * mean, 100 * sd) for mean, sd in zip(of.mean(), of.std(), strict=True)]
+        for title, of in columns.items()
+    }
+    rows = {str(value): [texts[place] for texts in spread.values()] for place, value in enumerate(table[axis].unique())}
+    return show([axis, *spread], rows)
 
 
 def cells(wanted: str) -> list[str]:
