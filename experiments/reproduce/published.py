@@ -100,7 +100,7 @@ def of_sweep(name: str, axis: str, metrics: Mapping[str, str], across: str | Non
             for value in table[across].unique()
         }
     spread = {
-        title: [tables.with_spread(100 * mean, 100 * sd) for mean, sd in zip(of.mean(), of.std(), strict=True)]
+        title: [tables.with_spread(100 * mean, 100 * sd) for mean, sd in of.agg(["mean", "std"]).to_numpy()]
         for title, of in columns.items()
     }
     rows = {str(value): [texts[place] for texts in spread.values()] for place, value in enumerate(table[axis].unique())}

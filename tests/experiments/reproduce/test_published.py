@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from cogapp import Cog
 
-from brianprop.experiments.reproduce.published import cells, show
+from brianprop.experiments.reproduce import published
+from brianprop.experiments.reproduce.published import cells, of_sweep, show
 from brianprop.models.errors import ParameterError
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("README.md", "docs/results.md", "docs/gpu.md")
+PAGES = ("README.md", "docs/results.md", "docs/sweep-results.md", "docs/gpu.md")
 
 
 def same(path):
@@ -61,3 +62,35 @@ def test_what_is_not_published_is_named(wanted, message):
 def test_rows_are_as_long_as_the_head():
     with pytest.raises(ParameterError, match="The row 'a' has 1 cells, but the table has 2 columns"):
         show(["", "spikes", "membrane"], {"a": ["nbp-mnist/seed* spikes"]})
+
+
+def test_tables_of_sweeps(tmp_path, monkeypatch):
+    folder = tmp_path / "sweeps" / "both"
+    folder.mkdir(parents=True)
+    lines = ["bits,p,seed,test_accuracy"]
+    lines += [
+        f"{bits},{p},{seed},{value}"
+        for bits, p, seed, value in [
+            (8, 0.0, 0, 0.90),
+            (8, 0.0, 1, 0.94),
+            (8, 0.1, 0, 0.5),
+            (8, 0.1, 1, 0.5),
+            (4, 0.0, 0, 0.2),
+            (4, 0.0, 1, 0.2),
+            (4, 0.1, 0, 0.1),
+            (4, 0.1, 1, 0.1),
+        ]
+    ]
+    (folder / "table.csv").write_text("\n".join(lines))
+    monkeypatch.setattr(published, "PUBLISHED", tmp_path)
+    # the s.d. of two values is their distance divided by the root of 2
+    rows = "| 8 | 92.00 ± 2.83 | 50.00 ± 0.00 |\n| 4 | 20.00 ± 0.00 | 10.00 ± 0.00 |\n"
+    assert (
+        of_sweep("both", "bits", {"": "test_accuracy"}, across="p") == "| bits | p 0.0 | p 0.1 |\n| --- | --- | --- |\n" + rows
+    )
+    (folder / "table.csv").write_text("\n".join(line for line in lines if ",0.1," not in line))
+    assert "| 8 | 92.00 ± 2.83 |\n" in of_sweep("both", "bits", {"spikes": "test_accuracy"})
+    with pytest.raises(ParameterError, match=r"has no column 'test_loss'; its table\.csv has bits, p, seed, test_accuracy"):
+        of_sweep("both", "bits", {"": "test_loss"})
+    with pytest.raises(ParameterError, match="No published sweep is called none"):
+        of_sweep("none", "bits", {})
