@@ -27,12 +27,16 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brianprop.analysis import tables
 from brianprop.analysis.runs import Run
 from brianprop.models.errors import ParameterError
 
-__all__ = ["cells", "of_sweep", "show"]
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["best_of_test", "cells", "of_sweep", "show"]
 
 #: Where the published runs lie in a checkout.
 PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published"
@@ -132,11 +136,22 @@ def _accuracy(runs: str, column: str, epoch: str | None, split: str | None) -> s
     return tables.with_spread(row[f"{name}_mean"], row[f"{name}_sd"])
 
 
-@cache
-def _summary(runs: str, epoch: str | None, split: str):
+def best_of_test(runs: str, column: str) -> str:
+    """Mean over runs of the best accuracy on test images of all epochs [%]: no result, since it was picked on these images."""
+    tests = [frame[frame.split == "test"] for frame in _frames(runs)]
+    return f"{100 * sum(frame[f'accuracy_{column}'].max() for frame in tests) / len(tests):.2f}"
+
+
+def _frames(runs: str) -> list[pandas.DataFrame]:
     frames = [Run.open(path).metrics_frame() for path in sorted(PUBLISHED.glob(runs))]
     if not frames:
         raise ParameterError(f"No published run is called {runs}; see results/published.")
+    return frames
+
+
+@cache
+def _summary(runs: str, epoch: str | None, split: str):
+    frames = _frames(runs)
     last = min(int(frame.epoch.max()) for frame in frames)
     return tables.summary(frames, [int(epoch) if epoch and epoch.isdigit() else last], split)
 

@@ -1,5 +1,6 @@
 """The numbers in the pages are those of the published runs."""
 
+import csv
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from cogapp import Cog
 
 from brianprop.experiments.reproduce import published
-from brianprop.experiments.reproduce.published import cells, of_sweep, show
+from brianprop.experiments.reproduce.published import best_of_test, cells, of_sweep, show
 from brianprop.models.errors import ParameterError
 
 ROOT = Path(__file__).parents[3]
@@ -41,6 +42,13 @@ def test_cells():
     assert cells("96.3 / 97.5, by hand") == ["96.3 / 97.5, by hand"]
     assert re.fullmatch(r"[\d.]+ \([\d.]+ to [\d.]+\)", *cells("speed/benchmark.csv | dense, training, trained | median"))
     assert cells("nbp-mnist/figures/energy.md | nBP, training | energy (µJ)") == ["55.8"]
+
+
+def test_the_best_epoch_of_the_test_images():
+    files = ROOT.glob("results/published/nbp-mnist/seed*/metrics.csv")
+    rows = [list(csv.DictReader(path.read_text().splitlines())) for path in files]
+    best = [max(float(row["accuracy_spikes"]) for row in of_run if row["split"] == "test") for of_run in rows]
+    assert best_of_test("nbp-mnist/seed*", "spikes") == f"{100 * sum(best) / 3:.2f}"
 
 
 @pytest.mark.parametrize(
