@@ -13,7 +13,7 @@ help:
 	@echo "make test-all  the same with the slow tests"
 	@echo "make test-lowest  the tests with the oldest packages that setup.cfg allows, in $(LOWEST)"
 	@echo "make docs      build the documentation site into docs/build, with every warning an error"
-	@echo "make results   write the numbers of the published runs into README.md and docs/results.md"
+	@echo "make results   write the numbers of the published runs into README.md and docs"
 	@echo "make install   create $(VENV) and install brianprop into it, editable, with the test tools"
 	@echo "make clean     remove $(VENV), $(DEMO), the site and caches of the tools"
 
@@ -56,7 +56,7 @@ pytest:
 
 # Blocks of cog in these pages say which numbers follow; a test compares.
 results: $(VENV)/installed
-	$(BIN)/cog -r README.md docs/results.md
+	$(BIN)/cog -r README.md docs/results.md docs/sweep-results.md docs/gpu.md
 
 # Scripts of the gallery run again where they have changed; all else is read anew.
 docs: $(VENV)/with-docs

@@ -137,15 +137,18 @@ def misfit(config: Mapping[str, Any], system: str, settings: Mapping[str, Any], 
     """
     if config.get("system") != system:
         return f"its config.json is of the system {reprlib.repr(config.get('system'))}"
+    wanted = dict(settings)
+    if isinstance(settings.get("hidden"), list):  # the parameters name every layer
+        wanted["hidden"] = settings["hidden"] * settings.get("layers", 1)
     for part in ("training", "parameters"):
         stored = config.get(part)
         if not isinstance(stored, dict):
             return f"its config.json has no table {part}"
-        for name in sorted(settings.keys() & stored.keys() - set(LOCATIONS)):
+        for name in sorted(wanted.keys() & stored.keys() - set(LOCATIONS)):
             # config.json names the code that ran, which is stock where dense code does not work
             ran_stock = name == "codegen" and stored[name] == "stock"
-            if stored[name] != settings[name] and not ran_stock:
-                return f"its config.json has {name} = {reprlib.repr(stored[name])}, not {reprlib.repr(settings[name])}"
+            if stored[name] != wanted[name] and not ran_stock:
+                return f"its config.json has {name} = {reprlib.repr(stored[name])}, not {reprlib.repr(wanted[name])}"
     stored = config.get("dataset")
     if not isinstance(stored, dict) or stored.get("sha256", data) != data:
         return "its config.json is of other data"

@@ -90,7 +90,7 @@ def check_nbp(device: str = "cuda", n_samples: int = 300, hidden: tuple[int, ...
                 raise RunError(f"nBP on {device} differs from C++ in the {name} of network {number}; do not use it.")
 
 
-def check_unreliable_nbp(device: str = "cuda", n_samples: int = 2000, **rules: Any) -> None:
+def check_unreliable_nbp(device: str = "cuda", n_samples: int = 1000, **rules: Any) -> None:
     """Compare nBP that draws random numbers on a device with C++: spikes, weight changes, and membranes of the output.
 
     Ten images are shown many times. First nothing is learned, so that turns of one image differ by what is drawn alone: the

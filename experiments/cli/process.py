@@ -45,6 +45,13 @@ def raise_on_signals() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)
+    # Brian2 puts a handler of its own in front of the one that is there, and calls it, which SIG_IGN does not bear
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _ignore)
+
+
+def _ignore(_number: int, _frame) -> None:
+    """Do nothing: the signal was ignored when the process began."""
 
 
 def _stop(number: int, _frame) -> None:

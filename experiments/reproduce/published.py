@@ -17,7 +17,7 @@ A cell is text, or one of::
     FILE.csv | WORDS | COLUMN             the median of a benchmark and its range, of the line that begins with these words,
                                           which commas separate
 
-Paths are those in ``results/published``.
+Paths are those in ``results/published``. `of_sweep` gives the table of a published sweep in the same way.
 """
 
 from __future__ import annotations
@@ -27,12 +27,16 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brianprop.analysis import tables
 from brianprop.analysis.runs import Run
 from brianprop.models.errors import ParameterError
 
-__all__ = ["cells", "show"]
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["best_of_test", "cells", "of_sweep", "show"]
 
 #: Where the published runs lie in a checkout.
 PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published"
@@ -64,6 +68,49 @@ def show(head: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
+def of_sweep(name: str, axis: str, metrics: Mapping[str, str], across: str | None = None) -> str:
+    """A table of a sweep in ``results/published/sweeps`` in Markdown: accuracies [%], mean ± standard deviation over the seeds.
+
+    Parameters
+    ----------
+    name : str
+        Folder of the sweep.
+    axis : str
+        Column of its table.csv, a row for each of whose values.
+    metrics : mapping from title to column
+        Columns with accuracies, such as ``test_accuracy_spikes``; with `across` a single one, whose title is not used.
+    across : str, optional
+        Column, a column for each of whose values.
+
+    Raises
+    ------
+    ParameterError
+        Where there is no such sweep, or it lacks a column.
+    """
+    import pandas
+
+    path = PUBLISHED / "sweeps" / name / "table.csv"
+    if not path.exists():
+        raise ParameterError(f"No published sweep is called {name}; see results/published/sweeps.")
+    table = pandas.read_csv(path)
+    for column in (axis, *metrics.values(), *([across] if across else [])):
+        if column not in table:
+            raise ParameterError(f"The sweep {name} has no column {column!r}; its table.csv has {', '.join(table)}.")
+    if across is None:
+        columns = {title: table.groupby(axis, sort=False)[column] for title, column in metrics.items()}
+    else:
+        columns = {
+            f"{across} {value}": table[table[across] == value].groupby(axis, sort=False)[next(iter(metrics.values()))]
+            for value in table[across].unique()
+        }
+    spread = {
+        title: [tables.with_spread(100 * mean, 100 * sd) for mean, sd in of.agg(["mean", "std"]).to_numpy()]
+        for title, of in columns.items()
+    }
+    rows = {str(value): [texts[place] for texts in spread.values()] for place, value in enumerate(table[axis].unique())}
+    return show([axis, *spread], rows)
+
+
 def cells(wanted: str) -> list[str]:
     """The text of one or several cells, see above.
 
@@ -89,11 +136,22 @@ def _accuracy(runs: str, column: str, epoch: str | None, split: str | None) -> s
     return tables.with_spread(row[f"{name}_mean"], row[f"{name}_sd"])
 
 
-@cache
-def _summary(runs: str, epoch: str | None, split: str):
+def best_of_test(runs: str, column: str) -> str:
+    """Mean over runs of the best accuracy on test images of all epochs [%]: no result, since it was picked on these images."""
+    tests = [frame[frame.split == "test"] for frame in _frames(runs)]
+    return f"{100 * sum(frame[f'accuracy_{column}'].max() for frame in tests) / len(tests):.2f}"
+
+
+def _frames(runs: str) -> list[pandas.DataFrame]:
     frames = [Run.open(path).metrics_frame() for path in sorted(PUBLISHED.glob(runs))]
     if not frames:
         raise ParameterError(f"No published run is called {runs}; see results/published.")
+    return frames
+
+
+@cache
+def _summary(runs: str, epoch: str | None, split: str):
+    frames = _frames(runs)
     last = min(int(frame.epoch.max()) for frame in frames)
     return tables.summary(frames, [int(epoch) if epoch and epoch.isdigit() else last], split)
 
@@ -121,7 +179,7 @@ def _of_markdown(path: Path, row: str, column: str) -> str:
 def _of_benchmark(path: Path, row: str, column: str) -> str:
     with path.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
-            if list(line.values())[: len(row.split(", "))] == row.split(", "):
+            if (", ".join(line.values()) + ", ").startswith(row + ", "):
                 value, low, high = (float(line[name]) for name in (column, "low", "high"))
                 return _rounded(value) if low == high else f"{_rounded(value)} ({_rounded(low)} to {_rounded(high)})"
     raise ParameterError(f"{path.name} has no line {row!r}.")

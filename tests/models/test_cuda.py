@@ -262,8 +262,8 @@ def test_the_checks_find_what_differs(monkeypatch):
         (UNRELIABLE[0], {"weight_noise": 50.0}),
         (UNRELIABLE[0], {"fail_forward": 0.13}),
         (UNRELIABLE[0], {"fail_backward": 0.8}),
-        (UNRELIABLE[1], {"gate_late": 0.07}),
-        (UNRELIABLE[1], {"gate_missing": 0.07}),
+        (UNRELIABLE[1], {"gate_late": 0.1}),
+        (UNRELIABLE[1], {"gate_missing": 0.1}),
     ],
 )
 def test_the_check_of_unreliable_nbp_finds_other_noise(monkeypatch, rules, other):

@@ -1,17 +1,18 @@
 """The numbers in the pages are those of the published runs."""
 
+import csv
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from cogapp import Cog
 
-from brianprop.experiments.reproduce.published import cells, show
+from brianprop.experiments.reproduce import published
+from brianprop.experiments.reproduce.published import best_of_test, cells, of_sweep, show
 from brianprop.models.errors import ParameterError
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("README.md", "docs/results.md")
+PAGES = ("README.md", "docs/results.md", "docs/sweep-results.md", "docs/gpu.md")
 
 
 def same(path):
@@ -22,9 +23,9 @@ def same(path):
 def test_pages_say_what_was_published(page, tmp_path):
     assert same(ROOT / page), "make results"
     text = (ROOT / page).read_text()
-    number = re.search(r"\d\d\.\d\d ±", text)
-    changed = shutil.copy(ROOT / page, tmp_path / "page.md")
-    Path(changed).write_text(text.replace(number[0], "11.11 ±", 1))
+    start, end = re.search(r"(?<=\| )[\d.,]+(?= [±(])", text).span()
+    changed = tmp_path / "page.md"
+    changed.write_text(text[:start] + "11.11" + text[end:])
     assert not same(changed)
 
 
@@ -41,6 +42,13 @@ def test_cells():
     assert cells("96.3 / 97.5, by hand") == ["96.3 / 97.5, by hand"]
     assert re.fullmatch(r"[\d.]+ \([\d.]+ to [\d.]+\)", *cells("speed/benchmark.csv | dense, training, trained | median"))
     assert cells("nbp-mnist/figures/energy.md | nBP, training | energy (µJ)") == ["55.8"]
+
+
+def test_the_best_epoch_of_the_test_images():
+    files = ROOT.glob("results/published/nbp-mnist/seed*/metrics.csv")
+    rows = [list(csv.DictReader(path.read_text().splitlines())) for path in files]
+    best = [max(float(row["accuracy_spikes"]) for row in of_run if row["split"] == "test") for of_run in rows]
+    assert best_of_test("nbp-mnist/seed*", "spikes") == f"{100 * sum(best) / 3:.2f}"
 
 
 @pytest.mark.parametrize(
@@ -62,3 +70,35 @@ def test_what_is_not_published_is_named(wanted, message):
 def test_rows_are_as_long_as_the_head():
     with pytest.raises(ParameterError, match="The row 'a' has 1 cells, but the table has 2 columns"):
         show(["", "spikes", "membrane"], {"a": ["nbp-mnist/seed* spikes"]})
+
+
+def test_tables_of_sweeps(tmp_path, monkeypatch):
+    folder = tmp_path / "sweeps" / "both"
+    folder.mkdir(parents=True)
+    lines = ["bits,p,seed,test_accuracy"]
+    lines += [
+        f"{bits},{p},{seed},{value}"
+        for bits, p, seed, value in [
+            (8, 0.0, 0, 0.90),
+            (8, 0.0, 1, 0.94),
+            (8, 0.1, 0, 0.5),
+            (8, 0.1, 1, 0.5),
+            (4, 0.0, 0, 0.2),
+            (4, 0.0, 1, 0.2),
+            (4, 0.1, 0, 0.1),
+            (4, 0.1, 1, 0.1),
+        ]
+    ]
+    (folder / "table.csv").write_text("\n".join(lines))
+    monkeypatch.setattr(published, "PUBLISHED", tmp_path)
+    # the s.d. of two values is their distance divided by the root of 2
+    rows = "| 8 | 92.00 ± 2.83 | 50.00 ± 0.00 |\n| 4 | 20.00 ± 0.00 | 10.00 ± 0.00 |\n"
+    assert (
+        of_sweep("both", "bits", {"": "test_accuracy"}, across="p") == "| bits | p 0.0 | p 0.1 |\n| --- | --- | --- |\n" + rows
+    )
+    (folder / "table.csv").write_text("\n".join(line for line in lines if ",0.1," not in line))
+    assert "| 8 | 92.00 ± 2.83 |\n" in of_sweep("both", "bits", {"spikes": "test_accuracy"})
+    with pytest.raises(ParameterError, match=r"has no column 'test_loss'; its table\.csv has bits, p, seed, test_accuracy"):
+        of_sweep("both", "bits", {"": "test_loss"})
+    with pytest.raises(ParameterError, match="No published sweep is called none"):
+        of_sweep("none", "bits", {})

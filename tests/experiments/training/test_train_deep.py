@@ -166,19 +166,21 @@ def test_layers_are_an_axis_of_a_sweep(tmp_path):
     description.write_text(
         'system = "nbp"\nseeds = 1\n[base]\ndataset = "digits"\nepochs = 1\nsamples = 4\nvalidation = 2\ntest_samples = 2\n'
         'device = "numpy"\n[axes]\nfeedback = ["transpose", "random"]\n'
-        'shape = { values = ["8", "8-6"], set = { hidden = [8, [8, 6]] } }\n'
+        'shape = { values = ["8", "8-6", "8-8"], set = { hidden = [8, [8, 6], 8], layers = [1, 1, 2] } }\n'
     )
     assert main(["sweep", str(description), "--workers", "1", "--out", str(tmp_path / "sweep")]) == 0
     runs = [Run.open(path) for path in (tmp_path / "sweep" / "points").iterdir()]
     assert sorted((run.parameters().hidden, run.parameters().feedback) for run in runs) == [
-        ((8,), "random"), ((8,), "transpose"), ((8, 6), "random"), ((8, 6), "transpose")
-    ]  # fmt: skip
+        (shape, feedback) for shape in ((8,), (8, 6), (8, 8)) for feedback in ("random", "transpose")
+    ]
+    directory = SweepDirectory.open(tmp_path / "sweep")
+    assert [directory.damage(key) for key in directory.keys] == [None] * 6
     # a plan from when nBP had one hidden layer, whose size was a number
     file = tmp_path / "sweep" / "sweep.json"
     file.write_text(re.sub(r'"hidden": \[\s*8\s*\]', '"hidden": 8', file.read_text()))
     assert '"hidden": 8' in file.read_text()
     directory = SweepDirectory.open(tmp_path / "sweep")
-    assert [directory.damage(key) for key in directory.keys] == [None] * 4
+    assert [directory.damage(key) for key in directory.keys] == [None] * 6
 
 
 @pytest.mark.slow
