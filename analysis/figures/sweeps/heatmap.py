@@ -61,7 +61,7 @@ def plot_heatmap(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     title = objective.title(directory)
     maps = {title: (means, COLOURS)}
     if np.isfinite(spreads).any():
-        maps[f"s.d. of {title} over seeds"] = spreads, SPREADS
+        maps["s.d. over seeds" + (" (points)" if title.endswith("(%)") else "")] = spreads, SPREADS
     width, height = (MARGIN[0] + FIELD[0] * len(columns)) * len(maps), MARGIN[1] + FIELD[1] * len(rows)
     figure = Figure(figsize=(width, max(LEAST, height)), layout="constrained")
     panels = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]

@@ -83,8 +83,10 @@ def plot_learning(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     panels[0].set_ylabel(objective.title(directory, of_epoch=False))
     figure.suptitle(objective.seeds(directory, table, spread=banded), fontsize="medium")
     if line_axis is not None and len(set(table[line_axis.name])) <= FEW:
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, title=words(line_axis.name), loc="outside right upper")
+        # a value may have lines in some panels only, as long as a sweep is not finished
+        found = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+        labels = [label for label in map(short, line_axis.values) if label in found]
+        figure.legend([found[label] for label in labels], labels, title=words(line_axis.name), loc="outside right upper")
     elif line_axis is not None and line_axis.numeric:
         norm = (LogNorm if line_axis.log else Normalize)(line_axis.values[0], line_axis.values[-1])
         figure.colorbar(ScalarMappable(norm, COLOURS), ax=list(panels), label=words(line_axis.name))

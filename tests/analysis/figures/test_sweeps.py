@@ -96,7 +96,7 @@ def test_a_heat_map_has_the_spread_beside_the_mean(tmp_path):
     np.testing.assert_allclose(spreads.images[0].get_array(), [[5, 10, 15], [5, 10, 112.5**0.5]])
     assert [text.get_text() for text in spreads.texts] == ["5.0", "10.0", "15.0", "5.0", "10.0", "10.6\nn = 2"]
     assert figure.get_suptitle() == "mean and s.d. over 2 to 3 seeds, 1 of 6 points incomplete"
-    assert figure.axes[3].get_ylabel() == "s.d. of validation accuracy (%) over seeds"
+    assert figure.axes[3].get_ylabel() == "s.d. over seeds (points)"
 
 
 def test_one_seed_is_never_drawn_without_saying_so(tmp_path):
