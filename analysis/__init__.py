@@ -7,6 +7,7 @@ figures/       figures of runs and sweeps, of many runs together, and of benchma
 energy/        energy and latency on Loihi, modelled from recorded spikes
 export/        runs for other tools: Neo, NWB, NIR, TensorBoard
 groups.py      several runs at once: grouped over seeds, and labelled
+statistics/    tests between kinds of runs, over seeds and over test images, with effect sizes
 tables.py      accuracies over several runs, as tables and as Markdown
 intervals.py   confidence intervals of accuracies
 activity.py    what the spikes of SSNN-BP tell: answer, spikes and updates of each sample

@@ -12,7 +12,7 @@ from brianprop.analysis.runs.values import INFINITE, as_json, joined
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.models.errors import RunError, reason
 
-__all__ = ["Group", "group_runs", "open_runs", "settings_of"]
+__all__ = ["Group", "group_runs", "open_runs", "seed_of", "settings_of"]
 
 #: Titles of settings in labels, where these differ from the name.
 SYMBOLS = {
@@ -92,10 +92,10 @@ def open_runs(run_paths: Sequence[Path], purpose: str) -> list[Run]:
         other = folders.setdefault((state.st_dev, state.st_ino), run)
         if other is not run:
             raise RunError(f"{other.path} and {run.path} are one directory, which counts once; leave one of them out.")
-        other = seeds.setdefault(json.dumps([run.system, settings_of(run), _seed(run)], sort_keys=True), run)
+        other = seeds.setdefault(json.dumps([run.system, settings_of(run), seed_of(run)], sort_keys=True), run)
         if other is not run:
             raise RunError(
-                f"{other.path} and {run.path} have the same settings and the same seed {_seed(run)}, so they count as one; "
+                f"{other.path} and {run.path} have the same settings and the same seed {seed_of(run)}, so they count as one; "
                 "leave one of them out."
             )
     return runs
@@ -122,12 +122,13 @@ def group_runs(runs: Sequence[Run], ignored: Collection[str] = ()) -> list[Group
         by_settings.setdefault(key, (run.system, settings, []))[2].append(run)
     groups = list(by_settings.values())
     return [
-        Group(system, _label(system, settings, groups), tuple(sorted(members, key=_seed)), settings)
+        Group(system, _label(system, settings, groups), tuple(sorted(members, key=seed_of)), settings)
         for system, settings, members in groups
     ]
 
 
-def _seed(run: Run) -> int:
+def seed_of(run: Run) -> int:
+    """The seed of a run; 0 where its configuration names none."""
     return run.config.get("training", {}).get("seed", 0)
 
 

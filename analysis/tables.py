@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brianprop.analysis.groups import group_runs, open_runs
+from brianprop.analysis.statistics.tests import mean_interval
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import ParameterError, RunError
+from brianprop.models.files import write_text
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["markdown", "network_size", "summary", "table", "with_published", "with_spread"]
+__all__ = ["markdown", "network_size", "summary", "table", "with_published", "with_spread", "write"]
 
 
 def table(run_paths: Sequence[Path], epochs: Sequence[int] = (), split: str = "test") -> pandas.DataFrame:
@@ -64,8 +67,9 @@ def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: st
     Returns
     -------
     DataFrame
-        Rows by epoch; columns ``n``, the number of runs, and ``NAME_mean`` and ``NAME_sd`` (sample standard deviation; NaN for
-        a single run, which has none) of each accuracy.
+        Rows by epoch; columns ``n``, the number of runs, and of each accuracy ``NAME_mean``, ``NAME_sd`` (sample standard
+        deviation), and ``NAME_low`` and ``NAME_high``, the 95 % confidence interval of the mean by Student's t. A single run
+        has neither spread nor interval: NaN.
 
     Raises
     ------
@@ -92,14 +96,16 @@ def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: st
         rows["chosen on validation"] = chosen
     series = {
         label: {"n": max(map(len, columns.values()))}
-        | {
-            f"{name}_{what}": value
-            for name, values in columns.items()
-            for what, value in (("mean", pandas.Series(values).mean()), ("sd", pandas.Series(values).std(ddof=1)))
-        }
+        | {f"{name}_{what}": value for name, values in columns.items() for what, value in _statistics(values).items()}
         for label, columns in rows.items()
     }
     return pandas.DataFrame.from_dict(series, orient="index")
+
+
+def _statistics(values: Sequence[float]) -> dict[str, float]:
+    low, high = mean_interval(values)
+    sd = statistics.stdev(values) if len(values) > 1 else math.nan
+    return {"mean": statistics.fmean(values), "sd": sd, "low": low, "high": high}
 
 
 def with_spread(mean: float, sd: float) -> str:
@@ -161,10 +167,17 @@ def network_size(circuit: Circuit) -> pandas.DataFrame:
     return frame.rename_axis("what")
 
 
+#: What the cells of `markdown` are.
+CELLS = (
+    "n runs: mean ± standard deviation over seeds [95 % confidence interval of the mean, by Student's t]. One run has neither."
+)
+
+
 def markdown(table: pandas.DataFrame) -> str:
     """A table as Markdown: the number of runs and, for each accuracy, ``mean ± sd``, or a dash where a system lacks it.
 
-    A table without accuracies is written as it is.
+    Where the table has confidence intervals, they follow the spread, and a line below says so. A table without accuracies is
+    written as it is.
     """
     accuracies = [name.removesuffix("_mean") for name in table.columns if name.endswith("_mean")]
     if not accuracies:
@@ -178,9 +191,17 @@ def markdown(table: pandas.DataFrame) -> str:
     for label, row in zip(table.index, table.to_dict("records"), strict=True):
         # the row of published accuracies has no number of runs
         cells = ["–" if math.isnan(row[name]) else f"{row[name]:.0f}" for name in counted]
-        cells += [
-            "–" if math.isnan(row[f"{name}_mean"]) else with_spread(row[f"{name}_mean"], row[f"{name}_sd"])
-            for name in accuracies
-        ]
+        cells += ["–" if math.isnan(row[f"{name}_mean"]) else _cell(row, name) for name in accuracies]
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", CELLS] if any(name.endswith("_low") for name in table.columns) else lines)
+
+
+def _cell(row: Mapping[str, float], name: str) -> str:
+    low, high = (row.get(f"{name}_{end}", math.nan) for end in ("low", "high"))
+    return with_spread(row[f"{name}_mean"], row[f"{name}_sd"]) + ("" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]")
+
+
+def write(table: pandas.DataFrame, stem: Path) -> list[Path]:
+    """Write a table as CSV and as Markdown, to the paths that begin with `stem`. Raises RunError where that fails."""
+    text = {".csv": table.to_csv(lineterminator="\n"), ".md": markdown(table) + "\n"}
+    return [write_text(stem.with_suffix(suffix), content) for suffix, content in text.items()]

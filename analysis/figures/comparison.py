@@ -1,4 +1,4 @@
-"""SSNN-BP over many runs: the effect of the length of spike trains, the size of an update and the levels of a weight."""
+"""Many runs: tests between their kinds, and for SSNN-BP the effect of the length of spike trains, the update and the levels."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from brianprop.analysis import tables
 from brianprop.analysis.activity import count, layers_of, signed_streams, words
 from brianprop.analysis.figures.output import NothingToShowError, write_figures
 from brianprop.analysis.groups import Group, group_runs, open_runs
 from brianprop.analysis.runs.recording import Recording
 from brianprop.analysis.runs.run import Run
+from brianprop.analysis.statistics import report
+from brianprop.analysis.statistics.pairs import compared
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.models.errors import RunError
 from brianprop.models.files import write_text
@@ -66,45 +69,44 @@ class Estimate(NamedTuple):
         return cls(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan, len(values))
 
 
-def compare(run_paths: Sequence[Path], out: Path, split: str = "test") -> list[Path]:
-    """Write the figures over many runs of SSNN-BP, with the ANN beside them, and a table of all values, compare.csv.
+def compare(run_paths: Sequence[Path], out: Path, split: str = "test", baseline: Path | None = None) -> list[Path]:
+    """Compare runs of any systems: tables of accuracies and of tests, and the figures over many runs of SSNN-BP.
 
-    A line on standard output names each figure that is left out since the runs do not differ in what it shows.
+    The files are accuracy.md and .csv; those of `analysis.statistics.report.write`; compare.csv, a row for each run; and the
+    figures. Lines on standard output name each figure that is left out, and what would store answers that are lacking.
 
     Parameters
     ----------
     run_paths : sequence of path-like
-        Run directories of SSNN-BP and of the ANN, of one data set.
+        Finished run directories, of one data set.
     out : path-like
         Folder for the files.
     split : {"test", "validation", "train"}
         Split of the accuracy after the last epoch.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files written.
+    baseline : path-like, optional
+        See `analysis.statistics.pairs.compared`.
 
     Raises
     ------
     RunError
-        If a run cannot be read, is not finished, or is of another system or data set, or a file cannot be written.
+        If a run cannot be read, is not finished, or is of another data set, or a file cannot be written.
     """
     runs = open_runs(run_paths, "draw")
-    for run in runs:
-        if run.system not in ("ssnn-bp", "ann"):
-            raise RunError(f"{run.path} holds a run of {run.system}, but SSNN-BP and the ANN are compared; leave it out.")
     datasets = sorted({Path(run.config["dataset"]["name"]).name for run in runs})
     if len(datasets) > 1:
         raise RunError(f"The runs are of several data sets ({', '.join(datasets)}); compare those of one at a time.")
-    table = values(runs, split)
+    accuracy, every = tables.table(run_paths, split=split), values(runs, split)
+    found = compared(run_paths, split=split, baseline=baseline)
     figures = {
         "length": lambda: plot_length(runs, split),
         "activity": lambda: plot_activity(runs),
         "step": lambda: plot_step(runs, split),
     }
-    written = write_figures(figures, Path(out))
-    return [*written, write_text(Path(out) / "compare.csv", table.to_csv(index=False, lineterminator="\n"))]
+    folder = Path(out)
+    written = write_figures(figures, folder)
+    written += [*tables.write(accuracy, folder / "accuracy"), *report.write(found, folder)]
+    print(report.advice(found), end="")
+    return [*written, write_text(folder / "compare.csv", every.to_csv(index=False, lineterminator="\n"))]
 
 
 def final_scores(run: Run, split: str) -> dict:
@@ -157,9 +159,15 @@ def values(runs: Sequence[Run], split: str) -> pandas.DataFrame:
     import pandas
 
     rows = []
+    labels = {run.path: group.label for group in group_runs(runs) for run in group.runs}
     for run in runs:
         parameters, scores = run.config["parameters"], final_scores(run, split)
-        row = {"system": run.system, "seed": run.config["training"]["seed"], "epochs": run.config["training"]["epochs"]}
+        row = {
+            "system": run.system,
+            "label": labels[run.path],
+            "seed": run.config["training"]["seed"],
+            "epochs": run.config["training"]["epochs"],
+        }
         row |= {name: scores[name] for name in (*SYSTEMS[run.system].accuracies, "loss")}
         if run.system == "ssnn-bp":
             ssnn = run.parameters()

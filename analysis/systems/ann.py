@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from brianprop.analysis.systems.system import System
@@ -31,6 +32,12 @@ class ANNSystem(System):
     options = "brianprop.experiments.training.ann:TrainANN"
     trainer = "brianprop.experiments.training.ann:ANNTrainer"
     estimator = "brianprop.experiments.estimators.ann:ANNClassifier"
+
+    def multiplications(self, parameters: ANN) -> Mapping[str, int]:
+        first, *others = (n_pre * n_post for n_pre, n_post in itertools.pairwise(parameters.sizes))
+        forward = first + sum(others)
+        # each weight has its update, and each but those from the input passes an error back
+        return {"training": 2 * forward + sum(others), "inference": forward}
 
     def figures(self, run: Run) -> dict[str, Callable[[], Figure]]:
         from brianprop.analysis.figures.classes import class_names

@@ -175,6 +175,10 @@ class System(ABC):
         """
         raise RunError(f"The operations of the {self.title} are not counted; leave it out.")
 
+    def multiplications(self, parameters: Any) -> Mapping[str, int]:
+        """Multiply-accumulate operations of a sample by mode (``training``, ``inference``), of a network without spikes."""
+        return {}
+
     def measured(self, parameters: Any) -> Mapping[str, Measured]:
         """What was published of a network of these sizes on the chip, by mode (``training``, ``inference``)."""
         return {}

@@ -11,6 +11,7 @@ from typing import Any
 from brianprop.analysis.intervals import intervals, scores_of
 from brianprop.analysis.runs.run import Run
 from brianprop.experiments.reproduce.emulation import against_reality
+from brianprop.experiments.reproduce.side_by_side import side_by_side, systems
 from brianprop.experiments.training.ann import TrainANN
 from brianprop.experiments.training.nbp import TrainNBP
 from brianprop.experiments.training.options import Message, TrainOptions
@@ -367,6 +368,16 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 "MNIST through an emulated event camera, 2312-200-10, T = 20",
                 30,
                 _beside("emulated-mnist", 0.02),
+            ),
+            Experiment(
+                "side-by-side",
+                "both",
+                "nBP with one and two hidden layers, SSNN-BP and the ANN: accuracy, spikes, operations, energy, time, memory",
+                "MNIST, 400-400-10 and 400-400-400-10, T = 20",
+                50,
+                systems,
+                seeds=5,
+                shown=side_by_side,
             ),
         )
     }

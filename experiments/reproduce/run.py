@@ -14,15 +14,17 @@ from brianprop.analysis.energy.chip import PUBLISHED
 from brianprop.analysis.energy.report import draw as draw_energy
 from brianprop.analysis.figures.comparison import compare
 from brianprop.analysis.figures.draw import draw
+from brianprop.analysis.groups import group_runs
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.values import as_json
+from brianprop.analysis.statistics import report
+from brianprop.analysis.statistics.pairs import compared
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.experiments.reproduce.experiments import EXPERIMENTS, Experiment
 from brianprop.experiments.training.commands import resume, train
 from brianprop.experiments.training.data import dataset_name, stored_levels
 from brianprop.experiments.training.options import Message, TrainOptions
 from brianprop.models.errors import ParameterError, RunError, did_you_mean
-from brianprop.models.files import write_text
 
 if TYPE_CHECKING:
     import pandas
@@ -99,7 +101,7 @@ def reproduce(
         written += _outputs(experiment, runs, folder)
         if experiment.shown is not None:
             for name, shown in experiment.shown(runs, folder, data_dir, message).items():
-                written += shown if name == "figures" else _write_table(shown, folder / name)
+                written += shown if name == "figures" else tables.write(shown, folder / name)
     return written
 
 
@@ -159,22 +161,27 @@ def _outputs(experiment: Experiment, runs: Sequence[Run], folder: Path) -> list[
     written = draw(paths, figures)
     if experiment.compares:
         written += compare(paths, figures)
+    elif len({Path(run.config["dataset"]["name"]).name for run in runs}) == 1:
+        written += report.write(compared(paths), folder)
     accuracy = tables.table(paths)
     if experiment.published:
         accuracy = tables.with_published(accuracy, experiment.published)
-    written += _write_table(accuracy, folder / "accuracy")
+    written += tables.write(accuracy, folder / "accuracy")
     spiking = [run.path for run in runs if run.load_spikes("raster") is not None]
     if spiking and not experiment.compares:  # a figure with a row for each of many settings would be of no use
         written += draw_energy(spiking, figures)
     circuit = SYSTEMS[runs[0].system].circuit(runs[0].parameters())
     if circuit is not None:
-        written += _write_table(tables.network_size(circuit), folder / "network_size")
-        written += _write_table(_row_of_table_1(runs), folder / "table_1")
+        written += tables.write(tables.network_size(circuit), folder / "network_size")
+        written += tables.write(_row_of_table_1(group_runs(runs)[0].runs), folder / "table_1")
     return written
 
 
 def _row_of_table_1(runs: Sequence[Run]) -> pandas.DataFrame:
-    """Our row of Table 1 of Renner et al. 2024 beside theirs: accuracy after the last epoch, energy and time per sample."""
+    """Our row of Table 1 of Renner et al. 2024 beside theirs: accuracy after the last epoch, energy and time per sample.
+
+    Of runs that differ in their seed only.
+    """
     import pandas
 
     last = tables.table([run.path for run in runs]).iloc[0]
@@ -195,9 +202,3 @@ def _row_of_table_1(runs: Sequence[Run]) -> pandas.DataFrame:
     if runs[0].config["dataset"]["name"] == "mnist":
         rows["Renner et al. 2024; measured on Loihi"] = theirs
     return pandas.DataFrame.from_dict(rows, orient="index")
-
-
-def _write_table(frame: pandas.DataFrame, stem: Path) -> list[Path]:
-    """Write a table as CSV and as Markdown."""
-    text = {".csv": frame.to_csv(lineterminator="\n"), ".md": tables.markdown(frame) + "\n"}
-    return [write_text(stem.with_suffix(suffix), content) for suffix, content in text.items()]

@@ -29,7 +29,9 @@ def test_mean_spread_and_choice_on_validation():
     assert table.loc["epoch 3", "accuracy_exact_mean"] == pytest.approx(80)
     # epochs 2 (the first of two that are best) and 1: test accuracies 60 and 40, not the best of the test split
     assert table.loc["chosen on validation", "accuracy_membrane_mean"] == pytest.approx(50)
-    assert "| epoch 1 | 2 | 55.00 ± 21.21 | 55.00 ± 21.21 | 55.00 ± 21.21 |" in markdown(table)
+    # 55 ± 12.706 sd / sqrt(2): with two seeds t has one degree of freedom
+    cell = "55.00 ± 21.21 [-135.59, 245.59]"
+    assert f"| epoch 1 | 2 | {cell} | {cell} | {cell} |" in markdown(table)
 
 
 def test_one_run_has_no_spread_and_a_missing_epoch_is_named():
@@ -48,9 +50,9 @@ def test_systems_and_settings_have_rows_of_their_own(tmp_path, capsys):
     assert main(["table", *map(str, paths), "--epochs", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "| | n | spikes | rates | accuracy |"
-    assert lines[2] == "| SSNN-BP, T = 4: epoch 1 | 2 | 55.00 ± 7.07 | 65.00 ± 7.07 | – |"
+    assert lines[2] == "| SSNN-BP, T = 4: epoch 1 | 2 | 55.00 ± 7.07 [-8.53, 118.53] | 65.00 ± 7.07 [1.47, 128.53] | – |"
     assert lines[6] == "| ANN: epoch 1 | 1 | – | – | 75.00 |"
-    assert len(lines) == 8
+    assert lines[8] == "" and lines[9].startswith("n runs: mean ± standard deviation over seeds [95 % confidence interval")
 
 
 @pytest.fixture

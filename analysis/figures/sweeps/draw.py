@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brianprop.analysis.figures.output import write_figures
+from brianprop.analysis.figures.sweeps.heatmap import plot_heatmap
 from brianprop.analysis.figures.sweeps.importance import plot_importance
 from brianprop.analysis.figures.sweeps.learning import plot_learning
 from brianprop.analysis.figures.sweeps.parallel import plot_parallel
-from brianprop.analysis.figures.sweeps.response import plot_heatmap, plot_response
+from brianprop.analysis.figures.sweeps.response import plot_response
 from brianprop.analysis.sweeps.directory import SweepDirectory
 from brianprop.models.errors import RunError
 

@@ -63,7 +63,10 @@ def plot_importance(directory: SweepDirectory, table: pandas.DataFrame) -> Figur
     panel = figure.subplots()
     score = float(forest.oob_score_)
     aim = objective.title(directory).removesuffix(" (%)")
-    panel.set_title(f"random forest of {len(table)} points for the {aim}\n$R^2$ = {score:.2f} out of bag", loc="right")
+    panel.set_title(
+        f"random forest for the {aim}, {objective.each(directory, table)}: {len(table)}\n$R^2$ = {score:.2f} out of bag",
+        loc="right",
+    )
     if not score >= LEAST_R2:  # also where the objective never changes and R2 is no number
         panel.set_axis_off()
         text = f"Nothing was found: $R^2$ is below {LEAST_R2},\nso that importances would mean nothing."

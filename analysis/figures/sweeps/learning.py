@@ -54,6 +54,7 @@ def plot_learning(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
         panel.set_visible(False)
     scores = dict(zip(table.index, objective.scores(directory, table), strict=True))
     colours = ScalarMappable(Normalize(min(scores.values()), max(scores.values())), COLOURS)
+    banded = False
     for panel, (panel_value, part) in zip(panels, parts, strict=False):
         groups = [group for _, group in part.groupby(list(names), sort=True, dropna=False)] if names else [part]
         for group in groups:
@@ -72,6 +73,7 @@ def plot_learning(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
             panel.plot(epochs, mean, color=colour, label=label)
             if len(of_seeds) > 1 and len(groups) <= FEW:
                 spread = values.std(axis=0, ddof=1)
+                banded = True
                 panel.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
         panel.set_xlabel("epoch")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -79,10 +81,12 @@ def plot_learning(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
         if panels_of is not None:
             panel.set_title(f"{words(panels_of)} = {short(panel_value)}")
     panels[0].set_ylabel(objective.title(directory, of_epoch=False))
-    figure.suptitle(objective.seeds(directory, table, spread=False), fontsize="medium")
+    figure.suptitle(objective.seeds(directory, table, spread=banded), fontsize="medium")
     if line_axis is not None and len(set(table[line_axis.name])) <= FEW:
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, title=words(line_axis.name), loc="outside right upper")
+        # a value may have lines in some panels only, as long as a sweep is not finished
+        found = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+        labels = [label for label in map(short, line_axis.values) if label in found]
+        figure.legend([found[label] for label in labels], labels, title=words(line_axis.name), loc="outside right upper")
     elif line_axis is not None and line_axis.numeric:
         norm = (LogNorm if line_axis.log else Normalize)(line_axis.values[0], line_axis.values[-1])
         figure.colorbar(ScalarMappable(norm, COLOURS), ax=list(panels), label=words(line_axis.name))

@@ -12,7 +12,7 @@ from brianprop.analysis.sweeps.directory import SweepDirectory
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["digits", "factor", "scores", "seeds", "title"]
+__all__ = ["digits", "each", "factor", "scores", "seeds", "title"]
 
 
 def factor(directory: SweepDirectory) -> int:
@@ -37,6 +37,17 @@ def title(directory: SweepDirectory, of_epoch: bool = True) -> str:
     best = "best " if of_epoch and objective["epoch"] == "best" else ""
     unit = "" if score == "loss" else " (%)"
     return f"{best}{objective['split']} {score}{f', {readout}' if readout else ''}{unit}"
+
+
+def each(directory: SweepDirectory, table: pandas.DataFrame) -> str:
+    """How many seeds a figure shows of each place, where every run is drawn on its own."""
+    numbers = directory.places(table)["n"].tolist()
+    least, most = min(numbers), max(numbers)
+    return (
+        "every run, one seed of each"
+        if most == 1
+        else f"every run, {least if least == most else f'{least} to {most}'} seeds of each"
+    )
 
 
 def seeds(directory: SweepDirectory, table: pandas.DataFrame, spread: bool = True) -> str:

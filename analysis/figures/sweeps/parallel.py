@@ -80,5 +80,6 @@ def plot_parallel(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     panel.set_yticks([])
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)
+    panel.set_title(objective.each(directory, table), loc="right")
     figure.colorbar(colours, ax=panel, label=title)
     return figure

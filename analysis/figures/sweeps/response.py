@@ -1,4 +1,4 @@
-"""The objective of a sweep against one axis, and over two crossed axes."""
+"""The objective of a sweep against one axis."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from brianprop.analysis.figures.comparison import Estimate, errorbar
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.figures.sweeps import objective
-from brianprop.analysis.figures.sweeps.axes import COLOURS, FEW, SweepAxis, draw_axis, shade, short, words
+from brianprop.analysis.figures.sweeps.axes import FEW, SweepAxis, draw_axis, shade, short, words
 from brianprop.analysis.sweeps.directory import SweepDirectory
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.figure import Figure
 
-__all__ = ["plot_heatmap", "plot_response"]
+__all__ = ["plot_response"]
 
 #: Distance of the points of two groups with the same value, as a share of the axis, unless values are closer.
 DODGE = 0.012
@@ -92,50 +92,5 @@ def _plot_samples(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
         panel.plot([axis.position[value] for value in table[name]], objective.scores(directory, table), "o", alpha=0.6)
         draw_axis(panel, axis, 1.9)
     panels[0].set_ylabel(objective.title(directory))
-    return figure
-
-
-def plot_heatmap(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
-    """Draw the mean objective over seeds for two crossed axes, with its value in every field.
-
-    Parameters
-    ----------
-    directory : SweepDirectory
-    table : DataFrame
-        As `SweepDirectory.table` gives it.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    NothingToShowError
-        If there are not exactly two axes, or they were sampled.
-    """
-    from matplotlib.figure import Figure
-
-    if len(directory.axes) != 2 or directory.sampled:
-        raise NothingToShowError("it is for two crossed axes")
-    along, across = sorted(directory.axes, key=lambda name: table[name].nunique(), reverse=True)
-    grid = table.assign(y=objective.scores(directory, table)).pivot_table(
-        index=across, columns=along, values="y", aggfunc="mean", sort=True
-    )
-    grid = grid.reindex(index=SweepAxis.of(directory, across).given, columns=SweepAxis.of(directory, along).given)
-    means = grid.to_numpy()
-    figure = Figure(figsize=(1.8 + 0.55 * grid.shape[1], max(2.6, 1.3 + 0.42 * grid.shape[0])), layout="constrained")
-    panel = figure.subplots()
-    image = panel.imshow(np.ma.masked_invalid(means), cmap=COLOURS, aspect="auto", origin="lower")
-    middle = (np.nanmin(means) + np.nanmax(means)) / 2
-    for (row, column), mean in np.ndenumerate(means):
-        text = "–" if np.isnan(mean) else f"{mean:.{objective.digits(directory)}f}"
-        # dark letters on light colours
-        panel.text(column, row, text, ha="center", va="center", fontsize=6, color="w" if mean < middle else "k")
-    panel.set_xticks(range(grid.shape[1]), [short(value) for value in grid.columns])
-    panel.set_yticks(range(grid.shape[0]), [short(value) for value in grid.index])
-    panel.set(xlabel=words(along), ylabel=words(across))
-    panel.set_title(objective.seeds(directory, table, spread=False), loc="right")
-    panel.spines[:].set_visible(False)
-    panel.tick_params(length=0)
-    figure.colorbar(image, ax=panel, label=objective.title(directory))
+    figure.suptitle(objective.each(directory, table), fontsize="medium")
     return figure

@@ -45,9 +45,14 @@ class Figures:
 
 @dataclass(frozen=True)
 class Compare:
-    """Draw the effect of settings over many runs of SSNN-BP, with runs of the ANN as a band.
+    """Compare runs of different systems and settings on one data set: statistics, and figures over many runs of SSNN-BP.
 
-    Written to --out, as PNG, PDF and a table of all values (compare.csv):
+    Written to --out:
+    accuracy.md and .csv, mean, spread and confidence interval over seeds of each kind of runs;
+    pairs.md and .csv, every kind against every other over the seeds that both have: Student's paired t, Wilcoxon, effect size;
+    mcnemar.csv, the same over the test images, by McNemar; it is in pairs.md too;
+    compare.csv, a row for each run with all its values;
+    and as PNG and PDF, for runs of SSNN-BP with those of the ANN as a band:
     length, the accuracy against the number T of time steps;
     activity, the spikes and weight updates per sample against T, from the first samples of one epoch;
     step, the accuracy against the size of an update and against the number of levels of a weight.
@@ -60,11 +65,15 @@ class Compare:
     """Folder for the figures."""
     split: Literal["train", "validation", "test"] = "test"
     """Images for the accuracy after the last epoch."""
+    baseline: Path | None = None
+    """One of the runs: compare all other kinds of runs with its kind only (default: all with one another)."""
 
     def __call__(self) -> None:
         from brianprop.analysis.figures.comparison import compare
 
-        for path in compare(list(self.runs), self.out, self.split):
+        for path in compare(list(self.runs), self.out, self.split, self.baseline):
+            if path.suffix == ".md":
+                print(path.read_text(encoding="utf-8"))
             print(path)
 
 
@@ -99,7 +108,12 @@ class Energy:
 
 @dataclass(frozen=True)
 class Table:
-    """Accuracy over several runs as Markdown: mean and standard deviation over seeds, in per cent."""
+    """Accuracy over several runs as Markdown: mean, spread and confidence interval over seeds, and tests between kinds of runs.
+
+    Kinds of runs, which differ in more than their seed, are compared two by two, after the last epoch or the last of --epochs:
+    over the seeds that both have by Student's paired t test and Wilcoxon's, with the effect size, or unpaired where they share
+    none; and over test images by McNemar's test, where the runs have stored their answers.
+    """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run directories; those that differ in more than their seed get rows of their own."""
@@ -107,8 +121,16 @@ class Table:
     """Epochs to report (default: the last that all runs of a kind have); a checkpoint chosen on validation is added."""
     split: Literal["train", "validation", "test"] = "test"
     """Images that the accuracy is reported on."""
+    baseline: Path | None = None
+    """One of the runs: compare all other kinds of runs with its kind only (default: all with one another)."""
 
     def __call__(self) -> None:
+        from brianprop.analysis.statistics import pairs, report
         from brianprop.analysis.tables import markdown, table
 
         print(markdown(table(list(self.runs), self.epochs, self.split)))
+        epoch = self.epochs[-1] if self.epochs else None
+        found = pairs.compared(list(self.runs), epoch, self.split, self.baseline)
+        for part in (report.markdown(found), report.advice(found)):
+            if part:
+                print(f"\n{part}", end="")

@@ -12,10 +12,11 @@ from matplotlib.container import ErrorbarContainer
 
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.figures.sweeps.axes import SweepAxis
+from brianprop.analysis.figures.sweeps.heatmap import plot_heatmap
 from brianprop.analysis.figures.sweeps.importance import plot_importance
 from brianprop.analysis.figures.sweeps.learning import plot_learning
 from brianprop.analysis.figures.sweeps.parallel import plot_parallel
-from brianprop.analysis.figures.sweeps.response import plot_heatmap, plot_response
+from brianprop.analysis.figures.sweeps.response import plot_response
 from brianprop.analysis.sweeps import SweepDirectory, store
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.sweeps.plan import plan_of
@@ -82,6 +83,35 @@ def test_two_axes_one_of_words_and_a_missing_point(tmp_path):
     assert [text.get_text() for text in panel.get_yticklabels()] == ["True", "False"]
     assert "–" in [text.get_text() for text in panel.texts] and "80.0" in [text.get_text() for text in panel.texts]
     assert len(plot_learning(directory, table).axes) == 2
+
+
+def test_a_heat_map_has_the_spread_beside_the_mean(tmp_path):
+    axes = {"biases": [True, False], "rate_out": [0.1, 0.2, 0.3]}
+    # the third seed of the last point is missing
+    directory = made(tmp_path / "s", axes, lambda at, seed: 0.3 + at["rate_out"] * (1 + seed) / 2, seeds=3, left_out=[17])
+    figure = plot_heatmap(directory, directory.table())
+    means, spreads, *_ = figure.axes
+    # 30 + (5, 10, 15), (10, 20, 30), (15, 30, 45); of the last field the first two
+    np.testing.assert_allclose(means.images[0].get_array(), [[40, 50, 60], [40, 50, 52.5]])
+    np.testing.assert_allclose(spreads.images[0].get_array(), [[5, 10, 15], [5, 10, 112.5**0.5]])
+    assert [text.get_text() for text in spreads.texts] == ["5.0", "10.0", "15.0", "5.0", "10.0", "10.6\nn = 2"]
+    assert figure.get_suptitle() == "mean and s.d. over 2 to 3 seeds, 1 of 6 points incomplete"
+    assert figure.axes[3].get_ylabel() == "s.d. over seeds (points)"
+
+
+def test_one_seed_is_never_drawn_without_saying_so(tmp_path):
+    crossed = {"biases": [True, False], "rate_out": [0.1, 0.2], "rate_hidden": [0.1, 0.2, 0.3]}
+    for seeds, words in ((1, "one seed"), (2, "2 seeds")):
+        pair = dict(list(crossed.items())[:2])
+        of_two = made(tmp_path / f"two{seeds}", pair, lambda at, seed: at["rate_out"], seeds=seeds)
+        assert words in plot_heatmap(of_two, of_two.table()).get_suptitle()
+        assert words in plot_learning(of_two, of_two.table()).get_suptitle()
+        of_three = made(tmp_path / f"three{seeds}", crossed, lambda at, seed: at["rate_out"], seeds=seeds)
+        assert words in plot_parallel(of_three, of_three.table()).axes[0].get_title(loc="right")
+        assert words in plot_importance(of_three, of_three.table()).axes[0].get_title(loc="right")
+        ranges = {name: {"from": 0.01, "to": 0.1} for name in ("rate_out", "rate_hidden")}
+        sampled = made(tmp_path / f"s{seeds}", ranges, lambda at, seed: at["rate_out"], seeds=seeds, sample={"n": 4})
+        assert words in plot_response(sampled, sampled.table()).get_suptitle()
 
 
 def test_a_figure_says_of_how_many_seeds_its_points_are(tmp_path):

@@ -60,13 +60,24 @@ def test_each_experiment_makes_its_figures_and_tables(name, tmp_path, data_dir):
     digests = {(run.system, run.config["dataset"]["sha256"]) for run in runs}
     sets = {run.config["dataset"]["name"] for run in runs}
     assert len(digests) == len({run.system for run in runs}) * len(sets)
-    assert len({digest for _, digest in digests}) == (len(digests) if event_frames.is_events(next(iter(sets))) else 1)
+    # and nBP beside others bright and dark pixels, where they see grey levels
+    encodings = {str(run.config["dataset"]["binarise"]) for run in runs}
+    n_digests = len(digests) if event_frames.is_events(next(iter(sets))) else len(encodings)
+    assert len({digest for _, digest in digests}) == n_digests
+    assert len({(*run.config["dataset"]["image_shape"], run.config["dataset"]["crop"]) for run in runs}) == 1
     origins = {(run.config["dataset"]["origin"], run.config["dataset"]["samples"]) for run in runs}
     assert len(origins) == (2 if name == "emulator-against-n-mnist" else 1)  # recordings, and images to emulate them from
     # what an experiment alone shows
     own = {"ssnn-n-mnist-subset": ["intervals"], "emulator-against-n-mnist": ["events", "tuning", "transfer", "intervals"]}
+    own["side-by-side"] = ["side_by_side"]
     for shown in own.get(name, []):
         assert len(pandas.read_csv(tmp_path / f"{name}-smallest" / f"{shown}.csv", index_col=0)) >= 3
+    if len(experiment.runs(0)) > 1 and len(sets) == 1 and not experiment.compares:
+        # every kind of runs against every other
+        kinds = len(experiment.runs(0))
+        pairs = pandas.read_csv(tmp_path / f"{name}-smallest" / "pairs.csv")
+        assert len(pairs.groupby(["A", "B"])) == kinds * (kinds - 1) / 2
+        assert pairs.p.isna().all()  # of one seed
 
 
 @pytest.mark.data
