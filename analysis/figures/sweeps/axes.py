@@ -15,7 +15,7 @@ from brianprop.analysis.sweeps.directory import SweepDirectory
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "FEW", "SweepAxis", "draw_axis", "require_axes", "shade", "short", "words"]
+__all__ = ["COLOURS", "FEW", "SweepAxis", "draw_axis", "require_axes", "shade", "short", "with_unit", "words"]
 
 #: Colour map of values in order: dark to light, distinguishable with any kind of colour vision.
 COLOURS = "viridis"
@@ -112,9 +112,23 @@ def apart(ticks: Sequence[tuple[Any, float]], least: float) -> list[tuple[Any, f
     return kept + list(ticks[-1:] if len(ticks) > 1 else [])
 
 
+#: Units of parameters that are no bare numbers, as their docstrings give them.
+UNITS = {
+    **dict.fromkeys(("h_lower", "h_upper", "o_lower", "o_upper", "h_dead", "theta_spread"), "θ"),
+    **dict.fromkeys(("dt", "tau_m", "tau_s"), "s"),
+    "refractory": "time steps",
+    "weight_noise": "weight units",
+}
+
+
 def words(name: str) -> str:
-    """The title of a parameter."""
+    """The name of a parameter in words, or its symbol."""
     return _literal(name if " " in name else SYMBOLS.get(name, name.replace("_", " ")))
+
+
+def with_unit(name: str) -> str:
+    """The title of an axis: the parameter and its unit."""
+    return f"{words(name)} ({UNITS[name]})" if name in UNITS else words(name)
 
 
 def short(value: Any) -> str:
@@ -131,7 +145,7 @@ def draw_axis(panel: Axes, axis: SweepAxis, width: float) -> None:
     """Make an axis of the sweep the abscissa of a panel of a width [inches], with a tick at each value if they are few."""
     from matplotlib.ticker import NullFormatter, NullLocator
 
-    panel.set_xlabel(words(axis.name))
+    panel.set_xlabel(with_unit(axis.name))
     if axis.log:
         panel.set_xscale("log")
     few = len(axis.values) <= FEW

@@ -8,7 +8,7 @@ import numpy as np
 
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.figures.sweeps import objective
-from brianprop.analysis.figures.sweeps.axes import COLOURS, SweepAxis, short, words
+from brianprop.analysis.figures.sweeps.axes import COLOURS, SweepAxis, short, with_unit
 from brianprop.analysis.sweeps.directory import SweepDirectory
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def plot_heatmap(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     for panel, (label, (values, colours)) in zip(panels, maps.items(), strict=True):
         _draw(panel, values, few, colours, objective.digits(directory), label)
         panel.set_xticks(range(len(columns)), [short(value) for value in columns])
-        panel.set_xlabel(words(along))
+        panel.set_xlabel(with_unit(along))
     panels[0].set_yticks(range(len(rows)), [short(value) for value in rows])
-    panels[0].set_ylabel(words(across))
+    panels[0].set_ylabel(with_unit(across))
     figure.suptitle(objective.seeds(directory, table, spread=len(maps) > 1), fontsize="medium")
     return figure
 

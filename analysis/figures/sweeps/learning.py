@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brianprop.analysis.figures.sweeps import objective
-from brianprop.analysis.figures.sweeps.axes import COLOURS, FEW, SweepAxis, shade, short, words
+from brianprop.analysis.figures.sweeps.axes import COLOURS, FEW, SweepAxis, shade, short, with_unit, words
 from brianprop.analysis.sweeps.directory import SweepDirectory
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ def plot_learning(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
         # a value may have lines in some panels only, as long as a sweep is not finished
         found = {label: line for panel in panels for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
         labels = [label for label in map(short, line_axis.values) if label in found]
-        figure.legend([found[label] for label in labels], labels, title=words(line_axis.name), loc="outside right upper")
+        figure.legend([found[label] for label in labels], labels, title=with_unit(line_axis.name), loc="outside right upper")
     elif line_axis is not None and line_axis.numeric:
         norm = (LogNorm if line_axis.log else Normalize)(line_axis.values[0], line_axis.values[-1])
-        figure.colorbar(ScalarMappable(norm, COLOURS), ax=list(panels), label=words(line_axis.name))
+        figure.colorbar(ScalarMappable(norm, COLOURS), ax=list(panels), label=with_unit(line_axis.name))
     elif names:
         figure.colorbar(colours, ax=list(panels), label=objective.title(directory))
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brianprop.analysis.figures.sweeps import objective
-from brianprop.analysis.figures.sweeps.axes import CLOSEST, COLOURS, SweepAxis, apart, require_axes, short, words
+from brianprop.analysis.figures.sweeps.axes import CLOSEST, COLOURS, SweepAxis, apart, require_axes, short, with_unit
 from brianprop.analysis.sweeps.directory import SweepDirectory
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def plot_parallel(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
             )
     title = objective.title(directory)
-    names = [words(axis.name) + ("\n(log)" if axis.log else "") for axis in axes]
+    names = [with_unit(axis.name) + ("\n(log)" if axis.log else "") for axis in axes]
     panel.set_xticks(range(len(axes) + 1), [*names, title.replace(" accuracy", "\naccuracy")])
     panel.set_yticks([])
     panel.spines[:].set_visible(False)

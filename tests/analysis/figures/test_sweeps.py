@@ -1,8 +1,10 @@
 """Figures of a sweep, from runs with made-up scores."""
 
 import hashlib
+import inspect
 import itertools
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +13,7 @@ from conftest import ann_run
 from matplotlib.container import ErrorbarContainer
 
 from brianprop.analysis.figures.output import NothingToShowError
-from brianprop.analysis.figures.sweeps.axes import SweepAxis
+from brianprop.analysis.figures.sweeps.axes import SweepAxis, with_unit
 from brianprop.analysis.figures.sweeps.heatmap import plot_heatmap
 from brianprop.analysis.figures.sweeps.importance import plot_importance
 from brianprop.analysis.figures.sweeps.learning import plot_learning
@@ -21,6 +23,8 @@ from brianprop.analysis.sweeps import SweepDirectory, store
 from brianprop.experiments.cli.main import main
 from brianprop.experiments.sweeps.plan import plan_of
 from brianprop.experiments.sweeps.reading import read_sweep
+from brianprop.models.nbp.parameters import Rules
+from brianprop.models.ssnn_bp.parameters import SSNNRules
 
 
 def made(path, axes, score, seeds=2, sample=None, objective="accuracy", left_out=()):
@@ -312,3 +316,15 @@ def test_places_of_values():
     assert numbers.log and [numbers.share(value) for value in numbers.values] == pytest.approx([0, 0.5, 1])
     assert not text.log and text.position == {"z": 0, "a": 1} and text.ticks == [("z", 0), ("a", 1)]
     assert SweepAxis("c", [1.0, float("inf")], False).position == {1.0: 0, float("inf"): 1}
+
+
+@pytest.mark.parametrize("rules", [Rules, SSNNRules])
+def test_axes_have_the_units_of_the_docstrings(rules):
+    source = inspect.getsource(rules)
+    found = dict(re.findall(r'^    (\w+): [^\n]*\n    """[^"\[]*(\[\w[\w ]*\]|relative to theta)', source, re.MULTILINE))
+    units = {"[theta]": "θ", "relative to theta": "θ"}
+    assert found
+    assert {name: f"{name.replace('_', ' ')} ({units.get(unit, unit.strip('[]'))})" for name, unit in found.items()} == {
+        name: with_unit(name) for name in found
+    }
+    assert with_unit("eta_plus") == "eta plus"
