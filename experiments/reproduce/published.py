@@ -36,7 +36,7 @@ from brianprop.models.errors import ParameterError
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["best_of_test", "cells", "of_sweep", "show"]
+__all__ = ["PUBLISHED", "best_of_test", "cells", "of_sweep", "show"]
 
 #: Where the published runs lie in a checkout.
 PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published"
