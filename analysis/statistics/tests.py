@@ -73,12 +73,12 @@ def mean_interval(values: ArrayLike, level: float = LEVEL) -> tuple[float, float
     -------
     low, high : float
     """
-    from scipy.stats import t
-
     values = np.asarray(values, float)
     if len(values) < 2:
         return math.nan, math.nan
-    half = float(t.ppf((1 + level) / 2, len(values) - 1)) * float(values.std(ddof=1)) / math.sqrt(len(values))
+    from scipy.special import stdtrit  # loads in a tenth of the time of scipy.stats
+
+    half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * float(values.std(ddof=1)) / math.sqrt(len(values))
     return float(values.mean()) - half, float(values.mean()) + half
 
 
