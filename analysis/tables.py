@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brianprop.analysis.groups import group_runs, open_runs
-from brianprop.analysis.statistics.tests import mean_interval
+from brianprop.analysis.statistics.tests import described
 from brianprop.models.circuit import Circuit
 from brianprop.models.errors import ParameterError, RunError
 from brianprop.models.files import write_text
@@ -17,7 +16,7 @@ from brianprop.models.files import write_text
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["markdown", "network_size", "summary", "table", "with_published", "with_spread", "write"]
+__all__ = ["grid", "markdown", "network_size", "summary", "table", "three_digits", "with_published", "with_spread", "write"]
 
 
 def table(run_paths: Sequence[Path], epochs: Sequence[int] = (), split: str = "test") -> pandas.DataFrame:
@@ -96,21 +95,25 @@ def summary(frames: Sequence[pandas.DataFrame], epochs: Sequence[int], split: st
         rows["chosen on validation"] = chosen
     series = {
         label: {"n": max(map(len, columns.values()))}
-        | {f"{name}_{what}": value for name, values in columns.items() for what, value in _statistics(values).items()}
+        | {f"{name}_{what}": value for name, values in columns.items() for what, value in described(values).items()}
         for label, columns in rows.items()
     }
     return pandas.DataFrame.from_dict(series, orient="index")
 
 
-def _statistics(values: Sequence[float]) -> dict[str, float]:
-    low, high = mean_interval(values)
-    sd = statistics.stdev(values) if len(values) > 1 else math.nan
-    return {"mean": statistics.fmean(values), "sd": sd, "low": low, "high": high}
-
-
 def with_spread(mean: float, sd: float) -> str:
     """``mean ± sd``, or the mean alone of a single value, which has no spread."""
     return f"{mean:.2f}" if math.isnan(sd) else f"{mean:.2f} ± {sd:.2f}"
+
+
+def grid(lines: Iterable[Iterable[str]]) -> str:
+    """Lines of cells as a table in Markdown; the first is the head, the second its ``---``."""
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def three_digits(value: float) -> str:
+    """A number with three digits, and all of those before the point."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"
 
 
 def with_published(table: pandas.DataFrame, published: Mapping[str, float]) -> pandas.DataFrame:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from brianprop.analysis.statistics.pairs import Comparisons
+from brianprop.analysis.tables import grid
 from brianprop.models.files import write_text
 
 __all__ = ["advice", "markdown", "write"]
@@ -102,5 +103,4 @@ def _p(value: float) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return grid([head, ["---"] * len(head), *rows])

@@ -7,6 +7,7 @@ from them in a few lines; statsmodels would be one more dependency, and has no p
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["LEVEL", "Tested", "holm", "mcnemar", "mean_interval", "paired", "unpaired"]
+__all__ = ["LEVEL", "Tested", "described", "holm", "mcnemar", "mean_interval", "paired", "unpaired"]
 
 #: Share of confidence intervals that hold the true value.
 LEVEL = 0.95
@@ -80,6 +81,13 @@ def mean_interval(values: ArrayLike, level: float = LEVEL) -> tuple[float, float
 
     half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * float(values.std(ddof=1)) / math.sqrt(len(values))
     return float(values.mean()) - half, float(values.mean()) + half
+
+
+def described(values: Sequence[float]) -> dict[str, float]:
+    """``mean``, ``sd`` (sample standard deviation), and ``low`` and ``high`` of `mean_interval`; NaN if it has none."""
+    low, high = mean_interval(values)
+    sd = statistics.stdev(values) if len(values) > 1 else math.nan
+    return {"mean": statistics.fmean(values), "sd": sd, "low": low, "high": high}
 
 
 def paired(a: ArrayLike, b: ArrayLike, level: float = LEVEL) -> Tested:

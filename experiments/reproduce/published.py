@@ -65,7 +65,7 @@ def show(head: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
         if len(line) != len(head):
             raise ParameterError(f"The row {label!r} has {len(line) - 1} cells, but the table has {len(head) - 1} columns.")
         lines.append(line)
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+    return tables.grid(lines) + "\n"
 
 
 def of_sweep(name: str, axis: str, metrics: Mapping[str, str], across: str | None = None) -> str:
@@ -180,11 +180,7 @@ def _of_benchmark(path: Path, row: str, column: str) -> str:
     with path.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             if (", ".join(line.values()) + ", ").startswith(row + ", "):
-                value, low, high = (float(line[name]) for name in (column, "low", "high"))
-                return _rounded(value) if low == high else f"{_rounded(value)} ({_rounded(low)} to {_rounded(high)})"
+                numbers = [float(line[name]) for name in (column, "low", "high")]
+                value, low, high = map(tables.three_digits, numbers)  # as many as a benchmark may say
+                return value if numbers[1] == numbers[2] else f"{value} ({low} to {high})"
     raise ParameterError(f"{path.name} has no line {row!r}.")
-
-
-def _rounded(value: float) -> str:
-    """Three digits: as many as a benchmark may say."""
-    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"

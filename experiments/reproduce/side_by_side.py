@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, median, stdev
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from brianprop.analysis.figures.output import write_figures
 from brianprop.analysis.figures.side_by_side import plot_side_by_side
 from brianprop.analysis.groups import group_runs
 from brianprop.analysis.runs.run import Run
-from brianprop.analysis.statistics.tests import mean_interval
+from brianprop.analysis.statistics.tests import described
 from brianprop.analysis.systems import SYSTEMS
+from brianprop.analysis.tables import grid, three_digits
 from brianprop.experiments.training.ann import TrainANN
 from brianprop.experiments.training.nbp import TrainNBP
 from brianprop.experiments.training.options import Message, TrainOptions
@@ -119,11 +120,8 @@ def measured(runs: Sequence[Run]) -> pandas.DataFrame:
         of_run = [_quantities(run) for run in group.runs]
         for quantity, mode in of_run[0]:
             values = [found[quantity, mode] for found in of_run]
-            low, high = mean_interval(values)
-            rows.append(
-                {"kind": group.label, "quantity": quantity[0], "mode": mode, "unit": quantity[1], "n": len(values)}
-                | {"mean": fmean(values), "sd": stdev(values) if len(values) > 1 else math.nan, "low": low, "high": high}
-            )
+            place = {"kind": group.label, "quantity": quantity[0], "mode": mode, "unit": quantity[1]}
+            rows.append(place | {"n": len(values)} | described(values))
     return pandas.DataFrame(rows)
 
 
@@ -165,7 +163,7 @@ def _markdown(table: pandas.DataFrame) -> str:
     for title, unit, mode in _order(table):
         label = title if unit == "%" or title == WEIGHTS[0] else f"{title}, {mode}"
         lines.append([f"{label} ({unit})" if unit else label, *(cells.get((kind, title, mode), "–") for kind in kinds)])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return grid(lines)
 
 
 def _order(table: pandas.DataFrame) -> Iterator[tuple[str, str, str]]:
@@ -180,9 +178,4 @@ def _cell(row: Mapping[Any, Any]) -> str:
     if row["unit"] == "%":
         text = f"{row['mean']:.2f}"
         return text if math.isnan(row["sd"]) else f"{text} ± {row['sd']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-    return _three(row["mean"]) + (f" ± {_three(row['sd'])}" if row["sd"] > 0 else "")
-
-
-def _three(value: float) -> str:
-    """A number with three digits, and all of those before the point."""
-    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"
+    return three_digits(row["mean"]) + (f" ± {three_digits(row['sd'])}" if row["sd"] > 0 else "")
