@@ -39,6 +39,7 @@ codeobject.py       the class for `codeobj_class`, and the C++ files that genera
 pathways.py         what the template of a pathway needs to know
 groups.py           what the templates of state updates and thresholds need to know
 random_numbers.py   calls that draw random numbers
+units.py            files of code, joined into few translation units
 errors.py           `DenseError`
 versions.py         the versions of Brian2 with which dense code works
 selftest.py         whether dense code works with the installed version of Brian2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from brian2.core.preferences import prefs
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
@@ -11,7 +12,7 @@ from brian2.devices.device import all_devices
 from brian2.synapses.synapses import SynapticPathway
 from brian2.units import second
 
-from . import codeobject, derive, events
+from . import codeobject, derive, events, units
 from .versions import dense_supported
 
 __all__ = ["DenseDeviceCodeObject", "DenseStandaloneDevice", "dense_standalone_device"]
@@ -66,6 +67,19 @@ class DenseStandaloneDevice(CPPStandaloneDevice):
         super().copy_source_files(writer, directory)
         writer.source_files.update(codeobject.add_sources(directory))
         writer.header_files.update(codeobject.headers())
+
+    def generate_makefile(self, writer, compiler, compiler_flags, linker_flags, nb_threads, debug):
+        """Write the makefile; the compiler gets few units in place of many files, but for a debugger and with threads."""
+        if compiler != "msvc" and not nb_threads and not debug:
+            folder = Path(writer.project_dir)
+            code = [folder / name for name in writer.source_files if name.startswith("code_objects/")]
+            once = [*units.ONCE, *sorted(name for name in writer.source_files if name.startswith("brianlib/"))]
+            joined = units.joinable(code)
+            writer.source_files.difference_update(once, (str(file.relative_to(folder)) for file in joined))
+            writer.write("unit_once.cpp", units.join([], once))
+            for number, part in enumerate(units.divide(joined)):
+                writer.write(f"unit_{number}.cpp", units.join(part))
+        super().generate_makefile(writer, compiler, compiler_flags, linker_flags, nb_threads, debug)
 
     def run_function(self, name, include_in_parent=True):
         """Divert code into a function; see `CPPStandaloneDevice.run_function`, which knows one device only."""

@@ -1,8 +1,4 @@
-"""The C++ compiler, and how the many files that Brian2 generates are joined into few translation units.
-
-Brian2 writes one file for each piece of code, about forty for a circuit. Each includes much of the standard library, and the
-compiler spends most of its time in these headers. Files that are joined share them.
-"""
+"""The C++ compiler, and the units, flags and commands of a generated project."""
 
 from __future__ import annotations
 
@@ -22,35 +18,27 @@ from functools import cache
 from pathlib import Path
 
 from brianprop.models.cache import private_folder
+from brianprop.models.dense import units
 from brianprop.models.errors import BuildError
 from brianprop.models.files import atomic_write
 from brianprop.models.simulation.waiting import Progress
 
 __all__ = [
-    "CODE_PER_UNIT",
     "FLAGS",
     "compile_cpp",
     "compiler",
-    "divide",
     "flags",
     "in_parallel",
     "instruction_set",
-    "join",
     "link_flags",
     "processor",
 ]
 
-#: Flags of every compilation. Code that runs in each step is compiled with -O3, code that runs once with -O1.
+#: Optimisation of the code that runs in each step, and of the code that runs once: -Og compiles as fast as -O0.
+STEPS, ONCE = "-O3", "-Og"
+
+#: Flags of every compilation.
 FLAGS = ("-w", "-I.", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++17")
-
-#: Files of code per unit. With more files, more of them share the headers; with fewer, more cores can compile in parallel.
-CODE_PER_UNIT = 20
-
-#: Declaration of a function that the code of another file calls.
-DECLARATION = re.compile(r"^[ \t]*void (\w+)\(\);", re.MULTILINE)
-
-#: Files of a project with code that runs once, in an order in which one unit can include them.
-ONCE = ("objects.cpp", "network.cpp", "run.cpp", "synapses_classes.cpp", "main.cpp")
 
 #: Sources that are the same in all projects.
 SHARED = ("runs.cpp",)
@@ -93,23 +81,6 @@ def link_flags() -> list[str]:
     return shlex.split(os.environ.get("LDFLAGS", ""))
 
 
-def _namespace(file: Path) -> tuple[str, ...]:
-    """The piece of code that a file belongs to, followed by ``before_run`` or ``after_run`` for code that runs then."""
-    name, when = file.stem, ()
-    for prefix in ("before_run", "after_run"):
-        if name.startswith(f"{prefix}_"):
-            name, when = name.removeprefix(f"{prefix}_"), (prefix,)
-            break
-    return (name, *when)
-
-
-def divide(files: Iterable[Path], n_per_unit: int) -> list[list[Path]]:
-    """Divide files of code among units of about `n_per_unit` files. The files of one piece of code stay together."""
-    pieces = [list(parts) for _, parts in itertools.groupby(sorted(files, key=_namespace), lambda file: _namespace(file)[0])]
-    n_units = -(-sum(map(len, pieces)) // n_per_unit)
-    return [list(itertools.chain.from_iterable(pieces[number::n_units])) for number in range(n_units)]
-
-
 @cache
 def processor() -> str:
     """Name of the processor, for records. Binaries are compiled for `instruction_set`."""
@@ -138,45 +109,6 @@ def instruction_set() -> str:
         said = done.stderr.strip()[:200] or f"status {done.returncode}"
         raise BuildError(f"The C++ compiler does not take {shlex.join(command[1:-5])} ({said}); look at $CXX and $CXXFLAGS.")
     return hashlib.sha256("\n".join(sorted(done.stdout.splitlines())).encode()).hexdigest()[:20]
-
-
-def join(files: Sequence[Path], unit: Path, included: Iterable[str] = ()) -> None:
-    """Join generated files of code into one translation unit.
-
-    Each file gets its own namespace, since all define helper functions of the same names. The functions that its header
-    declares stay visible to the rest of the program.
-
-    Parameters
-    ----------
-    files : sequence of Path
-        Sources that each have a header of the same name beside them.
-    unit : Path
-        The file to write.
-    included : iterable of str
-        Sources that the unit includes as they are, before all else.
-    """
-    includes: dict[str, None] = {}
-    declarations: dict[str, None] = {}
-    bodies = []
-    for file in sorted(files, key=_namespace):
-        text = []
-        for line in file.read_text().splitlines():
-            if line.lstrip().startswith("#include"):
-                includes[line.strip()] = None
-            elif DECLARATION.match(line):  # inside the namespace, it would declare another function
-                declarations[line.strip()] = None
-            else:
-                text.append(line)
-        # code that runs before or after the steps must see the kernels of the code that runs in each step
-        name, *inner = _namespace(file)
-        space = [f"unit_{name}", *inner]
-        body = "\n".join([*(f"namespace {part} {{" for part in space), *text, "}" * len(space)])
-        declared = DECLARATION.findall(file.with_suffix(".h").read_text())
-        defined = [one for one in declared if re.search(rf"^[ \t]*void {one}\(\)", body, re.MULTILINE)]
-        bodies += [body, *(f"void {one}() {{ {'::'.join(space)}::{one}(); }}" for one in defined)]
-    # headers of code objects come last, and objects.h first, since others need its declarations
-    ordered = sorted(includes, key=lambda line: ("code_objects/" in line, '"objects.h"' not in line))
-    unit.write_text("\n".join([*(f'#include "{name}"' for name in included), *ordered, *declarations, *bodies]))
 
 
 def in_parallel(
@@ -271,27 +203,28 @@ def compile_cpp(folder: Path, hot: Iterable[str], progress: Progress = lambda do
     """
     command, always, chosen = compiler()[0], flags(), set(hot)
     code = sorted((folder / "code_objects").glob("*.cpp"))
-    steps = [path for path in code if path.stem in chosen]
-    units = {"unit_once.cpp": "-O1"} | {name: "-O3" for name in SHARED if (folder / name).exists()}
-    for number, part in enumerate(divide(steps, CODE_PER_UNIT)):
-        join(part, folder / f"unit_step{number}.cpp")
-        units[f"unit_step{number}.cpp"] = "-O3"
+    once = [path for path in code if path.stem not in chosen]
     library = sorted(str(path.relative_to(folder)) for path in folder.glob("brianlib/*.cpp"))
-    join([path for path in code if path.stem not in chosen], folder / "unit_once.cpp", [*ONCE, *library])
+    joined = {"unit_once.cpp": units.join(once, [*units.ONCE, *library])}
+    for number, part in enumerate(units.divide([path for path in code if path.stem in chosen])):
+        joined[f"unit_step{number}.cpp"] = units.join(part)
+    for name, text in joined.items():
+        (folder / name).write_text(text)
     remedy = "check the compiler, $CXX, $CXXFLAGS and $LDFLAGS, and that the disk is not full."
-    commands = {unit: [*command, *always, level, "-c", unit] for unit, level in units.items()}
-    objects = {unit: folder / Path(unit).with_suffix(".o") for unit in units}
+    sources = [*joined, *(name for name in SHARED if (folder / name).exists())]
+    commands = {name: [*command, *always, ONCE if name == "unit_once.cpp" else STEPS, "-c", name] for name in sources}
+    objects = {name: folder / Path(name).with_suffix(".o") for name in sources}
     missing: dict[str, Path] = {}
-    for unit in set(SHARED).intersection(units):
-        kept = _shared_object(folder / unit, commands[unit])
-        if (code_of_unit := _kept_object(kept)) is None:
-            missing[unit] = kept
+    for name in set(SHARED).intersection(sources):
+        kept = _shared_object(folder / name, commands[name])
+        if (compiled := _kept_object(kept)) is None:
+            missing[name] = kept
         else:
-            objects[unit].write_bytes(code_of_unit)
-            del commands[unit]
+            objects[name].write_bytes(compiled)
+            del commands[name]
     in_parallel(list(commands.values()), folder, remedy, progress)
-    for unit, kept in missing.items():
-        _keep_object(kept, objects[unit].read_bytes())
+    for name, kept in missing.items():
+        _keep_object(kept, objects[name].read_bytes())
     in_parallel([[*command, *(path.name for path in objects.values()), "-o", "main", *link_flags()]], folder, remedy)
     for path in [*folder.glob("*.o"), *folder.glob("unit_*.cpp")]:
         path.unlink()

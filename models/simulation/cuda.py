@@ -14,8 +14,9 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from brianprop.models.dense import units
 from brianprop.models.errors import BuildError
-from brianprop.models.simulation.compiler import compiler, divide, flags, in_parallel, join
+from brianprop.models.simulation.compiler import compiler, flags, in_parallel
 from brianprop.models.simulation.waiting import Progress
 
 __all__ = [
@@ -197,14 +198,14 @@ def compile_cuda(folder: Path, progress: Progress = lambda done, total: None) ->
     if apart and not (folder / "libcurand.so").exists():
         # the library of a Python package lacks the name that the linker looks for
         (folder / "libcurand.so").symlink_to(apart[1])
-    for number, part in enumerate(divide((folder / "code_objects").glob("*.cu"), CODE_PER_UNIT)):
-        join(part, folder / f"unit_{number}.cu")
-    units = sorted(path.name for path in folder.glob("*.cu"))
+    for number, part in enumerate(units.divide((folder / "code_objects").glob("*.cu"), CODE_PER_UNIT)):
+        (folder / f"unit_{number}.cu").write_text(units.join(part))
+    sources = sorted(path.name for path in folder.glob("*.cu"))
     nvcc_flags, compile_flags, libraries = build_flags()
     remedy = "check that this nvcc works with this g++, $CXX and $CXXFLAGS, and that the disk is not full."
-    commands = [[nvcc()[0], *nvcc_flags, *compile_flags, unit, "-o", f"{unit[:-3]}.o"] for unit in units]
+    commands = [[nvcc()[0], *nvcc_flags, *compile_flags, name, "-o", f"{name[:-3]}.o"] for name in sources]
     in_parallel(commands, folder, remedy, progress)
-    objects = [f"{unit[:-3]}.o" for unit in units]
+    objects = [f"{name[:-3]}.o" for name in sources]
     in_parallel([[nvcc()[0], *nvcc_flags, *objects, "-o", "main", *libraries]], folder, remedy)
     for path in [*folder.glob("*.o"), *folder.glob("unit_*.cu")]:
         path.unlink()

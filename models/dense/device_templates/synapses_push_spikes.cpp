@@ -14,15 +14,20 @@ namespace brianprop_pathways { struct {{owner.name}}; }
 {% endblock %}
 
 {% block before_code %}
-    void _prepare_{{codeobj_name}}(double);
-    _prepare_{{codeobj_name}}({{_source_dt}});
+    void _prepare_{{codeobj_name}}();
+    _prepare_{{codeobj_name}}();
 {% endblock %}
 
 {% block extra_functions_cpp %}
-void _prepare_{{codeobj_name}}(const double dt) {
+void _prepare_{{codeobj_name}}() {
     using namespace brian;
     brianprop::events<brianprop_pathways::{{owner.name}}>().prepare(
         {{get_array_name(owner.synapse_sources, access_data=False)}}, {{get_array_name(owner.synapse_targets, access_data=False)}},
-        {{get_array_name(variables['delay'], access_data=False)}}, dt, {{owner.source.start}}, {{owner.source.stop}});
+        {{get_array_name(variables['delay'], access_data=False)}}, {{get_array_name(variables['_source_dt'], access_data=False)}}[0],
+        {{owner.source.start}}, {{owner.source.stop}});
 }
+{% endblock %}
+
+{% block extra_functions_h %}
+void _prepare_{{codeobj_name}}();
 {% endblock %}
