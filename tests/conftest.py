@@ -3,6 +3,7 @@
 import csv
 import gc
 import os
+import shlex
 import shutil
 import signal
 import threading
@@ -22,8 +23,12 @@ from brianprop.experiments.training.data import load_data
 from brianprop.models import ann
 from brianprop.models.ann import ANN
 from brianprop.models.nbp.parameters import NBP, initial_weights
+from brianprop.models.simulation.compiler import compiler, instruction_set
 from brianprop.models.ssnn_bp import parameters as ssnn_bp
 from brianprop.models.ssnn_bp.parameters import SSNN
+
+#: The compiler that was named before the tests.
+COMPILER = os.environ.get("CXX", "")
 
 #: One size for all tests on the digits, so that they share builds.
 DIGITS = {"n_in": 64, "hidden": (60,), "n_out": 10}
@@ -42,6 +47,22 @@ def pytest_configure():
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_runtest_setup(item: pytest.Item):
+    """Tests of the circuits get the compiler that users get, and slow ones too; the others one without optimisation.
+
+    Each set of files has builds of its own, so that nothing depends on which file runs first. A compiler that $CXX named before
+    the tests is used for all.
+    """
+    optimised = "models" in item.path.relative_to(Path(__file__).parent).parts or item.get_closest_marker("slow")
+    wanted = COMPILER if COMPILER or optimised else f"sh {shlex.quote(str(Path(__file__).with_name('quick_compiler.sh')))}"
+    if os.environ.get("CXX", "") != wanted:
+        os.environ.pop("CXX", None)
+        if wanted:
+            os.environ["CXX"] = wanted
+        compiler.cache_clear()
+        instruction_set.cache_clear()
 
 
 def pytest_collection_finish():

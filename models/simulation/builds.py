@@ -26,7 +26,7 @@ from brianprop.models.files import atomic_write, sync_folder
 from brianprop.models.model import Model
 from brianprop.models.pruning import DAY, bound, prune, touch
 from brianprop.models.simulation import cuda
-from brianprop.models.simulation.compiler import compile_cpp, compiler, flags, instruction_set, link_flags
+from brianprop.models.simulation.compiler import ONCE, STEPS, compile_cpp, compiler, flags, instruction_set, link_flags
 from brianprop.models.simulation.generate import CUDA, generate
 from brianprop.models.simulation.scratch import Scratch
 from brianprop.models.simulation.waiting import Message, Progress, clock, silent
@@ -164,7 +164,7 @@ def _structure_key(model: Model, codegen: str) -> str:
 
 def _key(codegen: str, code: str) -> str:
     """Name of the folder of a build, from the digest of the generated code and everything that compiles it."""
-    decisive: list[object] = [code, compiler(), flags(), link_flags(), instruction_set()]
+    decisive: list[object] = [code, compiler(), flags(), STEPS, ONCE, link_flags(), instruction_set()]
     return _digest([*decisive, cuda.nvcc(), cuda.architectures()] if codegen == CUDA else decisive)
 
 

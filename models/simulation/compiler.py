@@ -25,6 +25,8 @@ from brianprop.models.simulation.waiting import Progress
 
 __all__ = [
     "FLAGS",
+    "ONCE",
+    "STEPS",
     "compile_cpp",
     "compiler",
     "flags",
