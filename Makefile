@@ -56,7 +56,7 @@ pytest:
 
 # Blocks of cog in these pages say which numbers follow; a test compares.
 results: $(VENV)/installed
-	$(BIN)/cog -r README.md docs/results.md docs/sweep-results.md docs/gpu.md
+	$(BIN)/cog -r README.md docs/results.md docs/sweep-results.md docs/gpu.md docs/performance.md
 
 # Scripts of the gallery run again where they have changed; all else is read anew.
 docs: $(VENV)/with-docs

@@ -12,7 +12,7 @@ from brianprop.experiments.reproduce.published import best_of_test, cells, of_sw
 from brianprop.models.errors import ParameterError
 
 ROOT = Path(__file__).parents[3]
-PAGES = ("README.md", "docs/results.md", "docs/sweep-results.md", "docs/gpu.md")
+PAGES = ("README.md", "docs/results.md", "docs/sweep-results.md", "docs/gpu.md", "docs/performance.md")
 
 
 def same(path):
