@@ -1,8 +1,10 @@
 """The Brian2 device ``dense_standalone`` against ``cpp_standalone``: the same spikes and values, bit for bit."""
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -158,6 +160,59 @@ in_its_place = brian2.test([], test_standalone='cpp_standalone', additional_args
 print('passed', ours, in_its_place)
 """
     assert run_script(script).splitlines()[-1] == "passed True True"
+
+
+MACROS = """
+import sys
+from brian2 import *
+import brianprop.dense
+set_device('dense_standalone', directory=sys.argv[1], build_on_run=False)
+
+@implementation('cpp', '''
+#define GAIN 3
+double amplified(double x) { return GAIN * x; }
+''')
+@check_units(x=1, result=1)
+def amplified(x):
+    return 3 * x
+
+@implementation('cpp', '''
+double GAIN(double x) { return x + 0.5; }
+double raised(double x) { return GAIN(x); }
+''')
+@check_units(x=1, result=1)
+def raised(x):
+    return x + 0.5
+
+one = NeuronGroup(3, 'v : 1')
+one.run_regularly('v = amplified(i + 1)')
+other = NeuronGroup(3, 'v : 1')
+other.run_regularly('v = raised(i)')
+run(defaultclock.dt)
+device.build(directory=sys.argv[1], compile='run' in sys.argv, run='run' in sys.argv, debug='debug' in sys.argv)
+lines = open(sys.argv[1] + '/makefile').read().splitlines()
+print(next(line for line in lines if line.startswith('SRCS')).split()[2:])
+if 'run' in sys.argv:
+    print(one.v[:].tolist(), other.v[:].tolist())
+"""
+
+
+def sources(text):
+    """Names of the files that the printed list of a makefile's sources holds: units, and code that is compiled alone."""
+    return {Path(name).name for name in ast.literal_eval(text.splitlines()[0])}
+
+
+def test_many_files_are_compiled_as_few_but_for_those_with_macros_of_the_user(tmp_path):
+    units = sources(run_script(MACROS, tmp_path / "units"))
+    assert {"unit_once.cpp", "unit_0.cpp", "runs.cpp"} < units
+    assert {name for name in units if "codeobject" in name} == {"neurongroup_run_regularly_codeobject.cpp"}
+    with_debugger = sources(run_script(MACROS, tmp_path / "files", "debug"))
+    assert "main.cpp" in with_debugger and not any(name.startswith("unit") for name in with_debugger)
+
+
+@pytest.mark.slow
+def test_a_macro_of_the_user_is_not_seen_by_other_code(tmp_path):
+    assert run_script(MACROS, tmp_path, "run").splitlines()[1] == "[3.0, 6.0, 9.0] [0.5, 1.5, 2.5]"
 
 
 OPENMP = """
