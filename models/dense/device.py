@@ -70,16 +70,17 @@ class DenseStandaloneDevice(CPPStandaloneDevice):
 
     def generate_makefile(self, writer, compiler, compiler_flags, linker_flags, nb_threads, debug):
         """Write the makefile; the compiler gets few units in place of many files, but for a debugger and with threads."""
+        separate = set(writer.source_files)
         if compiler != "msvc" and not nb_threads and not debug:
             folder = Path(writer.project_dir)
-            code = [folder / name for name in writer.source_files if name.startswith("code_objects/")]
-            once = [*units.ONCE, *sorted(name for name in writer.source_files if name.startswith("brianlib/"))]
-            joined = units.joinable(code)
+            joined = units.joinable(folder / name for name in separate if name.startswith("code_objects/"))
+            once = [*units.ONCE, *sorted(name for name in separate if name.startswith("brianlib/"))]
             writer.source_files.difference_update(once, (str(file.relative_to(folder)) for file in joined))
             writer.write("unit_once.cpp", units.join([], once))
             for number, part in enumerate(units.divide(joined)):
                 writer.write(f"unit_{number}.cpp", units.join(part))
         super().generate_makefile(writer, compiler, compiler_flags, linker_flags, nb_threads, debug)
+        writer.source_files.update(separate)  # `delete` removes them, too
 
     def run_function(self, name, include_in_parent=True):
         """Divert code into a function; see `CPPStandaloneDevice.run_function`, which knows one device only."""
