@@ -38,8 +38,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PUBLISHED", "best_of_test", "cells", "of_sweep", "show"]
 
-#: Where the published runs lie in a checkout.
-PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published"
+#: Where the published runs lie in a checkout, and in a source archive, whose copy of this file lies deeper.
+PUBLISHED = next(
+    (found for folder in Path(__file__).resolve().parents if (found := folder / "results" / "published").is_dir()),
+    Path("results", "published"),
+)
 
 ACCURACIES = re.compile(r"(?P<runs>\S+)(?P<columns>(?: (?!on )\w+)+)(?: @(?P<epoch>\d+|chosen))?(?: on (?P<split>\w+))?")
 
