@@ -50,12 +50,14 @@ def raise_on_signals() -> None:
         signal.signal(signal.SIGINT, _ignore)
 
 
-def _ignore(_number: int, _frame) -> None:
-    """Do nothing: the signal was ignored when the process began."""
+def _ignore(*_) -> None:
+    """Do nothing: a handler for a signal that was ignored when the process began, and for errors that a signal has caused."""
 
 
 def _stop(number: int, _frame) -> None:
     _received.append(number)
+    # objects that the exception leaves half made may fail when they are deleted, and callbacks of C only report it
+    sys.unraisablehook = _ignore
     # at once, since the children of a killed child could not be found later
     with contextlib.suppress(Exception):
         import psutil

@@ -162,6 +162,33 @@ def test_a_signal_ends_a_training_that_can_go_on(tmp_path, number):
     assert main(["table", str(tmp_path / "run")]) == 0
 
 
+HALF_MADE = """
+import ctypes, os, signal
+from brianprop.experiments.cli.process import Stopped, raise_on_signals
+
+class Half:
+    def __init__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.whole = True
+
+    def __del__(self):
+        print(self.whole)
+
+raise_on_signals()
+callback = ctypes.CFUNCTYPE(None)(Half)
+callback()
+try:
+    Half()
+except Stopped:
+    print("stopped")
+"""
+
+
+def test_what_a_signal_leaves_half_made_says_nothing():
+    done = subprocess.run([sys.executable, "-c", HALF_MADE], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("stopped\n", "")
+
+
 def test_an_interruption_during_the_imports(tmp_path):
     (tmp_path / "experiments").mkdir()
     script = (

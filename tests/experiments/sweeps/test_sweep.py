@@ -94,7 +94,7 @@ def test_each_point_is_the_run_that_train_gives(swept, tmp_path):
 
 
 def test_the_table_has_every_parameter_and_every_metric(swept):
-    table = pandas.read_csv(swept.path / "table.csv")
+    table = pandas.read_csv(swept.path / "table.csv", float_precision="round_trip")
     assert list(table.theta) == [900, 1024, 900, 1024] and list(table.eta_plus) == [2, 2, 4, 4]
     settings = tasks_of(swept, None)[0].settings
     expected = {field.name for field in dataclasses.fields(settings)} | {
