@@ -164,8 +164,8 @@ def _structure_key(model: Model, codegen: str) -> str:
 
 def _key(codegen: str, code: str) -> str:
     """Name of the folder of a build, from the digest of the generated code and everything that compiles it."""
-    decisive: list[object] = [code, compiler(), flags(), STEPS, ONCE, link_flags(), instruction_set()]
-    return _digest([*decisive, cuda.nvcc(), cuda.architectures()] if codegen == CUDA else decisive)
+    decisive: list[object] = [code, compiler(), flags(), link_flags(), instruction_set()]
+    return _digest([*decisive, *((cuda.nvcc(), cuda.architectures()) if codegen == CUDA else (STEPS, ONCE))])
 
 
 def _digest_of_project(folder: Path) -> str:

@@ -107,8 +107,8 @@ open(out + '.json', 'w').write(json.dumps(code))
 """
 
 
-def run_script(script, *words):
-    done = subprocess.run([sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True)
+def run_script(script, *words, cwd=None):
+    done = subprocess.run([sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True, cwd=cwd)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -159,7 +159,8 @@ all_devices['cpp_standalone'] = all_devices['dense_standalone']
 in_its_place = brian2.test([], test_standalone='cpp_standalone', additional_args=['-k', 'test_cpp_standalone'], **options)
 print('passed', ours, in_its_place)
 """
-    assert run_script(script).splitlines()[-1] == "passed True True"
+    # some of these tests write their projects into the folder where they run
+    assert run_script(script, cwd=tmp_path).splitlines()[-1] == "passed True True"
 
 
 MACROS = """

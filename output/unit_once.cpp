@@ -1,6 +1,0 @@
-#include "objects.cpp"
-#include "network.cpp"
-#include "run.cpp"
-#include "synapses_classes.cpp"
-#include "main.cpp"
-#include "brianlib/spikequeue.cpp"
