@@ -204,7 +204,8 @@ def _constant_synaptic_arrays(pathway, code: list[str]) -> list[str]:
 def _copies(pathway, code: list[str], written: list[tuple[str, str]], indices: tuple[str, str]) -> Copies | None:
     """The weights that a pathway may find or change as one for several populations, as `any_order` with `parts` allows.
 
-    None where anything but pathways may read the weights during a run: that needs all of them at any time.
+    None where it leaves the weights alone, and where anything but pathways may read them during a run: that needs all of them
+    at any time.
     """
     from brian2 import StateMonitor
 
@@ -219,6 +220,8 @@ def _copies(pathway, code: list[str], written: list[tuple[str, str]], indices: t
         return None
     weights = synapses.variables[addition[3]]
     ours = f"_ptr{array_name(weights)}"
+    if not any(ours in line for line in code):
+        return None
     alike = None
     if all((array, index) == (ours, "_idx") for array, index in written) and pathway.prepost == summing[0].prepost:
         alike = _determining_arrays(code, {ours}, *indices)

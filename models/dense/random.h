@@ -48,6 +48,14 @@ template <class Scalar> inline Scalar unit(uint32_t word);
 template <> inline float unit(const uint32_t word) { return (word >> 8) * (1.0f / (1 << 24)); }
 template <> inline double unit(const uint32_t word) { return word * (1.0 / 4294967296.0); }
 
+// Two standard normal numbers from two uniform ones (G. Box, M. Muller, 1958).
+template <class Scalar> __attribute__((always_inline)) inline Scalar radius(const uint32_t word) {
+    return std::sqrt(Scalar(-2) * std::log(Scalar(1) - unit<Scalar>(word)));
+}
+template <class Scalar> __attribute__((always_inline)) inline Scalar angle(const uint32_t word) {
+    return Scalar(6.283185307179586) * unit<Scalar>(word);
+}
+
 // The numbers of one call of a piece of code, by index and by place: several that are drawn for one index differ in their place.
 template <class Scalar> struct Numbers {
     uint32_t key0, key1, call;
@@ -58,11 +66,23 @@ template <class Scalar> struct Numbers {
     __attribute__((always_inline)) inline Scalar uniform(const uint32_t index, const uint32_t place) const {
         return unit<Scalar>(words(index, place).first);
     }
-    // Standard normal (G. Box, M. Muller, 1958).
     __attribute__((always_inline)) inline Scalar normal(const uint32_t index, const uint32_t place) const {
         const Pair pair = words(index, place);
-        const Scalar radius = std::sqrt(Scalar(-2) * std::log(Scalar(1) - unit<Scalar>(pair.first)));
-        return radius * std::cos(Scalar(6.283185307179586) * unit<Scalar>(pair.second));
+        return radius<Scalar>(pair.first) * std::cos(angle<Scalar>(pair.second));
+    }
+};
+
+// The numbers that come of a block of Threefry besides those of `index`, for another index that has no block of its own.
+template <class Scalar> struct Beside {
+    Numbers<Scalar> numbers;
+    uint32_t index;
+
+    __attribute__((always_inline)) inline Scalar uniform(uint32_t, const uint32_t place) const {
+        return unit<Scalar>(numbers.words(index, place).second);
+    }
+    __attribute__((always_inline)) inline Scalar normal(uint32_t, const uint32_t place) const {
+        const Pair pair = numbers.words(index, place);
+        return radius<Scalar>(pair.first) * std::sin(angle<Scalar>(pair.second));
     }
 };
 
@@ -87,23 +107,28 @@ template <class Scalar> class Random {
         return buffers_[place].data();
     }
 
-    // Draws them for n indices from `start` on: both words of a block are used.
+    // Draws them for n indices from `start` on: one block of Threefry makes two.
     void uniforms(Scalar *__restrict out, const uint32_t start, const uint32_t n, const uint32_t place) const {
-        const Numbers<Scalar> numbers = numbers_;
-        const uint32_t half = (n + 1) / 2;
-        for (uint32_t index = 0; index < half; index++) {
-            const Pair pair = numbers.words(start + index, place);
-            out[start + index] = unit<Scalar>(pair.first);
-            out[start + index + half] = unit<Scalar>(pair.second);
-        }
+        draw(out, start, n, [=](const Numbers<Scalar> &numbers, const uint32_t index, Scalar &first, Scalar &second) {
+            first = numbers.uniform(index, place);
+            second = Beside<Scalar>{numbers, index}.uniform(index, place);
+        });
     }
     void normals(Scalar *__restrict out, const uint32_t start, const uint32_t n, const uint32_t place) const {
-        const Numbers<Scalar> numbers = numbers_;
-        for (uint32_t index = start; index < start + n; index++)
-            out[index] = numbers.normal(index, place);
+        draw(out, start, n, [=](const Numbers<Scalar> &numbers, const uint32_t index, Scalar &first, Scalar &second) {
+            first = numbers.normal(index, place);
+            second = Beside<Scalar>{numbers, index}.normal(index, place);
+        });
     }
 
   private:
+    template <class Two> void draw(Scalar *__restrict out, const uint32_t start, const uint32_t n, const Two two) const {
+        const Numbers<Scalar> numbers = numbers_;
+        const uint32_t half = (n + 1) / 2;
+        for (uint32_t index = start; index < start + half; index++)
+            two(numbers, index, out[index], out[index + half]);
+    }
+
     bool ready_ = false;
     Numbers<Scalar> numbers_ = {0, 0, 0};
     std::vector<std::vector<Scalar>> buffers_;

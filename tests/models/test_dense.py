@@ -478,7 +478,7 @@ def test_threefry_gives_the_known_answers(tmp_path):
 
 def test_random_numbers_of_dense_code(tmp_path):
     """Uniform and normal numbers in a threshold, an update and a pathway: their distribution, and that of their differences
-    between neurons and between steps. Each of the six tests fails for good numbers with probability 1e-4."""
+    between neurons and between steps. Each of the eight tests fails for good numbers with probability 1e-4."""
     import brian2 as b2
 
     n, steps = 4001, 20
@@ -505,8 +505,47 @@ def test_random_numbers_of_dense_code(tmp_path):
     assert stats.chi2_contingency(neighbours).pvalue > 1e-4
     assert stats.kstest(normal.ravel(), "norm").pvalue > 1e-4
     assert stats.pearsonr(normal[:-1].ravel(), normal[1:].ravel()).pvalue > 1e-4
+    half = n // 2 + 1  # a block of Threefry makes two numbers that lie so far apart
+    for power in (normal, normal**2):
+        assert stats.pearsonr(power[:, :-half].ravel(), power[:, half:].ravel()).pvalue > 1e-4
     assert np.array_equal(w == -1, ~fired.any(axis=0))
     assert stats.kstest(w[w >= 0], "uniform").pvalue > 1e-4
+
+
+def test_random_numbers_of_a_matrix_of_synapses(tmp_path):
+    """Rows are delivered by fours, of which two share what is drawn: every number has its distribution, and no row or neuron
+    knows of another. Each of the 2 + 2 * 7 tests fails for good numbers with probability 1e-5."""
+    import brian2 as b2
+
+    rows, columns = 402, 301  # 402 = 4 * 100 + 2: the last two rows are delivered alone
+    with brian2_device("cpp_standalone"):
+        device, options = b2.device, {"codeobj_class": dense.dense_codeobj_class()}
+        b2.seed(5)
+        b2.defaultclock.dt = 2.0**-10 * b2.second
+        source = b2.NeuronGroup(rows, "", threshold="t_in_timesteps == 0", reset="", name="all_rows", **options)
+        target = b2.NeuronGroup(columns, "x : 1", name="all_columns", **options)
+        synapses = b2.Synapses(source, target, "u : 1\nz : 1", on_pre="u = rand()\nz = randn()", name="matrix", **options)
+        synapses.connect()
+        b2.Network(source, target, synapses).run(3 * b2.defaultclock.dt, namespace={})
+        build_and_run(device, tmp_path)
+        u, z = (np.array(values).reshape(rows, columns) for values in (synapses.u, synapses.z))
+    assert stats.kstest(u.ravel(), "uniform").pvalue > 1e-5
+    assert stats.kstest(z.ravel(), "norm").pvalue > 1e-5
+    for values in (u, z):
+        for power in (values - values.mean(), np.square(values - values.mean())):
+            for lag in (1, 2, 3):
+                assert stats.pearsonr(power[:-lag].ravel(), power[lag:].ravel()).pvalue > 1e-5
+        assert stats.pearsonr(values[:, :-1].ravel(), values[:, 1:].ravel()).pvalue > 1e-5
+
+
+def test_pathways_that_leave_the_weights_alone_do_not_part_copies():
+    """Counting what arrives, as noise asks for it, has no copies of a matrix compared anew: that took a third of a step."""
+    parameters = NBP(**DIGITS, weight_noise=20.0)
+    circuit = training_circuit(parameters)
+    with simulator(GatedModel(circuit, parameters)) as ready:
+        for name in ("count", "learn"):
+            code = next(ready.folder.glob(f"code_objects/plastic_x_h_{name}_*.cpp")).read_text()
+            assert (".equal" in code) == (name == "learn")
 
 
 def test_random_numbers_without_a_counter_are_refused_in_a_pathway():

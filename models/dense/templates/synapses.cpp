@@ -205,6 +205,9 @@ void _catch_up() {
         const int32_t _other = _a.other, _length = _a.length / _parts;
         const size_t _synapses[4] = {(size_t)_a.synapse, (size_t)_b.synapse, (size_t)_c.synapse, (size_t)_d.synapse};
         const int32_t _neurons[4] = {_a.neuron, _b.neuron, _c.neuron, _d.neuron};
+        {% if _plan.random %}
+        const auto _of_rows = _numbers; // every second row takes what the row before it leaves over
+        {% endif %}
         #pragma GCC ivdep
         for (int32_t _k = 0; _k < _length; _k++) {
             const int32_t {{_plan.other_index}} = _other + _k;
@@ -213,6 +216,12 @@ void _catch_up() {
                 const size_t _idx = _synapses[{{row}}] + _k;
                 const size_t _vectorisation_idx = _idx;
                 const int32_t {{_plan.spiking_index}} = _neurons[{{row}}];
+                {% if _plan.random and row % 2 == 0 %}
+                const auto &_numbers = _of_rows;
+                {% elif _plan.random %}
+                const size_t _before = _synapses[{{row - 1}}] + _k; {# as that row writes it, so that the compiler sees that its block is drawn already #}
+                const brianprop::Beside<{{dense_scalar()}}> _numbers = {_of_rows, static_cast<uint32_t>(_before)};
+                {% endif %}
                 {{_plan.vector_code|autoindent}}
             }
             {% endfor %}
