@@ -255,9 +255,17 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 _nbp("mnist", BEYOND, 40, hidden=(1000,), **MNIST_LEVELS),
             ),
             Experiment(
+                "nbp-deep-mnist-beyond",
+                NBP_PAPER,
+                "the same with two hidden layers",
+                "MNIST, 1568-1000-1000-10",
+                25,
+                _nbp("mnist", BEYOND, 40, hidden=(1000, 1000), **MNIST_LEVELS),
+            ),
+            Experiment(
                 "nbp-fashion-mnist-beyond",
                 NBP_PAPER,
-                "the same with five grey levels, without jitter and with the published hidden layer",
+                "as nbp-mnist-beyond, with five grey levels, without jitter and with the published hidden layer",
                 "Fashion-MNIST, 3920-400-10",
                 20,
                 _nbp("fashion-mnist", BEYOND, 20, **FASHION_LEVELS),
