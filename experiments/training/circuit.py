@@ -96,6 +96,8 @@ class CircuitTrainer(Trainer, Generic[M, R]):
     def __init__(self, *arguments: Any, **options: Any):
         super().__init__(*arguments, **options)
         self._simulators: dict[bool, Simulator | Parallel] = {}
+        # the last split that was answered as a whole: its accuracy, its images and its predictions are asked for one by one
+        self._answered: tuple[Weights, str, int, R] | None = None
 
     @abstractmethod
     def model(self, learns: bool) -> M:
@@ -160,8 +162,16 @@ class CircuitTrainer(Trainer, Generic[M, R]):
             if not unchanged:  # the next epoch presents other images
                 stimuli.discard()
 
-    def answers(self, weights: Weights, split: str, epoch: int, first: int | None) -> R:
-        """Answers to a split, or to its first samples."""
+    def answers(self, weights: Weights, split: str, epoch: int, first: int | None = None) -> R:
+        """Answers to a split; with `first`, to its first samples, or to more where more are known."""
+        if self._answered is None or self._answered[0] is not weights or self._answered[1:3] != (split, epoch):
+            result = self._run_answerer(weights, split, epoch, first)
+            if first is not None:
+                return result
+            self._answered = weights, split, epoch, result
+        return self._answered[3]
+
+    def _run_answerer(self, weights: Weights, split: str, epoch: int, first: int | None) -> R:
         return self.answerer.run(
             self.as_loaded(self.answerer.model, weights),
             self._answer_stimuli[split],
@@ -170,11 +180,11 @@ class CircuitTrainer(Trainer, Generic[M, R]):
         )
 
     def score(self, weights: Weights, split: str, epoch: int, first: int | None = None) -> tuple[dict[str, float], float]:
-        result = self.answers(weights, split, epoch, first)
+        result = self.answers(weights, split, epoch) if first is None else self._run_answerer(weights, split, epoch, first)
         return self.scores(result, self.parts[split].labels[:first]), result.seconds
 
     def predict(self, weights: Weights, split: str, epoch: int) -> dict[str, np.ndarray]:
-        return self.chosen(self.answers(weights, split, epoch, None))
+        return self.chosen(self.answers(weights, split, epoch))
 
     def close(self) -> None:
         for made in self._simulators.values():

@@ -124,7 +124,7 @@ class GatedTrainer(CircuitTrainer[GatedModel, GatedResult]):
         return {
             "images": test.images[:first],
             "target": test.labels[:first],
-            "spikes": result.spikes.astype(np.uint8),
+            "spikes": result.spikes[:first].astype(np.uint8),
             # without the drive of gate and bias: the sum of the weights alone
-            "drive": result.drive - self.parameters.theta / 2,
+            "drive": result.drive[:first] - self.parameters.theta / 2,
         }

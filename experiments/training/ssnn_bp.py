@@ -132,7 +132,7 @@ class SSNNTrainer(CircuitTrainer[SSNNModel, SSNNResult]):
         return {
             "images": event_frames.rates(images, self.parameters.steps) if self.parameters.events else images,
             "target": test.labels[:first],
-            "counts": result.counts,
-            "membrane": result.membrane,
-            "rates": np.asarray(result.rates),
+            "counts": result.counts[:first],
+            "membrane": result.membrane[:first],
+            "rates": np.asarray(result.rates)[:first],
         }
