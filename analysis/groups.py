@@ -12,7 +12,7 @@ from brianprop.analysis.runs.values import INFINITE, as_json, joined
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.models.errors import RunError, reason
 
-__all__ = ["Group", "group_runs", "open_runs", "seed_of", "settings_of"]
+__all__ = ["AUGMENTATION", "Group", "group_runs", "open_runs", "seed_of", "settings_of"]
 
 #: Titles of settings in labels, where these differ from the name.
 SYMBOLS = {
@@ -26,6 +26,9 @@ SYMBOLS = {
 
 #: Entries of the configuration of the data set that belong to the settings.
 DATA_SETTINGS = ("samples", "crop", "binarise")
+
+#: What is done to the training images, anew in each turn, and what it is in runs that are older than the option.
+AUGMENTATION = {"jitter": 0, "flip": False}
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def settings_of(run: Run) -> dict:
     settings = as_json(SYSTEMS[run.system].parameters()) | run.config.get("parameters", {})
     settings["dataset"] = Path(data.get("name", "")).name
     settings |= {name: data.get(name) for name in DATA_SETTINGS}
-    settings["jitter"] = training.get("jitter", 0)
+    settings |= {name: training.get(name, default) for name, default in AUGMENTATION.items()}
     if SYSTEMS[run.system].epochs_matter(settings):
         settings["epochs"] = training.get("epochs")
     return settings

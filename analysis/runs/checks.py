@@ -223,6 +223,7 @@ SCHEMA: dict[str, dict[str, Check]] = {
         "codegen": _one_of("dense", "stock"),
         "record_spikes": LOGICAL,
         "jitter": _whole(0),
+        "flip": LOGICAL,
         "init_weights": _or_null(TEXT),
     },
     "parameters": {},

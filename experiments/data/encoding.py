@@ -131,6 +131,27 @@ def shift(images: np.ndarray, shape: Sequence[int], by: np.ndarray) -> np.ndarra
     return moved.reshape(images.shape)
 
 
+def mirror(images: np.ndarray, shape: Sequence[int], chosen: np.ndarray) -> np.ndarray:
+    """Mirror some images left to right.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, levels * rows * cols)
+        In the layout of `binarise` and `grey`.
+    shape : sequence of int
+        Levels, rows and columns.
+    chosen : bool array of shape (n,)
+        Which images.
+
+    Returns
+    -------
+    ndarray of the same shape and type
+    """
+    grid = images.reshape(len(images), *shape).copy()
+    grid[chosen] = grid[chosen, ..., ::-1]
+    return grid.reshape(images.shape)
+
+
 def one_hot(labels: np.ndarray, n_classes: int) -> np.ndarray:
     """Encode class indices as one spike among ``n_classes``.
 

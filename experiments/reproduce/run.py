@@ -14,7 +14,7 @@ from brianprop.analysis.energy.chip import PUBLISHED
 from brianprop.analysis.energy.report import draw as draw_energy
 from brianprop.analysis.figures.comparison import compare
 from brianprop.analysis.figures.draw import draw
-from brianprop.analysis.groups import group_runs
+from brianprop.analysis.groups import AUGMENTATION, group_runs
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.values import as_json
 from brianprop.analysis.statistics import report
@@ -141,11 +141,13 @@ def _require_same(run: Run, settings: TrainOptions) -> None:
         parameters = as_json(run.parameters())
         data, training = run.config["dataset"], run.config["training"]
         stored |= parameters | {name: training[name] for name in ("epochs", "seed")}
-        stored |= {"dataset": data["name"], "binarise": data["binarise"], "jitter": training.get("jitter", 0)}
+        stored |= {"dataset": data["name"], "binarise": data["binarise"]}
+        stored |= {name: training.get(name, default) for name, default in AUGMENTATION.items()}
         wanted |= as_json(settings.parameters(parameters["n_in"], parameters["n_out"]))
         wanted |= {"epochs": settings.epochs, "seed": settings.seed}
         wanted |= {"dataset": dataset_name(settings.dataset)}
-        wanted |= {"binarise": stored_levels(settings.binarise), "jitter": settings.training().get("jitter", 0)}
+        wanted |= {"binarise": stored_levels(settings.binarise)}
+        wanted |= {name: settings.training().get(name, default) for name, default in AUGMENTATION.items()}
     for name, value in wanted.items():
         if stored[name] != value:
             raise RunError(

@@ -38,6 +38,8 @@ class TrainNBP(CircuitOptions):
     thermometer code."""
     jitter: int = 0
     """Move each training image by up to this number of pixels in both directions, drawn anew for each turn."""
+    flip: bool = False
+    """Show each training image from left to right or mirrored, drawn anew for each turn: for clothes, not for digits."""
     record_spikes: bool = False
     """Keep every spike of every training turn in spikes.npz."""
     rules: Rules = dataclasses.field(default_factory=Rules)
@@ -51,11 +53,11 @@ class TrainNBP(CircuitOptions):
         return NBP(**dataclasses.asdict(self.rules), n_in=n_in, hidden=repeated(self.hidden, self.layers), n_out=n_out)
 
     def training(self) -> dict:
-        return super().training() | {"record_spikes": self.record_spikes, "jitter": self.jitter}
+        return super().training() | {"record_spikes": self.record_spikes, "jitter": self.jitter, "flip": self.flip}
 
 
 class NBPTrainer(GatedTrainer):
-    """Trains nBP. Training images may be moved by a few pixels, anew in each epoch."""
+    """Trains nBP. Training images may be moved by a few pixels or mirrored, anew in each epoch."""
 
     gated = NBPSystem()
     parameters: NBP
@@ -65,9 +67,14 @@ class NBPTrainer(GatedTrainer):
         return initial_weights(parameters, seed)
 
     def presented(self, epoch: int) -> Part:
-        train, jitter = self.parts["train"], self.settings.get("jitter", 0)
-        if not jitter:
+        train, jitter, flip = self.parts["train"], self.settings.get("jitter", 0), self.settings.get("flip", False)
+        if not jitter and not flip:
             return train
         rng = np.random.default_rng([self.settings["seed"], JITTER_STREAM, epoch])
-        by = rng.integers(-jitter, jitter, (len(train.labels), 2), endpoint=True)
-        return dataclasses.replace(train, images=encoding.shift(train.images, train.shape, by))
+        images = train.images
+        if jitter:
+            by = rng.integers(-jitter, jitter, (len(train.labels), 2), endpoint=True)
+            images = encoding.shift(images, train.shape, by)
+        if flip:
+            images = encoding.mirror(images, train.shape, rng.integers(0, 1, len(train.labels), endpoint=True).astype(bool))
+        return dataclasses.replace(train, images=images)

@@ -207,6 +207,7 @@ DAMAGES = {
             "codegen": [],
             "init_weights": 7,
             "jitter": -2,
+            "flip": 1,
             "record_spikes": 1,
         }.items()
     },

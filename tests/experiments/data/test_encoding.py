@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from brianprop.experiments.data.encoding import binarise, crop, grey, one_hot, shift
+from brianprop.experiments.data.encoding import binarise, crop, grey, mirror, one_hot, shift
 from brianprop.experiments.data.images import default_crop
 from brianprop.models.errors import DataError, ParameterError
 
@@ -93,6 +93,16 @@ def test_shift_moves_each_image_and_brings_in_darkness():
                 inside = 0 <= row - down < rows and 0 <= col - right < cols
                 expected = image[:, row - down, col - right] if inside else 0
                 np.testing.assert_array_equal(found[:, row, col], expected)
+
+
+def test_mirror_turns_the_chosen_images_and_leaves_its_input_alone():
+    images = np.random.default_rng(1).integers(0, 256, (4, 2 * 3 * 5)).astype(np.uint8)
+    before, chosen = images.copy(), np.array([False, True, True, False])
+    found = mirror(images, (2, 3, 5), chosen)
+    np.testing.assert_array_equal(images, before)
+    for image, other, turned in zip(images, found, chosen, strict=True):
+        grid = image.reshape(2, 3, 5)
+        np.testing.assert_array_equal(other.reshape(2, 3, 5), np.flip(grid, axis=2) if turned else grid)
 
 
 def test_one_hot():

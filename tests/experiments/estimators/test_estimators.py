@@ -112,7 +112,7 @@ COMMON = {"epochs": 2, "hidden": DIGITS["hidden"], "seed": 3}
 @pytest.mark.parametrize(
     ("kind", "parameters", "words"),
     [
-        (NBPClassifier, {"binarise": (0.3,), "jitter": 1}, ["--binarise", "0.3", "--jitter", "1"]),
+        (NBPClassifier, {"binarise": (0.3,), "jitter": 1, "flip": True}, ["--binarise", "0.3", "--jitter", "1", "--flip"]),
         (SSNNClassifier, {"steps": 5}, ["--steps", "5"]),
         (ANNClassifier, {"dropout": 0.1, "crop": 1}, ["--dropout", "0.1", "--crop", "1"]),
     ],
@@ -277,6 +277,7 @@ EVENTS = {"events": True, "steps": 4}
         (NBPClassifier, {"device": "abacus"}, IMAGES, LABELS, "device = 'abacus'"),
         (NBPClassifier, {"crop": 2}, IMAGES, LABELS, "crop = 2"),
         (NBPClassifier, {"jitter": 1}, IMAGES.reshape(6, 16), LABELS, "jitter = 1 .* image_shape"),
+        (NBPClassifier, {"flip": True}, IMAGES.reshape(6, 16), LABELS, "flip = True .* image_shape"),
         (NBPClassifier, {"image_shape": (3, 5)}, IMAGES.reshape(6, 16), LABELS, r"image_shape = \(3, 5\)"),
         (NBPClassifier, {"pixel_range": (1, 0)}, IMAGES, LABELS, r"pixel_range = \(1, 0\)"),
         (NBPClassifier, {"validation": 6}, IMAGES, LABELS, "validation = 6"),

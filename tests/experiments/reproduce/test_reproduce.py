@@ -96,10 +96,15 @@ def test_what_is_finished_is_kept_and_what_was_interrupted_goes_on(tmp_path, dat
     np.testing.assert_array_equal(run.load_weights()["W1"], weights["W1"])
     # the folder of another experiment
     config = (run.path / "config.json").read_text()
-    for name, value, other in (("seed", "0", "1"), ("jitter", "0", "1"), ("binarise", "0.5", "0.25")):
+    for name, value, other in (
+        ("seed", "0", "1"),
+        ("jitter", "0", "1"),
+        ("flip", "false", "true"),
+        ("binarise", "0.5", "0.25"),
+    ):
         assert f'"{name}": {value}' in config
         (run.path / "config.json").write_text(config.replace(f'"{name}": {value}', f'"{name}": {other}'))
-        with pytest.raises(RunError, match=f"seed0 holds a run with {name} = {other}, but .* needs {value}; remove"):
+        with pytest.raises(RunError, match=f"(?i)seed0 holds a run with {name} = {other}, but .* needs {value}; remove"):
             run_smallest("nbp-mnist", tmp_path, data_dir)
 
 

@@ -120,16 +120,20 @@ def test_same_seed_same_run_other_seed_another(finished, tmp_path):
     assert not np.array_equal(other.load_weights()["W1"], finished.load_weights()["W1"])
 
 
-def test_jittered_turns_are_those_of_the_seed_and_resume(tmp_path, digits):
+@pytest.mark.parametrize("flip", [False, True])
+def test_moved_and_mirrored_turns_are_those_of_the_seed_and_resume(flip, tmp_path, digits):
     images, targets, _ = digits
-    run = run_small(tmp_path / "run", "--jitter", "1", "--seed", "3")
+    run = run_small(tmp_path / "run", "--jitter", "1", "--seed", "3", *["--flip"] * flip)
     weights = {name: array.astype(np.int64) for name, array in run.load_checkpoint(0)[1].items()}
     for epoch in (1, 2, 3):
-        by = np.random.default_rng([3, 4, epoch]).integers(-1, 2, (300, 2))
+        rng = np.random.default_rng([3, 4, epoch])
+        by, mirrored = rng.integers(-1, 2, (300, 2)), rng.integers(0, 2, 300)
         for k in np.random.default_rng([3, 1, epoch]).permutation(300):
             padded = np.pad(images[k].reshape(8, 8), 1)
             down, right = by[k]
             moved = padded[1 - down : 9 - down, 1 - right : 9 - right]
+            if flip and mirrored[k]:
+                moved = moved[:, ::-1]
             oracle.train_turn(weights, moved.ravel(), targets[k])
     for name in ("W1", "W2"):
         np.testing.assert_array_equal(run.load_weights()[name], weights[name])
