@@ -116,6 +116,8 @@ def apart(ticks: Sequence[tuple[Any, float]], least: float) -> list[tuple[Any, f
 UNITS = {
     **dict.fromkeys(("h_lower", "h_upper", "o_lower", "o_upper", "h_dead", "theta_spread"), "θ"),
     **dict.fromkeys(("dt", "tau_m", "tau_s"), "s"),
+    **dict.fromkeys(("fail_forward", "fail_backward", "gate_late", "gate_missing"), "probability"),
+    "lesioned": "share of neurons",
     "refractory": "time steps",
     "weight_noise": "weight units",
 }
