@@ -118,6 +118,7 @@ UNITS = {
     **dict.fromkeys(("dt", "tau_m", "tau_s"), "s"),
     **dict.fromkeys(("fail_forward", "fail_backward", "gate_late", "gate_missing"), "probability"),
     "lesioned": "share of neurons",
+    "hidden": "neurons",
     "refractory": "time steps",
     "weight_noise": "weight units",
 }

@@ -56,7 +56,10 @@ def plot_response(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     across = next((axis for axis in axes if axis is not along), None)
     figure = Figure(figsize=(4.6, 3.2), layout="constrained")
     panel = figure.subplots()
-    lines = [(None, table)] if across is None else list(table.groupby(across.name, sort=True))
+    lines = [(None, table)]
+    if across is not None:
+        parts = dict(list(table.groupby(across.name)))
+        lines = [(value, parts[value]) for value in across.values if value in parts]
     gaps = np.diff([along.share(value) for value in along.values])
     step = min(DODGE, 0.6 * float(np.median(gaps)) / len(lines)) if len(gaps) else DODGE
     for number, (value, part) in enumerate(lines):

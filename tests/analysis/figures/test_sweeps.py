@@ -79,6 +79,7 @@ def test_two_axes_one_of_words_and_a_missing_point(tmp_path):
     assert len(table) == 5
     (panel,) = plot_response(directory, table).axes
     found = bars(panel)
+    assert list(found) == ["biases = True", "biases = False"]  # as the sweep has them, and not by the alphabet
     np.testing.assert_allclose(found["biases = True"][1], [60, 70, 80])
     assert np.isnan(found["biases = True"][2]).all() and panel.get_legend().get_title().get_text() == "one seed"
     np.testing.assert_allclose(found["biases = False"][1], [40, 60])
