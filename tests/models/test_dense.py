@@ -19,7 +19,7 @@ from brianprop.models.nbp.model import GatedModel
 from brianprop.models.nbp.parameters import NBP, initial_weights
 from brianprop.models.simulation import codegen_used, simulator
 from brianprop.models.simulation.compiler import compile_cpp, compiler
-from brianprop.models.simulation.generate import add_cpp_sources, brian2_device
+from brianprop.models.simulation.generate import add_cpp_sources, brian2_device, generate
 
 
 def build_and_run(device, folder, change=lambda folder: None):
@@ -538,14 +538,13 @@ def test_random_numbers_of_a_matrix_of_synapses(tmp_path):
         assert stats.pearsonr(values[:, :-1].ravel(), values[:, 1:].ravel()).pvalue > 1e-5
 
 
-def test_pathways_that_leave_the_weights_alone_do_not_part_copies():
+def test_pathways_that_leave_the_weights_alone_do_not_part_copies(tmp_path):
     """Counting what arrives, as noise asks for it, has no copies of a matrix compared anew: that took a third of a step."""
     parameters = NBP(**DIGITS, weight_noise=20.0)
-    circuit = training_circuit(parameters)
-    with simulator(GatedModel(circuit, parameters)) as ready:
-        for name in ("count", "learn"):
-            code = next(ready.folder.glob(f"code_objects/plastic_x_h_{name}_*.cpp")).read_text()
-            assert (".equal" in code) == (name == "learn")
+    generate(tmp_path, GatedModel(training_circuit(parameters), parameters), "dense")
+    for name in ("count", "learn"):
+        code = next(tmp_path.glob(f"code_objects/plastic_x_h_{name}_*.cpp")).read_text()
+        assert (".equal" in code) == (name == "learn")
 
 
 def test_random_numbers_without_a_counter_are_refused_in_a_pathway():
