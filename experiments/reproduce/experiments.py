@@ -347,8 +347,9 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 SSNN_PAPER,
                 "accuracy beside the ANN",
                 "Fashion-MNIST, 784-200-10, T = 100",
-                20,
+                70,
                 _beside("fashion-mnist", 0.01, **FASHION),
+                seeds=10,
             ),
             Experiment(
                 "ssnn-emnist",

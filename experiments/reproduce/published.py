@@ -17,7 +17,8 @@ A cell is text, or one of::
     FILE.csv | WORDS | COLUMN             the median of a benchmark and its range, of the line that begins with these words,
                                           which commas separate
 
-Paths are those in ``results/published``. `of_sweep` gives the table of a published sweep in the same way.
+Paths are those in ``results/published``. `of_sweep` gives the table of a published sweep in the same way, `of_pairs` the
+tests of an experiment that compares kinds of runs.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from brianprop.models.errors import ParameterError
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["PUBLISHED", "best_of_test", "cells", "of_sweep", "show"]
+__all__ = ["PUBLISHED", "best_of_test", "cells", "of_pairs", "of_sweep", "show"]
 
 #: Where the published runs lie in a checkout, and in a source archive, whose copy of this file lies deeper.
 PUBLISHED = next(
@@ -112,6 +113,26 @@ def of_sweep(name: str, axis: str, metrics: Mapping[str, str], across: str | Non
     }
     rows = {str(value): [texts[place] for texts in spread.values()] for place, value in enumerate(table[axis].unique())}
     return show([axis, *spread], rows)
+
+
+def of_pairs(name: str) -> str:
+    """A table in Markdown of the tests in ``pairs.csv`` of a published experiment: differences of accuracies in points.
+
+    Raises
+    ------
+    ParameterError
+        Where the experiment is not published or compares nothing.
+    """
+    path = PUBLISHED / name / "pairs.csv"
+    if not path.exists():
+        raise ParameterError(f"There is no published file {name}/pairs.csv; see results/published.")
+    lines = ["| A | B | accuracy | n | A − B, 95 % interval | p, Holm | d |", "|" + " --- |" * 7]
+    for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+        readings = ", ".join(dict.fromkeys((row["reading A"], row["reading B"])))
+        difference, low, high, p, d = (float(row[column]) for column in ("difference", "low", "high", "p Holm", "d"))
+        interval = f"{difference:.2f} [{low:.2f}, {high:.2f}]"
+        lines.append(f"| {row['A']} | {row['B']} | {readings} | {row['n A']} | {interval} | {p:.2g} | {d:.1f} |")
+    return "\n".join(lines) + "\n"
 
 
 def cells(wanted: str) -> list[str]:
