@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.values import INFINITE, as_json, joined
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.models.errors import RunError, reason
 
-__all__ = ["AUGMENTATION", "Group", "group_runs", "open_runs", "seed_of", "settings_of"]
+__all__ = ["Group", "augmentation", "group_runs", "open_runs", "seed_of", "settings_of"]
 
 #: Titles of settings in labels, where these differ from the name.
 SYMBOLS = {
@@ -52,6 +53,11 @@ class Group:
     settings: dict
 
 
+def augmentation(training: Mapping[str, Any]) -> dict[str, Any]:
+    """What is done to the training images, from the table ``training`` of config.json or from `TrainOptions.training`."""
+    return {name: training.get(name, default) for name, default in AUGMENTATION.items()}
+
+
 def settings_of(run: Run) -> dict:
     """The settings in which two runs of a system must agree to count as two seeds: parameters, data and number of epochs.
 
@@ -62,7 +68,7 @@ def settings_of(run: Run) -> dict:
     settings = as_json(SYSTEMS[run.system].parameters()) | run.config.get("parameters", {})
     settings["dataset"] = Path(data.get("name", "")).name
     settings |= {name: data.get(name) for name in DATA_SETTINGS}
-    settings |= {name: training.get(name, default) for name, default in AUGMENTATION.items()}
+    settings |= augmentation(training)
     if SYSTEMS[run.system].epochs_matter(settings):
         settings["epochs"] = training.get("epochs")
     return settings

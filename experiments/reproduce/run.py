@@ -14,7 +14,7 @@ from brianprop.analysis.energy.chip import PUBLISHED
 from brianprop.analysis.energy.report import draw as draw_energy
 from brianprop.analysis.figures.comparison import compare
 from brianprop.analysis.figures.draw import draw
-from brianprop.analysis.groups import AUGMENTATION, group_runs
+from brianprop.analysis.groups import augmentation, group_runs
 from brianprop.analysis.runs.run import Run
 from brianprop.analysis.runs.values import as_json
 from brianprop.analysis.statistics import report
@@ -141,13 +141,11 @@ def _require_same(run: Run, settings: TrainOptions) -> None:
         parameters = as_json(run.parameters())
         data, training = run.config["dataset"], run.config["training"]
         stored |= parameters | {name: training[name] for name in ("epochs", "seed")}
-        stored |= {"dataset": data["name"], "binarise": data["binarise"]}
-        stored |= {name: training.get(name, default) for name, default in AUGMENTATION.items()}
+        stored |= {"dataset": data["name"], "binarise": data["binarise"]} | augmentation(training)
         wanted |= as_json(settings.parameters(parameters["n_in"], parameters["n_out"]))
         wanted |= {"epochs": settings.epochs, "seed": settings.seed}
         wanted |= {"dataset": dataset_name(settings.dataset)}
-        wanted |= {"binarise": stored_levels(settings.binarise)}
-        wanted |= {name: settings.training().get(name, default) for name, default in AUGMENTATION.items()}
+        wanted |= {"binarise": stored_levels(settings.binarise)} | augmentation(settings.training())
     for name, value in wanted.items():
         if stored[name] != value:
             raise RunError(

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from brianprop.analysis.groups import augmentation
 from brianprop.analysis.systems.nbp import NBPSystem
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data.dataset import Part
@@ -67,7 +68,8 @@ class NBPTrainer(GatedTrainer):
         return initial_weights(parameters, seed)
 
     def presented(self, epoch: int) -> Part:
-        train, jitter, flip = self.parts["train"], self.settings.get("jitter", 0), self.settings.get("flip", False)
+        train, done = self.parts["train"], augmentation(self.settings)
+        jitter, flip = done["jitter"], done["flip"]
         if not jitter and not flip:
             return train
         rng = np.random.default_rng([self.settings["seed"], JITTER_STREAM, epoch])
@@ -76,5 +78,5 @@ class NBPTrainer(GatedTrainer):
             by = rng.integers(-jitter, jitter, (len(train.labels), 2), endpoint=True)
             images = encoding.shift(images, train.shape, by)
         if flip:
-            images = encoding.mirror(images, train.shape, rng.integers(0, 1, len(train.labels), endpoint=True).astype(bool))
+            images = encoding.mirror(images, train.shape, rng.integers(2, size=len(train.labels)).astype(bool))
         return dataclasses.replace(train, images=images)
