@@ -48,7 +48,7 @@ from brianprop.analysis.sweeps.plan import SAMPLE, SEED
 from brianprop.analysis.systems import SYSTEMS
 from brianprop.analysis.toml_files import read_toml
 from brianprop.experiments.sweeps import COMMANDS
-from brianprop.experiments.sweeps.description import MAX_POINTS, Axis, Method, Sample, Scale, Sweep, numbers_of
+from brianprop.experiments.sweeps.description import MAX_POINTS, SPLITS, Axis, Method, Sample, Scale, Sweep, numbers_of
 from brianprop.experiments.training.options import TrainOptions
 from brianprop.experiments.training.systems import options_of
 from brianprop.experiments.training.values import (
@@ -67,6 +67,9 @@ __all__ = ["preset_names", "read_sweep"]
 
 #: Folder of the sweeps that come with the package.
 PRESETS = Path(__file__).with_name("presets")
+
+#: Columns of the table of a sweep beside its axes, the options and the metrics of each split.
+COLUMNS = ("point", "system", "best_epoch", "objective", "seconds", "commit")
 
 
 def read_sweep(
@@ -175,7 +178,8 @@ def _axis(name: str, value: Any, kind: type[TrainOptions], names: Mapping[str, A
     where = f"Axis {name}"
     if not name.isprintable() or not name:
         raise ParameterError(f"The name {name!r} of an axis must be printable text.")
-    if name in (SAMPLE, SEED, "point"):
+    metric = name not in names and name.startswith(tuple(f"{split}_" for split in SPLITS))
+    if name in (SAMPLE, SEED, *COLUMNS) or metric:
         raise ParameterError(f"{where} has the name of a column of the table; choose another.")
     if not isinstance(value, dict):
         value = {"values": value}
@@ -238,6 +242,11 @@ def _linked(name: str, value: Mapping[str, Any], kind: type[TrainOptions], names
         if len(listed) != len(shown):
             raise ParameterError(f"Axis {name}: {parameter} has {len(listed)} values, not {len(shown)}; give one for each.")
     taken = {parameter: _listed(parameter, listed, names[parameter]) for parameter, listed in together.items()}
+    if name in names and taken.get(name) != tuple(map(_shown, shown)):
+        raise ParameterError(
+            f"Axis {name} has the name of a parameter but not its values, so that one column of the table would be for both; "
+            "choose another name."
+        )
     return Axis(name, tuple(map(_shown, shown)), taken)
 
 
