@@ -15,7 +15,18 @@ from brianprop.analysis.sweeps.directory import SweepDirectory
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "FEW", "SweepAxis", "draw_axis", "require_axes", "shade", "short", "with_unit", "words"]
+__all__ = [
+    "COLOURS",
+    "FEW",
+    "SweepAxis",
+    "draw_axis",
+    "require_axes",
+    "shade",
+    "short",
+    "turn_where_wide",
+    "with_unit",
+    "words",
+]
 
 #: Colour map of values in order: dark to light, distinguishable with any kind of colour vision.
 COLOURS = "viridis"
@@ -164,9 +175,18 @@ def draw_axis(panel: Axes, axis: SweepAxis, width: float) -> None:
         panel.xaxis.set_minor_formatter(NullFormatter())
         labels = [short(value) for value, _ in ticks]
         panel.set_xticks([axis.position.get(value, value) for value, _ in ticks], labels)
-        if not axis.numeric and LETTER * max(map(len, labels)) + GAP > width / len(labels):
-            panel.tick_params(axis="x", labelrotation=90)
+        if not axis.numeric:
+            turn_where_wide(panel, labels, width / len(labels))
     panel.grid(True, axis="y")
+
+
+def turn_where_wide(panel: Axes, labels: Sequence[str], width: float) -> float:
+    """Turn the labels of an abscissa where each has less than its width [inches]; returns the height that they take then."""
+    length = LETTER * max(map(len, labels))
+    if length + GAP <= width:
+        return 0.0
+    panel.tick_params(axis="x", labelrotation=90)
+    return length
 
 
 def shade(axis: SweepAxis, value: Any) -> tuple[float, float, float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 from brianprop.analysis.figures.comparison import Estimate, errorbar
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.figures.sweeps import objective
-from brianprop.analysis.figures.sweeps.axes import FEW, SweepAxis, draw_axis, shade, short, words
+from brianprop.analysis.figures.sweeps.axes import SweepAxis, draw_axis, shade, short, words
 from brianprop.analysis.sweeps.directory import SweepDirectory
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ def plot_response(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     if across is None:
         panel.set_title(objective.seeds(directory, table), loc="right")
     else:
-        panel.legend(title=objective.seeds(directory, table), ncols=1 if len(lines) <= FEW else 2)
+        # beside the panel, where it hides no line
+        figure.set_size_inches(figure.get_figwidth() + 1.8, max(figure.get_figheight(), 0.6 + 0.2 * len(lines)))
+        figure.legend(loc="outside right upper", title=objective.seeds(directory, table))
     return figure
 
 

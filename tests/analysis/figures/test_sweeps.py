@@ -77,11 +77,12 @@ def test_two_axes_one_of_words_and_a_missing_point(tmp_path):
     directory = made(tmp_path / "s", axes, lambda at, seed: 0.3 + at["rate_out"] + 0.2 * at["biases"], seeds=1, left_out=[4])
     table = directory.table()
     assert len(table) == 5
-    (panel,) = plot_response(directory, table).axes
+    figure = plot_response(directory, table)
+    (panel,) = figure.axes
     found = bars(panel)
     assert list(found) == ["biases = True", "biases = False"]  # as the sweep has them, and not by the alphabet
     np.testing.assert_allclose(found["biases = True"][1], [60, 70, 80])
-    assert np.isnan(found["biases = True"][2]).all() and panel.get_legend().get_title().get_text() == "one seed"
+    assert np.isnan(found["biases = True"][2]).all() and figure.legends[0].get_title().get_text() == "one seed"
     np.testing.assert_allclose(found["biases = False"][1], [40, 60])
     panel, _ = plot_heatmap(directory, table).axes
     np.testing.assert_allclose(panel.images[0].get_array().filled(-1), [[60, 70, 80], [40, -1, 60]])
@@ -221,6 +222,19 @@ def test_labels_of_ticks_do_not_overlap(tmp_path, values):
     figure.draw_without_rendering()
     labels = [*figure.axes[0].get_xticklabels(), *figure.axes[0].get_xticklabels(minor=True)]
     assert sum(bool(label.get_text()) for label in labels) >= 2 and not collide(labels)
+
+
+def test_long_words_and_the_names_of_lines_hide_nothing(tmp_path):
+    words = ["ideal", "sixty-five levels", "noise of updates", "asymmetry of updates", "all of these together"]
+    axes = {"a kind of device": {"values": words, "set": {"rate_hidden": [0.1, 0.2, 0.3, 0.4, 0.5]}}, "rate_out": [0.1, 0.2]}
+    directory = made(tmp_path / "s", axes, lambda at, seed: 0.5 + seed / 10, seeds=2)
+    heatmap = plot_heatmap(directory, directory.table())
+    heatmap.draw_without_rendering()
+    assert not any(collide(panel.get_xticklabels()) for panel in heatmap.axes)
+    response = plot_response(directory, directory.table())
+    response.draw_without_rendering()
+    (panel,), (legend,) = response.axes, response.legends
+    assert not legend.get_window_extent().overlaps(panel.get_window_extent())
 
 
 def test_a_range_has_the_scale_that_was_declared(tmp_path):
