@@ -23,7 +23,7 @@ __all__ = [
     "require_axes",
     "shade",
     "short",
-    "turn_where_wide",
+    "turned_height",
     "with_unit",
     "words",
 ]
@@ -175,18 +175,15 @@ def draw_axis(panel: Axes, axis: SweepAxis, width: float) -> None:
         panel.xaxis.set_minor_formatter(NullFormatter())
         labels = [short(value) for value, _ in ticks]
         panel.set_xticks([axis.position.get(value, value) for value, _ in ticks], labels)
-        if not axis.numeric:
-            turn_where_wide(panel, labels, width / len(labels))
+        if not axis.numeric and turned_height(labels, width / len(labels)):
+            panel.tick_params(axis="x", labelrotation=90)
     panel.grid(True, axis="y")
 
 
-def turn_where_wide(panel: Axes, labels: Sequence[str], width: float) -> float:
-    """Turn the labels of an abscissa where each has less than its width [inches]; returns the height that they take then."""
+def turned_height(labels: Sequence[str], width: float) -> float:
+    """The height of the labels of an abscissa when they are turned, 0 where each fits into its width as it is [inches]."""
     length = LETTER * max(map(len, labels))
-    if length + GAP <= width:
-        return 0.0
-    panel.tick_params(axis="x", labelrotation=90)
-    return length
+    return length if length + GAP > width else 0.0
 
 
 def shade(axis: SweepAxis, value: Any) -> tuple[float, float, float, float]:

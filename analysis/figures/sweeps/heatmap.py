@@ -8,7 +8,7 @@ import numpy as np
 
 from brianprop.analysis.figures.output import NothingToShowError
 from brianprop.analysis.figures.sweeps import objective
-from brianprop.analysis.figures.sweeps.axes import COLOURS, SweepAxis, short, turn_where_wide, with_unit
+from brianprop.analysis.figures.sweeps.axes import COLOURS, SweepAxis, short, turned_height, with_unit
 from brianprop.analysis.sweeps.directory import SweepDirectory
 
 if TYPE_CHECKING:
@@ -63,17 +63,15 @@ def plot_heatmap(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     if np.isfinite(spreads).any():
         maps["s.d. over seeds" + (" (points)" if title.endswith("(%)") else "")] = spreads, SPREADS
     width, height = (MARGIN[0] + FIELD[0] * len(columns)) * len(maps), MARGIN[1] + FIELD[1] * len(rows)
-    figure = Figure(figsize=(width, max(LEAST, height)), layout="constrained")
+    labels = [short(value) for value in columns]
+    turned = turned_height(labels, FIELD[0])
+    figure = Figure(figsize=(width, max(LEAST, height) + turned), layout="constrained")
     panels = figure.subplots(1, len(maps), sharey=True, squeeze=False)[0]
-    turned = 0.0
     few = np.where((numbers > 0) & (numbers < np.nanmax(numbers)), numbers, np.nan)
     for panel, (label, (values, colours)) in zip(panels, maps.items(), strict=True):
         _draw(panel, values, few, colours, objective.digits(directory), label)
-        labels = [short(value) for value in columns]
-        panel.set_xticks(range(len(columns)), labels)
-        turned = turn_where_wide(panel, labels, FIELD[0])
+        panel.set_xticks(range(len(columns)), labels, rotation=90 if turned else 0)
         panel.set_xlabel(with_unit(along))
-    figure.set_figheight(max(LEAST, height) + turned)
     panels[0].set_yticks(range(len(rows)), [short(value) for value in rows])
     panels[0].set_ylabel(with_unit(across))
     figure.suptitle(objective.seeds(directory, table, spread=len(maps) > 1), fontsize="medium")

@@ -54,12 +54,13 @@ def plot_response(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     axes = [SweepAxis.of(directory, name) for name in directory.axes]
     along = max(axes, key=lambda axis: (axis.numeric, table[axis.name].nunique()))
     across = next((axis for axis in axes if axis is not along), None)
-    figure = Figure(figsize=(4.6, 3.2), layout="constrained")
-    panel = figure.subplots()
-    lines = [(None, table)]
+    lines, size = [(None, table)], (4.6, 3.2)
     if across is not None:
         parts = dict(list(table.groupby(across.name)))
         lines = [(value, parts[value]) for value in across.values if value in parts]
+        size = 6.4, max(3.2, 0.6 + 0.2 * len(lines))  # room for the legend beside the panel, where it hides no line
+    figure = Figure(figsize=size, layout="constrained")
+    panel = figure.subplots()
     gaps = np.diff([along.share(value) for value in along.values])
     step = min(DODGE, 0.6 * float(np.median(gaps)) / len(lines)) if len(gaps) else DODGE
     for number, (value, part) in enumerate(lines):
@@ -80,8 +81,6 @@ def plot_response(directory: SweepDirectory, table: pandas.DataFrame) -> Figure:
     if across is None:
         panel.set_title(objective.seeds(directory, table), loc="right")
     else:
-        # beside the panel, where it hides no line
-        figure.set_size_inches(figure.get_figwidth() + 1.8, max(figure.get_figheight(), 0.6 + 0.2 * len(lines)))
         figure.legend(loc="outside right upper", title=objective.seeds(directory, table))
     return figure
 
