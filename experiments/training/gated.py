@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -79,16 +80,20 @@ class GatedTrainer(CircuitTrainer[GatedModel, GatedResult]):
 
     @classmethod
     def shared_code(cls, parameters: Sequence[Any]) -> list[Any]:
-        # code with noise also runs networks without, and double precision those that need only single: see GatedModel
+        # code with noise also runs networks without, double precision those that need only single, floating point weights
+        # those that are whole: see GatedModel
         structures = [GatedModel(cls.gated.circuit(network), network, n_total=1).structure() for network in parameters]
-        best: dict[str, tuple[tuple[bool, bool], Any]] = {}
-        keys = []
-        for network, structure in zip(parameters, structures, strict=True):
-            rank = structure.pop("noisy"), not structure.pop("single_precision")
-            keys.append(json.dumps(structure, sort_keys=True))
-            if keys[-1] not in best or rank > best[keys[-1]][0]:
-                best[keys[-1]] = rank, network
-        return [best[key][1] for key in keys]
+        needs = [(s.pop("noisy"), not s.pop("short"), not s.pop("single_precision")) for s in structures]
+        keys = [json.dumps(structure, sort_keys=True) for structure in structures]
+        able: dict[tuple, Any] = {}  # the first network with each code
+        for key, need, network in zip(keys, needs, parameters, strict=True):
+            able.setdefault((key, need), network)
+
+        def serving(key: str, need: tuple[bool, ...]) -> Any:
+            serves = [code for code in able if code[0] == key and all(map(operator.ge, code[1], need))]
+            return able[max(serves)]
+
+        return [serving(key, need) for key, need in zip(keys, needs, strict=True)]
 
     @staticmethod
     def fixed_epochs(parameters: Any) -> bool:

@@ -20,8 +20,8 @@ __all__ = ["GatedModel", "GatedResult"]
 #: Weights below this magnitude fit into int16.
 INT16_LIMIT = 2**15
 
-#: Numbers below this magnitude have halves that single precision holds exactly.
-HALVES_LIMIT = 2**23
+#: Numbers below these magnitudes have halves that single and double precision hold exactly.
+SINGLE_LIMIT, DOUBLE_LIMIT = 2**23, 2**52
 
 
 @dataclass(frozen=True)
@@ -141,17 +141,24 @@ class GatedModel(Model):
             "gates_jitter": rules.gates_jitter,
             "dt": rules.dt,
             "single_precision": self.single_precision("dense"),
-            "short": rules.w_max < INT16_LIMIT,
+            "short": self._short_weights(),
         }
 
     def single_precision(self, codegen: str) -> bool:
-        """Whether float32 holds every state and every sum exactly, in any order.
-
-        It does in the Loihi setting, where all numbers are whole or half, as long as they stay below 2^23. Noise on the drive
-        is rounded to single precision.
-        """
+        """Whether float32 holds every state and every sum exactly, in any order. Noise on the drive is rounded to it."""
         if self.code:
             return self.code.single_precision(codegen)
+        return codegen != "stock" and self._exact_below(SINGLE_LIMIT)
+
+    def _short_weights(self) -> bool:
+        """Whether dense code stores weights as int16, which halves the memory that the largest loop reads, or more."""
+        return self.rules.w_max < INT16_LIMIT and self._exact_below(DOUBLE_LIMIT)
+
+    def _exact_below(self, limit: int) -> bool:
+        """Whether every state and every sum is a whole or half number below a limit.
+
+        They are whole or half in the Loihi setting.
+        """
         circuit, rules = self.circuit, self.rules
         loihi = rules.tau_m == rules.tau_s == rules.dt and math.frexp(rules.dt)[0] == 0.5
         # the largest sum of all that may ever reach a neuron
@@ -161,17 +168,14 @@ class GatedModel(Model):
             drive[projection.target] += size * rules.w_max if projection.weight is None else abs(projection.weight)
         fixed = [rules.theta, *(population.bias for population in circuit.populations)]
         fixed += [projection.weight for projection in circuit.projections if projection.weight is not None]
-        exact = all(2 * value == round(2 * value) for value in fixed) and max(drive.values()) < HALVES_LIMIT
+        exact = all(2 * value == round(2 * value) for value in fixed) and max(drive.values()) < limit
         # an update, before it is clipped
-        exact &= rules.w_max + rules.eta_plus + rules.eta_minus < HALVES_LIMIT
-        return codegen != "stock" and loihi and exact
+        return loihi and exact and rules.w_max + rules.eta_plus + rules.eta_minus < limit
 
     def create(self, stimulus, codegen, network_name="network", replicas=1, per_network=(), clock=None):
         if self.code:
             return self.code.create(stimulus, codegen, network_name, replicas, per_network, clock)
-        # whole-number weights as int16 halve the memory that the largest loop reads
-        small = codegen == "dense" and self.single_precision(codegen) and self.rules.w_max < INT16_LIMIT
-        dtype = np.dtype(np.int16) if small else None
+        dtype = np.dtype(np.int16) if codegen == "dense" and self._short_weights() else None
         builder = NetworkBuilder(self.circuit, self.rules, stimulus, codegen, dtype, replicas, per_network, clock)
         return builder.build(network_name)
 

@@ -164,6 +164,20 @@ def test_margins_in_the_error_layer_and_moved_edges(digits):
         assert not np.array_equal(oracle_run(other, weights, images[:300], targets[:300])[1]["W1"], final["W1"]), name
 
 
+def test_whole_weights_with_sums_beyond_single_precision(digits):
+    # weights of 16 bits, in code with double precision
+    images, targets, _ = digits
+    published = NBP(**DIGITS)
+    scaled = ("theta", "bias", "silence", "margin", "w_max", "w_init_max", "eta_plus", "eta_minus")
+    parameters = dataclasses.replace(published, **{name: 128 * getattr(published, name) for name in scaled})
+    model = GatedModel(training_circuit(parameters), parameters)
+    assert not model.single_precision("dense")
+    assert model.structure()["short"]
+    # odd multiples of w_step, so that no sum is a multiple of a large power of two
+    weights = {name: 127 * matrix for name, matrix in restless_weights(published).items()}
+    assert_equal_to_oracle(parameters, weights, images[:200], targets[:200])
+
+
 @pytest.mark.slow
 def test_moved_edges_of_the_published_error(digits):
     images, targets, _ = digits
@@ -321,10 +335,15 @@ def test_a_binary_serves_all_that_its_code_can_run():
     ]
     assert NBPTrainer.shared_code(several[:1]) == several[:1]
     assert NBPTrainer.shared_code([*several[:3]]) == 3 * [several[1]]
-    assert NBPTrainer.shared_code(several) == 4 * [several[3]]
+    # noise needs code of its own, but may not take the precision from those that need it
+    assert NBPTrainer.shared_code(several) == [several[3], several[1], several[3], several[3]]
     # another order of events, another time step: another code
     others = [dataclasses.replace(plain, order="learn-first"), dataclasses.replace(plain, dt=2.0**-11)]
-    assert NBPTrainer.shared_code([*several, *others]) == [*4 * [several[3]], *others]
+    assert NBPTrainer.shared_code([*several, *others]) == [*NBPTrainer.shared_code(several), *others]
+    # whole weights, but sums beyond single precision; what fits into 16 bits may have to run with code for what does not
+    large = [dataclasses.replace(plain, theta=2.0**exponent, w_max=2**15 - 2, w_init_max=0) for exponent in (22, 24)]
+    assert NBPTrainer.shared_code([plain, *large]) == 3 * [large[0]]
+    assert NBPTrainer.shared_code([plain, *large, several[1]]) == 4 * [several[1]]
 
 
 def test_generated_sources_can_be_compiled_elsewhere(tmp_path, monkeypatch):
