@@ -152,6 +152,27 @@ def mirror(images: np.ndarray, shape: Sequence[int], chosen: np.ndarray) -> np.n
     return grid.reshape(images.shape)
 
 
+def thin(images: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndarray:
+    """Silence each pixel of each image with a probability.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, pixels)
+        Numbers of any type.
+    probability : float
+    rng : numpy Generator
+        Draws one uniform number for each pixel, image by image.
+
+    Returns
+    -------
+    ndarray of the same shape and type
+    """
+    thinned = np.empty_like(images)
+    for image, kept in zip(images, thinned, strict=True):  # all random numbers at once would take gigabytes
+        np.multiply(image, rng.random(image.shape, np.float32) >= probability, out=kept)
+    return thinned
+
+
 def one_hot(labels: np.ndarray, n_classes: int) -> np.ndarray:
     """Encode class indices as one spike among ``n_classes``.
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from brianprop.analysis.groups import augmentation
+from brianprop.analysis.groups import AUGMENTATION, augmentation
 from brianprop.analysis.systems.nbp import NBPSystem
 from brianprop.experiments.data import encoding
 from brianprop.experiments.data.dataset import Part
@@ -16,6 +16,7 @@ from brianprop.experiments.training.circuit import CircuitOptions
 from brianprop.experiments.training.gated import GatedTrainer
 from brianprop.experiments.training.options import repeated
 from brianprop.experiments.training.trainer import JITTER_STREAM
+from brianprop.models.errors import ParameterError
 from brianprop.models.model import Weights
 from brianprop.models.nbp.parameters import NBP, Rules, initial_weights
 
@@ -41,6 +42,8 @@ class TrainNBP(CircuitOptions):
     """Move each training image by up to this number of pixels in both directions, drawn anew for each turn."""
     flip: bool = False
     """Show each training image from left to right or mirrored, drawn anew for each turn: for clothes, not for digits."""
+    input_dropout: float = 0.0
+    """Probability that an input neuron is silent in a training turn, drawn anew for each neuron and turn."""
     record_spikes: bool = False
     """Keep every spike of every training turn in spikes.npz."""
     rules: Rules = dataclasses.field(default_factory=Rules)
@@ -49,16 +52,20 @@ class TrainNBP(CircuitOptions):
     def __post_init__(self):
         super().__post_init__()
         self._require_whole(hidden=1, layers=1, jitter=0)
+        if not 0 <= self.input_dropout < 1:
+            raise ParameterError(
+                f"Parameter input_dropout = {self.input_dropout!r} must be at least 0 and less than 1; set --input-dropout."
+            )
 
     def parameters(self, n_in: int, n_out: int) -> NBP:
         return NBP(**dataclasses.asdict(self.rules), n_in=n_in, hidden=repeated(self.hidden, self.layers), n_out=n_out)
 
     def training(self) -> dict:
-        return super().training() | {"record_spikes": self.record_spikes, "jitter": self.jitter, "flip": self.flip}
+        return super().training() | {name: getattr(self, name) for name in ("record_spikes", *AUGMENTATION)}
 
 
 class NBPTrainer(GatedTrainer):
-    """Trains nBP. Training images may be moved by a few pixels or mirrored, anew in each epoch."""
+    """Trains nBP. Training images may be moved by a few pixels, mirrored or thinned, anew in each epoch."""
 
     gated = NBPSystem()
     parameters: NBP
@@ -69,14 +76,15 @@ class NBPTrainer(GatedTrainer):
 
     def presented(self, epoch: int) -> Part:
         train, done = self.parts["train"], augmentation(self.settings)
-        jitter, flip = done["jitter"], done["flip"]
-        if not jitter and not flip:
+        if done == AUGMENTATION:
             return train
         rng = np.random.default_rng([self.settings["seed"], JITTER_STREAM, epoch])
         images = train.images
-        if jitter:
+        if jitter := done["jitter"]:
             by = rng.integers(-jitter, jitter, (len(train.labels), 2), endpoint=True)
             images = encoding.shift(images, train.shape, by)
-        if flip:
+        if done["flip"]:
             images = encoding.mirror(images, train.shape, rng.integers(2, size=len(train.labels)).astype(bool))
+        if done["input_dropout"]:
+            images = encoding.thin(images, done["input_dropout"], rng)
         return dataclasses.replace(train, images=images)

@@ -113,6 +113,7 @@ COMMON = {"epochs": 2, "hidden": DIGITS["hidden"], "seed": 3}
     ("kind", "parameters", "words"),
     [
         (NBPClassifier, {"binarise": (0.3,), "jitter": 1, "flip": True}, ["--binarise", "0.3", "--jitter", "1", "--flip"]),
+        (NBPClassifier, {"binarise": (0.3,), "input_dropout": 0.2}, ["--binarise", "0.3", "--input-dropout", "0.2"]),
         (SSNNClassifier, {"steps": 5}, ["--steps", "5"]),
         (ANNClassifier, {"dropout": 0.1, "crop": 1}, ["--dropout", "0.1", "--crop", "1"]),
     ],

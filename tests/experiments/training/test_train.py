@@ -120,21 +120,23 @@ def test_same_seed_same_run_other_seed_another(finished, tmp_path):
     assert not np.array_equal(other.load_weights()["W1"], finished.load_weights()["W1"])
 
 
-@pytest.mark.parametrize("flip", [False, True])
-def test_moved_and_mirrored_turns_are_those_of_the_seed_and_resume(flip, tmp_path, digits):
+@pytest.mark.parametrize(("flip", "dropout"), [(False, 0), (True, 0), (True, 0.25)])
+def test_what_is_done_to_training_images_is_that_of_the_seed_and_resumes(flip, dropout, tmp_path, digits):
     images, targets, _ = digits
-    run = run_small(tmp_path / "run", "--jitter", "1", "--seed", "3", *["--flip"] * flip)
+    options = [*["--flip"] * flip, *["--input-dropout", str(dropout)] * (dropout > 0)]
+    run = run_small(tmp_path / "run", "--jitter", "1", "--seed", "3", *options)
     weights = {name: array.astype(np.int64) for name, array in run.load_checkpoint(0)[1].items()}
     for epoch in (1, 2, 3):
         rng = np.random.default_rng([3, 4, epoch])
-        by, mirrored = rng.integers(-1, 2, (300, 2)), rng.integers(0, 2, 300)
+        by, mirrored = rng.integers(-1, 2, (300, 2)), rng.integers(0, 2, 300) if flip else None
+        kept = rng.random((300, 64), np.float32) >= dropout
         for k in np.random.default_rng([3, 1, epoch]).permutation(300):
             padded = np.pad(images[k].reshape(8, 8), 1)
             down, right = by[k]
             moved = padded[1 - down : 9 - down, 1 - right : 9 - right]
-            if flip and mirrored[k]:
+            if mirrored is not None and mirrored[k]:
                 moved = moved[:, ::-1]
-            oracle.train_turn(weights, moved.ravel(), targets[k])
+            oracle.train_turn(weights, moved.ravel() * kept[k], targets[k])
     for name in ("W1", "W2"):
         np.testing.assert_array_equal(run.load_weights()[name], weights[name])
     path = back_to(run, tmp_path / "again", 1).path
@@ -323,6 +325,8 @@ def assert_refused(options, word, tmp_path, capsys):
         (["--binarise", "1.5"], "1.5"),
         (["--binarise", "0.75", "0.25"], "0.75 0.25"),
         (["--jitter", "-1"], "jitter"),
+        (["--input-dropout", "1"], "input_dropout = 1.0 .*set --input-dropout"),
+        (["--input-dropout", "nan"], "input_dropout = nan .*set --input-dropout"),
         (["--o-lower", "1"], "o_upper"),
         (["--crop", "4"], "crop"),
         (["--samples", "1400"], "--samples"),
