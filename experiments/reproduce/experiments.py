@@ -291,7 +291,7 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
                 NBP_PAPER,
                 "two hidden layers, steps that fall, a dead zone of the hidden gradient, mirrored images",
                 "Fashion-MNIST, 3920-1000-1000-10",
-                600,
+                75,
                 _nbp("fashion-mnist", FALLING, 36, hidden=(1000, 1000), flip=True, **FASHION_LEVELS),
             ),
             *_depth_and_feedback("mnist", "as published", "MNIST, 400 inputs", "mnist", Rules(), 60, 1180),
