@@ -279,6 +279,7 @@ EVENTS = {"events": True, "steps": 4}
         (NBPClassifier, {"crop": 2}, IMAGES, LABELS, "crop = 2"),
         (NBPClassifier, {"jitter": 1}, IMAGES.reshape(6, 16), LABELS, "jitter = 1 .* image_shape"),
         (NBPClassifier, {"flip": True}, IMAGES.reshape(6, 16), LABELS, "flip = True .* image_shape"),
+        (NBPClassifier, {"input_dropout": 1.0}, IMAGES, LABELS, "input_dropout = 1.0 must be at least 0 and less than 1"),
         (NBPClassifier, {"image_shape": (3, 5)}, IMAGES.reshape(6, 16), LABELS, r"image_shape = \(3, 5\)"),
         (NBPClassifier, {"pixel_range": (1, 0)}, IMAGES, LABELS, r"pixel_range = \(1, 0\)"),
         (NBPClassifier, {"validation": 6}, IMAGES, LABELS, "validation = 6"),
