@@ -39,7 +39,8 @@ OTHERS = {
     "codegen": "stock", "hidden_drive": "mean", "output_drive": "mean", "backward_drive": "mean", "answer_drive": "mean",
     "w_max": 300, "silence": -8000.0, "bias": -8000.0, "dropout": 0.5, "asymmetry": 0.5, "clip": 2.0, "h_lower": 0.5,
     "o_lower": 0.5, "eta_plus": 4, "eta_minus": 4, "tau_m": 2.0**-9, "tau_s": 2.0**-9, "dt": 2.0**-11, "w_init_max": 100,
-    "feedback": "random", "levels": 33, "soft_bounds": True, "w_step": 1, "validation": 100, "samples": 50, "test_samples": 60,
+    "feedback": "random", "input_dropout": 0.2, "levels": 33, "soft_bounds": True, "w_step": 1, "validation": 100,
+    "samples": 50, "test_samples": 60,
 }  # fmt: skip
 
 
