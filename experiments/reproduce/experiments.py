@@ -289,10 +289,10 @@ EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
             Experiment(
                 "nbp-deep-fashion-mnist-beyond",
                 NBP_PAPER,
-                "two hidden layers, steps that fall, a dead zone of the hidden gradient, mirrored images",
+                "two hidden layers, steps that fall, a dead zone of the hidden gradient, mirrored images, silent inputs",
                 "Fashion-MNIST, 3920-1000-1000-10",
-                75,
-                _nbp("fashion-mnist", FALLING, 36, hidden=(1000, 1000), flip=True, **FASHION_LEVELS),
+                90,
+                _nbp("fashion-mnist", FALLING, 48, hidden=(1000, 1000), flip=True, input_dropout=0.2, **FASHION_LEVELS),
             ),
             *_depth_and_feedback("mnist", "as published", "MNIST, 400 inputs", "mnist", Rules(), 60, 1180),
             *_depth_and_feedback(
