@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import typing
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
+
+import typeguard
 
 from brianprop.models.errors import ParameterError
 from brianprop.models.parameters import LARGEST_INT
@@ -31,7 +35,7 @@ class TrainOptions:
     Raises
     ------
     ParameterError
-        When an option is out of its range.
+        When an option has another type than its field, or is out of its range.
     """
 
     system: ClassVar[str]
@@ -65,6 +69,15 @@ class TrainOptions:
     """Start from the arrays W1 (n_in, n_1), W2 (n_1, n_2), ... of an .npz file, and biases b1, b2, ... where there are any."""
 
     def __post_init__(self):
+        hints = typing.get_type_hints(type(self))
+        for item in fields(self):
+            value, hint = getattr(self, item.name), hints[item.name]
+            try:
+                typeguard.check_type(value, hint)
+            except typeguard.TypeCheckError:
+                raise ParameterError(
+                    f"Parameter {item.name} = {value!r} must be of type {inspect.formatannotation(hint)}."
+                ) from None
         self._require_whole(epochs=1, seed=0, samples=1, validation=0, test_samples=0, crop=0)
 
     def _require_whole(self, **least: int) -> None:
@@ -74,7 +87,7 @@ class TrainOptions:
             for number in value if isinstance(value, tuple) else (value,):
                 if number is None:
                     continue
-                if not isinstance(number, int) or isinstance(number, bool):
+                if isinstance(number, bool):  # which is of type int
                     raise ParameterError(f"Parameter {name} = {value!r} must be a whole number; set {option}.")
                 if number < smallest:
                     raise ParameterError(f"Parameter {name} = {value!r} must be at least {smallest}; set {option}.")

@@ -147,9 +147,9 @@ def test_a_system_alone_is_a_sweep_of_one_point():
 
 def test_options_survive_the_way_through_json():
     for settings in (
-        TrainNBP("x", binarise=(0.3,), rules=Rules(theta=900.5)),
-        TrainSSNN("x", hidden=(20, 10), rules=SSNNRules(w_max=math.inf, answer_drive="mean")),
-        options_of("ann")("x", data_dir="somewhere"),
+        TrainNBP(Path("x"), binarise=(0.3,), rules=Rules(theta=900.5)),
+        TrainSSNN(Path("x"), hidden=(20, 10), rules=SSNNRules(w_max=math.inf, answer_drive="mean")),
+        options_of("ann")(Path("x"), data_dir=Path("somewhere")),
     ):
         values = as_values(settings)
         assert "out" not in values and "rules" not in values

@@ -60,6 +60,15 @@ def stored(settings, tmp_path):
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
+def test_options_of_other_types_are_refused(system, tmp_path):
+    kind = options_of(system)
+    for item in dataclasses.fields(kind):
+        for value in (1j, 5 if item.type == "str" else "yes", [getattr(kind(tmp_path), item.name)]):
+            with pytest.raises(ParameterError, match=rf"{item.name} = .* must be of type"):
+                kind(**{"out": tmp_path, item.name: value})
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_every_option_changes_what_resume_compares(system, tmp_path):
     kind = options_of(system)
     names = {item.name for item in dataclasses.fields(kind)} - {"rules"}
