@@ -29,7 +29,7 @@ SYMBOLS = {
 DATA_SETTINGS = ("samples", "crop", "binarise")
 
 #: What is done to the training images, anew in each turn, and what it is in runs that are older than the option.
-AUGMENTATION = {"jitter": 0, "flip": False, "input_dropout": 0.0}
+AUGMENTATION = {"jitter": 0, "flip": False, "elastic": 0.0, "input_dropout": 0.0}
 
 
 @dataclass(frozen=True)

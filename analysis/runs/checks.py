@@ -224,6 +224,7 @@ SCHEMA: dict[str, dict[str, Check]] = {
         "record_spikes": LOGICAL,
         "jitter": _whole(0),
         "flip": LOGICAL,
+        "elastic": (lambda value: _is_finite(value) and value >= 0, "a number of at least 0"),
         "input_dropout": (lambda value: _is_share(value) and value < 1, "a number of at least 0 and less than 1"),
         "init_weights": _or_null(TEXT),
     },

@@ -1,4 +1,4 @@
-"""Encode images and labels as the input of a network: crop, shift, binarise or keep grey values, one-hot labels.
+"""Encode images and labels as the input of a network: crop, binarise or keep grey values, move and deform, one-hot labels.
 
 Each pixel has an input neuron. In nBP it spikes once per sample if the pixel is bright, else never; in SSNN-BP it spikes in
 each time step with a probability given by the grey value. A label is a spike of the target neuron of its class.
@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.signal import unit_impulse
+from sklearn.utils import gen_batches
 
 from brianprop.models.errors import DataError, ParameterError
 
-__all__ = ["binarise", "crop", "grey", "one_hot", "shift"]
+__all__ = ["binarise", "crop", "distort", "grey", "mirror", "one_hot", "shift", "thin"]
+
+#: S.d. [pixels] of the Gaussian that smooths the displacements of an elastic deformation, as in Simard et al. 2003.
+SMOOTHNESS = 4
 
 
 def crop(images: np.ndarray, pixels: int) -> np.ndarray:
@@ -150,6 +156,43 @@ def mirror(images: np.ndarray, shape: Sequence[int], chosen: np.ndarray) -> np.n
     grid = images.reshape(len(images), *shape).copy()
     grid[chosen] = grid[chosen, ..., ::-1]
     return grid.reshape(images.shape)
+
+
+def distort(images: np.ndarray, shape: Sequence[int], by: float, rng: np.random.Generator) -> np.ndarray:
+    """Deform each image elastically, as handwriting varies (Simard et al. 2003); pixels that come in at the edge are 0.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, levels * rows * cols)
+        In the layout of `binarise` and `grey`.
+    shape : sequence of int
+        Levels, which are deformed alike, rows and columns.
+    by : float
+        Standard deviation [pixels] of the displacement of a pixel in each direction. Displacements are smooth over
+        `SMOOTHNESS` pixels, and rounded.
+    rng : numpy Generator
+        Draws two normal numbers for each pixel, image by image: rows downwards and columns to the right.
+
+    Returns
+    -------
+    ndarray of the same shape and type
+    """
+    levels, rows, cols = shape
+    here = np.indices((rows, cols))
+
+    def smooth(noise: np.ndarray) -> np.ndarray:
+        return gaussian_filter(noise, SMOOTHNESS, axes=(-2, -1), mode="wrap")
+
+    scale = by / np.linalg.norm(smooth(unit_impulse((rows, cols))))  # the norm is the s.d. of white noise after smoothing
+    distorted = np.empty_like(images)
+    for part in gen_batches(len(images), 1000):  # displacements of all images at once would take gigabytes
+        noise = rng.standard_normal((part.stop - part.start, 2, rows, cols), np.float32)
+        row, col = np.moveaxis(here - np.rint(scale * smooth(noise)).astype(int), 1, 0)
+        inside = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
+        source = np.where(inside, row * cols + col, 0).reshape(-1, 1, rows * cols)
+        pixels = np.take_along_axis(images[part].reshape(-1, levels, rows * cols), source, axis=2)
+        distorted[part] = (pixels * inside.reshape(source.shape)).reshape(len(pixels), -1)
+    return distorted
 
 
 def thin(images: np.ndarray, probability: float, rng: np.random.Generator) -> np.ndarray:

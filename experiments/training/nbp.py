@@ -22,6 +22,9 @@ from brianprop.models.nbp.parameters import NBP, Rules, initial_weights
 
 __all__ = ["NBPTrainer", "TrainNBP"]
 
+#: Largest ``--elastic`` [pixels]: more than the images are wide must be a mistake.
+MOST_ELASTIC = 100
+
 
 @dataclass(frozen=True)
 class TrainNBP(CircuitOptions):
@@ -42,6 +45,8 @@ class TrainNBP(CircuitOptions):
     """Move each training image by up to this number of pixels in both directions, drawn anew for each turn."""
     flip: bool = False
     """Show each training image from left to right or mirrored, drawn anew for each turn: for clothes, not for digits."""
+    elastic: float = 0.0
+    """Deform each training image smoothly, anew for each turn: the s.d. [pixels] by which a pixel moves in each direction."""
     input_dropout: float = 0.0
     """Probability that an input neuron is silent in a training turn, drawn anew for each neuron and turn."""
     record_spikes: bool = False
@@ -52,6 +57,8 @@ class TrainNBP(CircuitOptions):
     def __post_init__(self):
         super().__post_init__()
         self._require_whole(hidden=1, layers=1, jitter=0)
+        if not 0 <= self.elastic <= MOST_ELASTIC:
+            raise ParameterError(f"Parameter elastic = {self.elastic!r} must be from 0 to {MOST_ELASTIC}; set --elastic.")
         if not 0 <= self.input_dropout < 1:
             raise ParameterError(
                 f"Parameter input_dropout = {self.input_dropout!r} must be at least 0 and less than 1; set --input-dropout."
@@ -65,7 +72,7 @@ class TrainNBP(CircuitOptions):
 
 
 class NBPTrainer(GatedTrainer):
-    """Trains nBP. Training images may be moved by a few pixels, mirrored or thinned, anew in each epoch."""
+    """Trains nBP. Training images may be moved by a few pixels, mirrored, deformed or thinned, anew in each epoch."""
 
     gated = NBPSystem()
     parameters: NBP
@@ -85,6 +92,8 @@ class NBPTrainer(GatedTrainer):
             images = encoding.shift(images, train.shape, by)
         if done["flip"]:
             images = encoding.mirror(images, train.shape, rng.integers(2, size=len(train.labels)).astype(bool))
+        if done["elastic"]:
+            images = encoding.distort(images, train.shape, done["elastic"], rng)
         if done["input_dropout"]:
             images = encoding.thin(images, done["input_dropout"], rng)
         return dataclasses.replace(train, images=images)

@@ -208,6 +208,7 @@ DAMAGES = {
             "init_weights": 7,
             "jitter": -2,
             "flip": 1,
+            "elastic": -0.5,
             "input_dropout": 1,
             "record_spikes": 1,
         }.items()

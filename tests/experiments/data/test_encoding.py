@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from brianprop.experiments.data.encoding import binarise, crop, grey, mirror, one_hot, shift
+from brianprop.experiments.data.encoding import binarise, crop, distort, grey, mirror, one_hot, shift
 from brianprop.experiments.data.images import default_crop
 from brianprop.models.errors import DataError, ParameterError
 
@@ -116,3 +116,21 @@ def test_one_hot():
 def test_one_hot_refuses_what_is_no_class_index(label):
     with pytest.raises(DataError, match=f"Label {label} is none of the class indices 0 to 3"):
         one_hot(np.array([0, label]), 4)
+
+
+def test_distort_displaces_the_levels_alike_by_as_many_pixels_as_it_is_told():
+    n, rows, cols = 2500, 21, 30
+    place = np.arange(1, rows * cols + 1)  # tells where a pixel came from
+    images = np.tile(np.concatenate([place, -place]), (n, 1))
+    distorted = distort(images, (2, rows, cols), 2.0, np.random.default_rng(5)).reshape(n, 2, rows, cols)
+    np.testing.assert_array_equal(distorted[:, 0], -distorted[:, 1])
+    from_row, from_col = np.divmod(distorted[:, 0, 10, 15] - 1, cols)
+    for displacement in (10 - from_row, 15 - from_col):
+        # rounding adds 1/12; five standard errors of the variance of n normal numbers: one in two million such tests fails
+        assert np.var(displacement) == pytest.approx(4 + 1 / 12, rel=5 * np.sqrt(2 / n))
+        assert abs(np.mean(displacement)) < 5 * np.sqrt(4.1 / n)
+    assert np.all(np.abs(np.diff(distorted[0, 0, 8:12, 8:20], axis=1)) < 3 * cols)  # neighbours come from neighbours
+    assert np.mean(distorted[:, 0, 0, 15] == 0) == pytest.approx(0.4, abs=0.05)  # from beyond the upper edge
+    # image by image: no image depends on those beside it
+    first = distort(images[:3], (2, rows, cols), 2.0, np.random.default_rng(5))
+    np.testing.assert_array_equal(first, distorted[:3].reshape(3, -1))

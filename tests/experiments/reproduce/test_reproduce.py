@@ -100,6 +100,7 @@ def test_what_is_finished_is_kept_and_what_was_interrupted_goes_on(tmp_path, dat
         ("seed", "0", "1"),
         ("jitter", "0", "1"),
         ("flip", "false", "true"),
+        ("elastic", "0.0", "0.5"),
         ("input_dropout", "0.0", "0.5"),
         ("binarise", "0.5", "0.25"),
     ):

@@ -120,23 +120,34 @@ def test_same_seed_same_run_other_seed_another(finished, tmp_path):
     assert not np.array_equal(other.load_weights()["W1"], finished.load_weights()["W1"])
 
 
-@pytest.mark.parametrize(("flip", "dropout"), [(False, 0), (True, 0), (True, 0.25)])
-def test_what_is_done_to_training_images_is_that_of_the_seed_and_resumes(flip, dropout, tmp_path, digits):
+@pytest.mark.parametrize(("flip", "elastic", "dropout"), [(False, 0, 0), (True, 0, 0), (False, 0.8, 0), (True, 0.8, 0.25)])
+def test_what_is_done_to_training_images_is_that_of_the_seed_and_resumes(flip, elastic, dropout, tmp_path, digits):
     images, targets, _ = digits
-    options = [*["--flip"] * flip, *["--input-dropout", str(dropout)] * (dropout > 0)]
+    options = [*["--flip"] * flip, "--elastic", str(elastic), "--input-dropout", str(dropout)]
     run = run_small(tmp_path / "run", "--jitter", "1", "--seed", "3", *options)
     weights = {name: array.astype(np.int64) for name, array in run.load_checkpoint(0)[1].items()}
+    offsets = np.arange(-16, 17)
+    gaussian = np.exp(-(offsets**2) / 32)
+    smooth = np.zeros((8, 8))  # a Gaussian of 4 pixels, around the edges
+    for row in range(8):
+        np.add.at(smooth[row], (row + offsets) % 8, gaussian / gaussian.sum())
     for epoch in (1, 2, 3):
         rng = np.random.default_rng([3, 4, epoch])
-        by, mirrored = rng.integers(-1, 2, (300, 2)), rng.integers(0, 2, 300) if flip else None
+        by, mirrored = rng.integers(-1, 2, (300, 2)), rng.integers(0, 2, 300) if flip else np.zeros(300)
+        noise = rng.standard_normal((300, 2, 8, 8), np.float32) if elastic else np.zeros((300, 2, 8, 8))
+        displaced = np.rint(elastic * (smooth @ noise @ smooth.T) / np.sum(smooth[0] ** 2)).astype(int)
         kept = rng.random((300, 64), np.float32) >= dropout
         for k in np.random.default_rng([3, 1, epoch]).permutation(300):
             padded = np.pad(images[k].reshape(8, 8), 1)
             down, right = by[k]
             moved = padded[1 - down : 9 - down, 1 - right : 9 - right]
-            if mirrored is not None and mirrored[k]:
+            if mirrored[k]:
                 moved = moved[:, ::-1]
-            oracle.train_turn(weights, moved.ravel() * kept[k], targets[k])
+            padded = np.pad(moved, 16)
+            deformed = [
+                [padded[16 + i - displaced[k, 0, i, j], 16 + j - displaced[k, 1, i, j]] for j in range(8)] for i in range(8)
+            ]
+            oracle.train_turn(weights, np.ravel(deformed) * kept[k], targets[k])
     for name in ("W1", "W2"):
         np.testing.assert_array_equal(run.load_weights()[name], weights[name])
     path = back_to(run, tmp_path / "again", 1).path
@@ -325,6 +336,9 @@ def assert_refused(options, word, tmp_path, capsys):
         (["--binarise", "1.5"], "1.5"),
         (["--binarise", "0.75", "0.25"], "0.75 0.25"),
         (["--jitter", "-1"], "jitter"),
+        (["--elastic", "-0.5"], "elastic = -0.5 must be from 0 to 100"),
+        (["--elastic", "nan"], "elastic = nan must"),
+        (["--elastic", "1000"], "elastic = 1000.0 must"),
         (["--input-dropout", "1"], "input_dropout = 1.0 must be at least 0 and less than 1"),
         (["--input-dropout", "nan"], "input_dropout = nan must"),
         (["--o-lower", "1"], "o_upper"),
