@@ -300,7 +300,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         given = _plain(self.image_shape)
         if given is None:
             settings = self._settings()
-            for name in ("crop", "jitter", "flip"):
+            for name in ("crop", "jitter", "flip", "elastic"):
                 if getattr(settings, name, 0):
                     raise ParameterError(
                         f"Parameter {name} = {getattr(settings, name)} needs to know the rows and columns of images; give X of "

@@ -35,8 +35,8 @@ class OfArrays:
     crop: int | None = 0
     """Pixels to cut off each side."""
     image_shape: tuple[int, int] | None = None
-    """Rows and columns of an image where X has the shape (n, pixels) (default: one row). ``crop``, ``jitter``, ``flip`` and
-    figures need it."""
+    """Rows and columns of an image where X has the shape (n, pixels) (default: one row). ``crop``, ``jitter``, ``flip``,
+    ``elastic`` and figures need it."""
     pixel_range: tuple[float, float] | None = None
     """Values of a black and of a white pixel (default: 0 and 255 for uint8, else the smallest and largest value in the training
     data). What lies outside is clipped."""

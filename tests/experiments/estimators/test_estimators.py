@@ -114,6 +114,7 @@ COMMON = {"epochs": 2, "hidden": DIGITS["hidden"], "seed": 3}
     [
         (NBPClassifier, {"binarise": (0.3,), "jitter": 1, "flip": True}, ["--binarise", "0.3", "--jitter", "1", "--flip"]),
         (NBPClassifier, {"binarise": (0.3,), "input_dropout": 0.2}, ["--binarise", "0.3", "--input-dropout", "0.2"]),
+        (NBPClassifier, {"binarise": (0.3,), "elastic": 1.0}, ["--binarise", "0.3", "--elastic", "1"]),
         (SSNNClassifier, {"steps": 5}, ["--steps", "5"]),
         (ANNClassifier, {"dropout": 0.1, "crop": 1}, ["--dropout", "0.1", "--crop", "1"]),
     ],
@@ -279,6 +280,7 @@ EVENTS = {"events": True, "steps": 4}
         (NBPClassifier, {"crop": 2}, IMAGES, LABELS, "crop = 2"),
         (NBPClassifier, {"jitter": 1}, IMAGES.reshape(6, 16), LABELS, "jitter = 1 .* image_shape"),
         (NBPClassifier, {"flip": True}, IMAGES.reshape(6, 16), LABELS, "flip = True .* image_shape"),
+        (NBPClassifier, {"elastic": 1.0}, IMAGES.reshape(6, 16), LABELS, "elastic = 1.0 .* image_shape"),
         (NBPClassifier, {"input_dropout": 1.0}, IMAGES, LABELS, "input_dropout = 1.0 must be at least 0 and less than 1"),
         (NBPClassifier, {"image_shape": (3, 5)}, IMAGES.reshape(6, 16), LABELS, r"image_shape = \(3, 5\)"),
         (NBPClassifier, {"pixel_range": (1, 0)}, IMAGES, LABELS, r"pixel_range = \(1, 0\)"),
