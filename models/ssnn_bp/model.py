@@ -126,7 +126,7 @@ class SSNNModel(Model):
                 f"Targets have shape {None if targets is None else targets.shape}, but the network needs ({len(images)}, "
                 f"{parameters.n_out}); give one-hot targets."
             )
-        if not np.isin(targets, (0, 1)).all():
+        if np.any((targets != 0) & (targets != 1)):
             raise ParameterError("Targets hold other numbers than 0 and 1; give one-hot targets.")
         return Stimuli(np.concatenate([images, targets.astype(np.uint8)], axis=1))
 
