@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
-from scipy.signal import unit_impulse
-from sklearn.utils import gen_batches
 
 from brianprop.models.errors import DataError, ParameterError
 
@@ -177,6 +174,11 @@ def distort(images: np.ndarray, shape: Sequence[int], by: float, rng: np.random.
     -------
     ndarray of the same shape and type
     """
+    # loaded here, since commands that do not train start faster without
+    from scipy.ndimage import gaussian_filter
+    from scipy.signal import unit_impulse
+    from sklearn.utils import gen_batches
+
     levels, rows, cols = shape
     here = np.indices((rows, cols))
 
